@@ -1,0 +1,123 @@
+//! [`Reader`]: the one bounds-checked big-endian cursor that every header and protocol parser reads through.
+//!
+//! It never panics and never allocates: a read past the end is `None`, and the cursor stays where it was.
+//!
+//! ```
+//! use picket::bytes::Reader;
+//! let mut r = Reader::new(&[0x12, 0x34, 0x56]);
+//! assert_eq!(r.u16(), Some(0x1234));
+//! assert_eq!(r.u16(), None);
+//! assert_eq!(r.rest(), &[0x56]);
+//! ```
+
+#![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)]
+
+/// A cursor over borrowed bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Reader<'a> {
+    data: &'a [u8],
+    position: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// A cursor at the first byte of `data`.
+    pub fn new(data: &'a [u8]) -> Self {
+        Self { data, position: 0 }
+    }
+
+    /// Bytes read so far.
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
+    /// Bytes not read yet.
+    pub fn remaining(&self) -> usize {
+        self.data.len() - self.position
+    }
+
+    /// True once every byte has been read.
+    pub fn is_empty(&self) -> bool {
+        self.remaining() == 0
+    }
+
+    /// What has not been read yet; does not advance.
+    pub fn rest(&self) -> &'a [u8] {
+        self.data.get(self.position..).unwrap_or(&[])
+    }
+
+    /// The next `count` bytes.
+    pub fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let taken = self.data.get(self.position..self.position.checked_add(count)?)?;
+        self.position += count;
+        Some(taken)
+    }
+
+    /// The next `count` bytes as a reader of their own, so that an inner length cannot read past its field.
+    pub fn sub(&mut self, count: usize) -> Option<Reader<'a>> {
+        self.take(count).map(Reader::new)
+    }
+
+    /// Steps over `count` bytes.
+    pub fn skip(&mut self, count: usize) -> Option<()> {
+        self.take(count).map(|_| ())
+    }
+
+    /// The next byte.
+    pub fn u8(&mut self) -> Option<u8> {
+        let byte = *self.data.get(self.position)?;
+        self.position += 1;
+        Some(byte)
+    }
+
+    /// The next two bytes.
+    pub fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_be_bytes)
+    }
+
+    /// The next three bytes.
+    pub fn u24(&mut self) -> Option<u32> {
+        self.array().map(|[a, b, c]: [u8; 3]| u32::from_be_bytes([0, a, b, c]))
+    }
+
+    /// The next four bytes.
+    pub fn u32(&mut self) -> Option<u32> {
+        self.array().map(u32::from_be_bytes)
+    }
+
+    /// The next eight bytes.
+    pub fn u64(&mut self) -> Option<u64> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    /// The next `N` bytes by value.
+    pub fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take(N)?.try_into().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_read_leaves_the_cursor() {
+        let mut r = Reader::new(&[1, 2, 3, 4, 5]);
+        assert_eq!(r.u24(), Some(0x01_0203));
+        assert_eq!(r.u32(), None);
+        assert_eq!(r.take(usize::MAX), None);
+        assert_eq!((r.position(), r.remaining()), (3, 2));
+        assert_eq!(r.u16(), Some(0x0405));
+        assert!(r.is_empty());
+        assert_eq!(r.u8(), None);
+    }
+
+    #[test]
+    fn a_sub_reader_stops_at_its_own_end() {
+        let mut r = Reader::new(&[1, 2, 3, 4]);
+        let mut inner = r.sub(2).expect("two bytes");
+        assert_eq!(inner.u16(), Some(0x0102));
+        assert_eq!(inner.u8(), None);
+        assert_eq!(r.u8(), Some(3));
+        assert!(r.sub(2).is_none());
+    }
+}

@@ -1,0 +1,66 @@
+//! Frames in: captures of any supported format, compression and damage become batches of [`FrameMeta`] over shared bytes.
+//!
+//! A source never copies a frame and never stops the run: what is wrong with a file is [`Trouble`], counted and reported,
+//! and the other files go on. It knows nothing of what is in a frame.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::packet::FrameMeta;
+
+/// Frames in one batch, at most.
+pub const BATCH_FRAMES: usize = 256;
+
+/// Bytes that a batch's frames point into; cheap to clone, alive as long as any batch needs it.
+#[derive(Clone, Default)]
+pub enum Data {
+    /// None yet.
+    #[default]
+    Empty,
+    /// A whole file.
+    Map(Arc<memmap2::Mmap>),
+    /// A piece of a stream.
+    Buffer(Arc<Vec<u8>>),
+}
+
+impl std::ops::Deref for Data {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Empty => &[],
+            Self::Map(map) => map,
+            Self::Buffer(buffer) => buffer,
+        }
+    }
+}
+
+/// Up to [`BATCH_FRAMES`] frames over the same bytes. Reused from poll to poll.
+#[derive(Default)]
+pub struct Batch {
+    /// What the frames' offsets point into.
+    pub data: Data,
+    /// The frames, in capture order; every range lies within `data`.
+    pub frames: Vec<FrameMeta>,
+}
+
+/// Something wrong with a file. Everything before it was handed out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// The file.
+    pub path: PathBuf,
+    /// Byte offset (of the decompressed stream) where it went wrong.
+    pub offset: u64,
+    /// What is wrong, in words for a person.
+    pub reason: String,
+    /// Short stable word for counters, e.g. `truncated_record`.
+    pub code: &'static str,
+    /// Whether no frame at all could be read from the file.
+    pub unreadable: bool,
+}
+
+/// Where frames come from.
+pub trait Source {
+    /// Replaces the batch's content with the next frames, in order; false at the end.
+    fn poll(&mut self, batch: &mut Batch) -> bool;
+}

@@ -1,0 +1,29 @@
+//! `network-traffic`.
+
+use std::borrow::Cow;
+
+use super::{Index, Kind};
+use crate::indicator::{Match, Refusal};
+
+/// `network-traffic`.
+pub static BYTES: Kind = Kind {
+    name: "network-traffic",
+    aliases: &[],
+    index: Index::Pattern,
+    default_match: Match::Exact,
+    seen_at: &[],
+    normalise,
+    display,
+};
+
+fn normalise(value: &[u8], _: Match, out: &mut Vec<u8>) -> Result<Option<Refusal>, Refusal> {
+    if value.is_empty() {
+        return Err(Refusal::Empty);
+    }
+    out.extend(value);
+    Ok(None)
+}
+
+fn display(value: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(value)
+}

@@ -1,0 +1,248 @@
+//! The vocabulary that feeds, parsers and the matcher share: what an indicator is ([`Draft`] as read, [`Indicator`] as
+//! kept), what traffic shows ([`Observable`]), and the kinds of both ([`KINDS`]).
+//!
+//! It holds values, never decides whether one matches, and never prints one: `Debug` here shows ids only.
+//! To add a kind: one file in `kind/`, its `mod` line, one line in [`KINDS`] (ARCHITECTURE.md, "Adding one").
+
+pub mod kind;
+mod observable;
+mod store;
+
+pub use kind::{Index, KINDS, Kind};
+pub use observable::{Field, FieldValue, Observable, Seen, Value, Where};
+pub use store::{Added, IndicatorSet};
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::marking::Marking;
+use crate::time::Timestamp;
+
+/// Position of an indicator in its [`IndicatorSet`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IndicatorIx(pub u32);
+
+/// Position of a [`Context`] in its [`IndicatorSet`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ContextIx(pub u32);
+
+/// How far a value reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Match {
+    /// The value itself.
+    Exact,
+    /// A name and everything below it.
+    Subtree,
+    /// A URL and everything below its path.
+    Prefix,
+}
+
+/// Layer-4 protocol that an indicator is limited to, or that an observable was seen over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+/// When an indicator is valid: `from <= packet time < until`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Window {
+    /// First instant.
+    pub from: Timestamp,
+    /// First instant after; [`Timestamp::MAX`] for no end.
+    pub until: Timestamp,
+}
+
+impl Window {
+    /// Valid at any time.
+    pub const ALWAYS: Self = Self { from: Timestamp::ZERO, until: Timestamp::MAX };
+
+    /// Whether `at` lies in the window.
+    pub fn contains(&self, at: Timestamp) -> bool {
+        self.from <= at && (at < self.until || self.until == Timestamp::MAX)
+    }
+}
+
+/// What limits a byte signature beyond its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Pattern {
+    /// ASCII letters match either case.
+    pub nocase: bool,
+    /// The match starts at this offset of the datagram or stream direction, or later.
+    pub offset: Option<u32>,
+    /// The match ends within `offset + depth` bytes (Suricata's meaning).
+    pub depth: Option<u32>,
+    /// Port of the originator.
+    pub source_port: Option<u16>,
+}
+
+/// What a feed says about an entry besides its value: shared by all entries that say the same.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct Context {
+    /// The feed file, as given on the command line or below the given directory.
+    pub feed: Box<str>,
+    /// `threat.indicator.provider`.
+    pub provider: Option<Box<str>>,
+    /// Handling.
+    pub marking: Marking,
+    /// `threat.indicator.confidence`, as the schema's words.
+    pub confidence: Option<Box<str>>,
+    /// 0 to 100.
+    pub severity: Option<u8>,
+    /// `threat.indicator.reference`.
+    pub reference: Option<Box<str>>,
+    /// `threat.indicator.description`. May quote the value: handled like the value.
+    pub description: Option<Box<str>>,
+    /// `threat.indicator.first_seen`, RFC 3339 as written.
+    pub first_seen: Option<Box<str>>,
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("feed", &self.feed).finish_non_exhaustive()
+    }
+}
+
+/// One entry as a feed reader hands it to [`IndicatorSet::add`]: not yet normalised, borrowed from the line.
+#[derive(Clone, Copy)]
+pub struct Draft<'a> {
+    /// What it is.
+    pub kind: &'static Kind,
+    /// The value as written; for byte signatures the decoded bytes.
+    pub value: &'a [u8],
+    /// The feed's own id, if it has one.
+    pub id: Option<&'a str>,
+    /// How far it reaches; `None` for the kind's default.
+    pub matching: Option<Match>,
+    /// Port of the end that has the address (addresses), or of the responder (byte signatures).
+    pub port: Option<u16>,
+    /// Only over this transport.
+    pub transport: Option<Transport>,
+    /// Limits of a byte signature.
+    pub pattern: Pattern,
+    /// Validity.
+    pub window: Window,
+    /// From [`IndicatorSet::context`].
+    pub context: ContextIx,
+    /// 1-based line of the feed.
+    pub line: u32,
+}
+
+impl<'a> Draft<'a> {
+    /// An unlimited entry without an id.
+    pub fn new(kind: &'static Kind, value: &'a [u8], context: ContextIx, line: u32) -> Self {
+        Self {
+            kind,
+            value,
+            id: None,
+            matching: None,
+            port: None,
+            transport: None,
+            pattern: Pattern::default(),
+            window: Window::ALWAYS,
+            context,
+            line,
+        }
+    }
+}
+
+/// A kept indicator, viewed in its set. `value` is normalised: see [`Kind::normalise`] for the form.
+#[derive(Clone, Copy)]
+pub struct Indicator<'a> {
+    /// Where it is.
+    pub ix: IndicatorIx,
+    /// What it is.
+    pub kind: &'static Kind,
+    /// Normalised value.
+    pub value: &'a [u8],
+    /// How far it reaches.
+    pub matching: Match,
+    /// Port of the end that has the address, or of the responder (byte signatures).
+    pub port: Option<u16>,
+    /// Only over this transport.
+    pub transport: Option<Transport>,
+    /// Limits of a byte signature.
+    pub pattern: Pattern,
+    /// Validity.
+    pub window: Window,
+    explicit_id: Option<&'a str>,
+}
+
+impl<'a> Indicator<'a> {
+    /// The feed's id, or one derived from kind and value that stays the same from run to run.
+    pub fn id(&self) -> Cow<'a, str> {
+        match self.explicit_id {
+            Some(id) => Cow::Borrowed(id),
+            None => Cow::Owned(store::derived_id(self)),
+        }
+    }
+}
+
+impl fmt::Debug for Indicator<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Indicator").field("kind", &self.kind.name).field("id", &self.id()).finish_non_exhaustive()
+    }
+}
+
+/// Why an entry was not loaded. Its text never holds the value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// Nothing where the value should be.
+    #[error("empty value")]
+    Empty,
+    /// Longer than the kind allows.
+    #[error("value too long")]
+    TooLong,
+    /// Not an address or network.
+    #[error("not an address or network")]
+    BadAddress,
+    /// Not a name.
+    #[error("not a domain name")]
+    BadName,
+    /// Not a URL.
+    #[error("not a URL")]
+    BadUrl,
+    /// Not the digest or fingerprint its kind says.
+    #[error("not a fingerprint of this kind")]
+    BadFingerprint,
+    /// A byte signature that cannot be read.
+    #[error("not a byte signature")]
+    BadPattern,
+    /// A port, time, marking or other field that cannot be read.
+    #[error("a field cannot be read")]
+    BadField,
+    /// The line is not what the format says.
+    #[error("malformed line")]
+    Malformed,
+    /// No kind of this name.
+    #[error("unknown indicator type")]
+    UnknownKind,
+    /// Nothing that a plain list can hold.
+    #[error("value of no recognisable kind")]
+    Unrecognised,
+    /// The set is full.
+    #[error("too many indicators")]
+    Full,
+    /// Dangerous: would match a registry's whole zone.
+    #[error("public suffix (would match a whole registry; --force loads it)")]
+    PublicSuffix,
+    /// Dangerous: would match everything.
+    #[error("default route or a network wider than /8 (IPv4) or /16 (IPv6) (--force loads it)")]
+    WideNetwork,
+    /// Unusable: never on a network.
+    #[error("loopback, unspecified or broadcast address (--force loads it)")]
+    SpecialAddress,
+    /// Dangerous: would match all the time.
+    #[error("byte signature under 4 bytes and not anchored by offset and depth (--force loads it)")]
+    ShortPattern,
+}
+
+impl Refusal {
+    /// Whether `--force` overrides it.
+    pub fn is_dangerous(self) -> bool {
+        matches!(self, Self::PublicSuffix | Self::WideNetwork | Self::SpecialAddress | Self::ShortPattern)
+    }
+}

@@ -1,0 +1,3 @@
+//! The `picket` command: parses arguments, runs, exits.
+
+fn main() {}

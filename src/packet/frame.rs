@@ -1,0 +1,68 @@
+//! [`Frame`]: captured bytes and what the capture says of them.
+
+use crate::time::Timestamp;
+
+/// Link-layer header type, as <https://www.tcpdump.org/linktypes.html> numbers them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LinkType(pub u16);
+
+impl LinkType {
+    /// BSD loopback, host byte order of the capturing machine.
+    pub const NULL: Self = Self(0);
+    /// Ethernet.
+    pub const ETHERNET: Self = Self(1);
+    /// PPP, with or without HDLC-like framing.
+    pub const PPP: Self = Self(9);
+    /// Raw IP (some BSDs).
+    pub const RAW_12: Self = Self(12);
+    /// Raw IP (OpenBSD).
+    pub const RAW_14: Self = Self(14);
+    /// PPP in HDLC-like framing.
+    pub const PPP_HDLC: Self = Self(50);
+    /// PPPoE session frames.
+    pub const PPP_ETHER: Self = Self(51);
+    /// Raw IP.
+    pub const RAW: Self = Self(101);
+    /// OpenBSD loopback, network byte order.
+    pub const LOOP: Self = Self(108);
+    /// Linux "cooked" v1.
+    pub const LINUX_SLL: Self = Self(113);
+    /// PPP with a direction byte.
+    pub const PPP_WITH_DIR: Self = Self(166);
+    /// MPLS label stack.
+    pub const MPLS: Self = Self(219);
+    /// Raw IPv4.
+    pub const IPV4: Self = Self(228);
+    /// Raw IPv6.
+    pub const IPV6: Self = Self(229);
+    /// Linux "cooked" v2.
+    pub const LINUX_SLL2: Self = Self(276);
+}
+
+/// What a capture says of a frame besides its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FrameMeta {
+    /// Where the bytes start in the batch's data.
+    pub offset: usize,
+    /// When it was captured.
+    pub time: Timestamp,
+    /// 1-based number in its file.
+    pub number: u64,
+    /// Bytes captured.
+    pub captured_bytes: u32,
+    /// Bytes it had on the wire.
+    pub wire_bytes: u32,
+    /// 0-based position of its file among all files.
+    pub file: u32,
+    /// Link-layer header type.
+    pub link: LinkType,
+}
+
+/// One captured frame, borrowed.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    /// The captured bytes.
+    pub data: &'a [u8],
+    /// The rest.
+    pub meta: FrameMeta,
+}
