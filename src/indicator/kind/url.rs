@@ -18,12 +18,7 @@ pub static URL: Kind = Kind {
     aliases: &["uri", "link", "Intel::URL"],
     index: Index::Path,
     default_match: Match::Exact,
-    seen_at: &[
-        "url.full",
-        "http.request.referrer",
-        "http.request.headers.location",
-        "http.response.headers.location",
-    ],
+    seen_at: &["url.full", "http.request.referrer", "http.request.headers.location", "http.response.headers.location"],
     normalise,
     display,
 };

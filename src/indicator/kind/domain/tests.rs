@@ -16,7 +16,9 @@ fn observed(seen: &[u8]) -> Option<Vec<u8>> {
 
 #[test]
 fn one_form_for_every_way_to_write_a_name() {
-    for written in ["evil.example", "EVIL.Example", "evil.example.", ".evil.example", "*.evil.example", "*.Evil.example."] {
+    for written in
+        ["evil.example", "EVIL.Example", "evil.example.", ".evil.example", "*.evil.example", "*.Evil.example."]
+    {
         assert_eq!(form(written.as_bytes(), Match::Subtree), Ok((b"evil.example".to_vec(), None)), "{written}");
     }
     for (written, name) in [
@@ -41,9 +43,27 @@ fn what_is_no_name_is_refused() {
     }
     let long_label = format!("{}.example", "a".repeat(64));
     for value in [
-        "a b.example", "a/b.example", "a\\b.example", "a@b.example", "a..example", "..example", "a.example..", "a\n.example",
-        "a\0.example", "a\x7f.example", "192.0.2.1", "192.0.2.1.", "2001:db8::1", "[2001:db8::1]", "evil.example:80", "*",
-        "a.*.example", "**.example", &long_label, "\u{fc} .example", "\u{ad}\u{301}.example",
+        "a b.example",
+        "a/b.example",
+        "a\\b.example",
+        "a@b.example",
+        "a..example",
+        "..example",
+        "a.example..",
+        "a\n.example",
+        "a\0.example",
+        "a\x7f.example",
+        "192.0.2.1",
+        "192.0.2.1.",
+        "2001:db8::1",
+        "[2001:db8::1]",
+        "evil.example:80",
+        "*",
+        "a.*.example",
+        "**.example",
+        &long_label,
+        "\u{fc} .example",
+        "\u{ad}\u{301}.example",
     ] {
         assert_eq!(form(value.as_bytes(), Match::Subtree), Err(Refusal::BadName), "{value:?}");
     }

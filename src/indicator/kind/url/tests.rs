@@ -77,10 +77,26 @@ fn what_is_no_url_is_refused() {
     assert_eq!(form(""), Err(Refusal::Empty));
     assert_eq!(form(" "), Err(Refusal::Empty));
     for url in [
-        "/path/only", "http://", "http:///x", "://evil.example/", "http://:80/", "http://evil.example:x/", "user@evil.example",
-        "http://evil.example:65536/", "http://evil.example:99999999999999999999/", "http://[2001:db8::1/", "http://[]/",
-        "http://[2001:db8::1]x/", "http://[evil.example]x", "http://a b.example/", "http://evil..example/", "#f", "?q",
-        "http://evil.example/a\x01b", "http://evil.example:80:80/", "2001:db8::1",
+        "/path/only",
+        "http://",
+        "http:///x",
+        "://evil.example/",
+        "http://:80/",
+        "http://evil.example:x/",
+        "user@evil.example",
+        "http://evil.example:65536/",
+        "http://evil.example:99999999999999999999/",
+        "http://[2001:db8::1/",
+        "http://[]/",
+        "http://[2001:db8::1]x/",
+        "http://[evil.example]x",
+        "http://a b.example/",
+        "http://evil..example/",
+        "#f",
+        "?q",
+        "http://evil.example/a\x01b",
+        "http://evil.example:80:80/",
+        "2001:db8::1",
     ] {
         assert_eq!(form(url), Err(Refusal::BadUrl), "{url}");
     }
@@ -100,7 +116,10 @@ fn boundaries_are_where_a_prefix_may_end() {
     let ends = |url: &str| prefix_boundaries(url.as_bytes()).map(|end| url[..end].to_string()).collect::<Vec<_>>();
     assert_eq!(ends("h/"), ["h/"]);
     assert_eq!(ends("h/a"), ["h/", "h/a"]);
-    assert_eq!(ends("h:8/a/b.php?c=/d"), ["h:8/", "h:8/a", "h:8/a/", "h:8/a/b.php", "h:8/a/b.php?c=", "h:8/a/b.php?c=/", "h:8/a/b.php?c=/d"]);
+    assert_eq!(
+        ends("h:8/a/b.php?c=/d"),
+        ["h:8/", "h:8/a", "h:8/a/", "h:8/a/b.php", "h:8/a/b.php?c=", "h:8/a/b.php?c=/", "h:8/a/b.php?c=/d"]
+    );
     assert_eq!(ends("h//a"), ["h/", "h//", "h//a"]);
     assert_eq!(ends(""), [""]);
     let deep = format!("h{}x", "/a".repeat(1000));
