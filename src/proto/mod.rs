@@ -21,6 +21,8 @@ pub mod tls;
 
 use std::fmt;
 
+pub mod http;
+
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
 
@@ -76,8 +78,11 @@ pub enum Progress {
         reason: &'static str,
     },
     /// The next so many bytes of this direction are of no interest and may be skipped without being offered (a body). May
-    /// exceed what was offered.
+    /// exceed what was offered; missing bytes among them are no gap.
     Skip(u64),
+    /// The first so many bytes are done with; what follows, in both directions of this flow, may be another protocol (a
+    /// tunnel, an upgrade, lost framing): the flow is probed anew.
+    Reprobe(usize),
     /// Nothing more of this direction is of interest.
     DoneDirection,
     /// Nothing more of this flow is of interest.
@@ -98,6 +103,12 @@ pub trait Parser: Default {
 
     /// Looks at the next bytes of a direction, or at one datagram (whose leftovers are dropped).
     fn parse(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress;
+
+    /// `data`, offered before and not consumed, will never be completed: a gap follows, or the flow ends. A parser may look
+    /// at what of it is whole.
+    fn cut(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) {
+        let _ = (direction, data, hint, seen);
+    }
 
     /// Bytes of this direction are missing: the next offered ones follow a gap. The default has them probed anew.
     fn gap(&mut self, direction: Direction, missing_bytes: u64) -> AfterGap {
