@@ -7,6 +7,7 @@ use crate::indicator::{Match, Refusal};
 
 /// `domain-name`.
 pub static DOMAIN: Kind = Kind {
+    number: 2,
     name: "domain-name",
     aliases: &[],
     index: Index::Suffix,

@@ -7,6 +7,7 @@ use crate::indicator::{Match, Refusal};
 
 /// `url`.
 pub static URL: Kind = Kind {
+    number: 3,
     name: "url",
     aliases: &[],
     index: Index::Path,
