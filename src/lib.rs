@@ -2,6 +2,8 @@
 
 pub mod bytes;
 pub mod capture;
+pub mod cli;
+pub mod feed;
 pub mod flow;
 pub mod indicator;
 pub mod marking;

@@ -93,7 +93,8 @@ mod tests {
         let indoctrinated = Clearance { controls: Box::new(["SI".into()]), ..british.clone() };
         assert!(indoctrinated.may_load(&classified("S//SI//REL TO USA, GBR")));
         assert!(british.may_load(&classified("UNCLASSIFIED")) && Clearance::default().may_load(&classified("U")));
-        let all = Clearance { level: Level::TopSecret, nation: Some("USA".into()), tlp: Tlp::Red, ..Clearance::default() };
+        let all =
+            Clearance { level: Level::TopSecret, nation: Some("USA".into()), tlp: Tlp::Red, ..Clearance::default() };
         assert!(!all.may_see(&classified("GEHEIM")), "the unreadable is for nobody");
     }
 

@@ -7,7 +7,18 @@ use super::*;
 fn any_classification() -> impl Strategy<Value = Classification> {
     let level = prop::sample::select(vec!["U", "CUI", "C", "S", "TS", "UNCLASSIFIED", "garbage", "U//FOUO"]);
     let blocks = prop::sample::subsequence(
-        vec!["SI", "SI/TK", "OC", "SP-CTI", "NF", "REL TO USA, GBR", "REL TO USA, FVEY", "REL", "REL TO USA, NATO", "?"],
+        vec![
+            "SI",
+            "SI/TK",
+            "OC",
+            "SP-CTI",
+            "NF",
+            "REL TO USA, GBR",
+            "REL TO USA, FVEY",
+            "REL",
+            "REL TO USA, NATO",
+            "?",
+        ],
         0..5,
     );
     (level, blocks).prop_map(|(level, blocks)| {

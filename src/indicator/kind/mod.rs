@@ -10,8 +10,8 @@ mod hash;
 mod text;
 mod url;
 
-pub use addr::{IPV4, IPV6, of_addr};
 pub(super) use addr::of_normalised;
+pub use addr::{IPV4, IPV6, of_addr};
 pub use bytes::BYTES;
 pub(super) use bytes::MIN_PATTERN_BYTES;
 pub use domain::DOMAIN;

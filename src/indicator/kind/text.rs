@@ -95,13 +95,23 @@ mod tests {
     fn fingerprints_have_one_shape() {
         assert_eq!(form(&JA3, "ADA70206E40642A3E4461F35503241D5").as_deref(), Ok("ada70206e40642a3e4461f35503241d5"));
         assert_eq!(form(&JA3, "ada7"), Err(Refusal::BadFingerprint));
-        for good in ["t13d1516h2_8daaf6152771_e5627efa2ab1", "q13i0310h3_55b375c5d22e_cd85d2d88918",
-            "dd2i110700_000000000000_000000000000", "ts3d010000_0a0a0a0a0a0a_000000000000"] {
+        for good in [
+            "t13d1516h2_8daaf6152771_e5627efa2ab1",
+            "q13i0310h3_55b375c5d22e_cd85d2d88918",
+            "dd2i110700_000000000000_000000000000",
+            "ts3d010000_0a0a0a0a0a0a_000000000000",
+        ] {
             assert_eq!(form(&JA4, &good.to_uppercase()).as_deref(), Ok(good));
         }
-        for bad in ["", "t13d1516h2", "t13d1516h2_8daaf6152771", "x13d1516h2_8daaf6152771_e5627efa2ab1",
-            "t13d1516h2_8daaf6152771_e5627efa2ab1_", "t13d15-6h2_8daaf6152771_e5627efa2ab1",
-            "t13d1516h2_8daaf615277g_e5627efa2ab1"] {
+        for bad in [
+            "",
+            "t13d1516h2",
+            "t13d1516h2_8daaf6152771",
+            "x13d1516h2_8daaf6152771_e5627efa2ab1",
+            "t13d1516h2_8daaf6152771_e5627efa2ab1_",
+            "t13d15-6h2_8daaf6152771_e5627efa2ab1",
+            "t13d1516h2_8daaf615277g_e5627efa2ab1",
+        ] {
             assert_eq!(form(&JA4, bad), Err(Refusal::BadFingerprint), "{bad}");
         }
     }
