@@ -151,7 +151,7 @@ const FANGS: &[(&[u8], &[u8])] = &[
 
 const DIGIT: u8 = 1;
 const HEX: u8 = 2;
-/// What else a name is made of; bytes beyond ASCII may be a name before it is turned into A-labels.
+/// What else a name is made of, a list's `*.` included; bytes beyond ASCII may be a name before it is turned into A-labels.
 const NAME: u8 = 4;
 const DOT: u8 = 8;
 const COLON: u8 = 16;
@@ -166,7 +166,7 @@ const SHAPE: [u8; 256] = {
         table[byte] = match byte as u8 {
             b'0'..=b'9' => DIGIT,
             b'a'..=b'f' | b'A'..=b'F' => HEX,
-            b'g'..=b'z' | b'G'..=b'Z' | b'-' | b'_' | 0x80.. => NAME,
+            b'g'..=b'z' | b'G'..=b'Z' | b'-' | b'_' | b'*' | 0x80.. => NAME,
             b'.' => DOT,
             b':' => COLON,
             b'/' => SLASH,
