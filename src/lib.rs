@@ -3,6 +3,8 @@
 pub mod alert;
 pub mod bytes;
 pub mod capture;
+pub mod cli;
+pub mod feed;
 pub mod flow;
 pub mod indicator;
 pub mod marking;
