@@ -2,6 +2,7 @@
 
 pub mod bytes;
 pub mod capture;
+pub mod cli;
 pub mod flow;
 pub mod indicator;
 pub mod marking;
