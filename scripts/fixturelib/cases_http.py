@@ -157,6 +157,16 @@ def _(c):
     c.hit("name", HOST, flow.send(request("www.evil.example", "/" + "a" * 6000), 1400), flow)
 
 
+@case("http-hostile-values.pcap", "quotes, control characters, terminal escapes and bytes that are no UTF-8 in logged values")
+def _(c):
+    flow = connect(c)
+    data = request("www.evil.example", '/"}{"a":"\\', agent="UA", extra=("Referer: http://x\x1b[2Jy/",)).replace(b"UA", b'a"b\\c\x1b[31m\x7f\xff\xfe\xc2\x85d')
+    c.hit("name", HOST, flow.send(data), flow)
+    flow = connect(c, 49153)
+    c.hit("name", [HOST, "url.full"], flow.send(request("www.evil.example", "http://www.evil.example/\x0b\x0c\u2028")), flow)
+    c.may.append("name")
+
+
 @case("http-garbage.pcap", "text that starts like HTTP and is not")
 def _(c):
     connect(c).send(b"GET\x00\x01\x02 nothing\r\n\r\nHost evil.example\r\n")
