@@ -5,6 +5,7 @@ pub mod capture;
 pub mod flow;
 pub mod indicator;
 pub mod marking;
+pub mod matcher;
 pub mod packet;
 pub mod prefetch;
 pub mod proto;
