@@ -122,7 +122,8 @@ impl<S> Flow<S> {
 
     /// A SYN (not of a handshake under way) with a sequence number that this direction is not at.
     fn is_reopened(&self, packet: &Packet, direction: Direction) -> bool {
-        if packet.tcp_flags & (tcp_flag::SYN | tcp_flag::ACK) != tcp_flag::SYN || self.key().protocol() != protocol::TCP {
+        if packet.tcp_flags & (tcp_flag::SYN | tcp_flag::ACK) != tcp_flag::SYN || self.key().protocol() != protocol::TCP
+        {
             return false;
         }
         let stream = &self.streams[direction.index()];
@@ -171,7 +172,6 @@ impl<S> Flow<S> {
     pub fn lifecycle(&self) -> Lifecycle {
         self.lifecycle
     }
-
 }
 
 impl Identity {

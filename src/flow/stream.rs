@@ -156,11 +156,7 @@ impl Stream {
 
     /// Takes a segment and hands on what is now in order.
     #[inline]
-    pub fn push(
-        &mut self,
-        segment: &Segment<'_>,
-        out: &mut Outlet<'_>,
-    ) {
+    pub fn push(&mut self, segment: &Segment<'_>, out: &mut Outlet<'_>) {
         let sequence = segment.sequence.wrapping_add(u32::from(segment.is_syn));
         if !self.is_started {
             if segment.data.is_empty() && !segment.is_syn {
@@ -202,12 +198,7 @@ impl Stream {
 
     /// A segment that is not the next: behind (seen before, perhaps in part) or ahead (of a hole).
     #[cold]
-    fn push_elsewhere(
-        &mut self,
-        sequence: u32,
-        segment: &Segment<'_>,
-        out: &mut Outlet<'_>,
-    ) {
+    fn push_elsewhere(&mut self, sequence: u32, segment: &Segment<'_>, out: &mut Outlet<'_>) {
         let distance = sequence.wrapping_sub(self.next) as i32;
         if distance.unsigned_abs() > MAX_AHEAD_BYTES {
             out.counters.out_of_window += 1;
@@ -238,13 +229,7 @@ impl Stream {
     }
 
     /// A segment that starts `seen` bytes behind what comes next.
-    fn push_over_next(
-        &mut self,
-        seen: usize,
-        sequence: u32,
-        segment: &Segment<'_>,
-        out: &mut Outlet<'_>,
-    ) {
+    fn push_over_next(&mut self, seen: usize, sequence: u32, segment: &Segment<'_>, out: &mut Outlet<'_>) {
         if seen >= segment.data.len() + segment.missing_bytes as usize {
             out.counters.retransmitted += 1;
             return;
@@ -263,12 +248,7 @@ impl Stream {
     }
 
     /// Hands on a segment for which there was no room, with whatever hole is before it, now that nothing waits.
-    fn take_now(
-        &mut self,
-        sequence: u32,
-        segment: &Segment<'_>,
-        out: &mut Outlet<'_>,
-    ) {
+    fn take_now(&mut self, sequence: u32, segment: &Segment<'_>, out: &mut Outlet<'_>) {
         let distance = sequence.wrapping_sub(self.next) as i32;
         if distance > 0 {
             self.next = sequence;
@@ -279,22 +259,12 @@ impl Stream {
     }
 
     /// Hands on what of a segment is beyond its first `seen` bytes.
-    fn hand_on_rest(
-        &mut self,
-        seen: usize,
-        segment: &Segment<'_>,
-        out: &mut Outlet<'_>,
-    ) {
+    fn hand_on_rest(&mut self, seen: usize, segment: &Segment<'_>, out: &mut Outlet<'_>) {
         let cut = (segment.missing_bytes as usize).saturating_sub(seen.saturating_sub(segment.data.len()));
         self.hand_on(segment.data.get(seen..).unwrap_or(&[]), 0, cut as u32, segment.frame, out);
     }
 
-    fn skip_to(
-        &mut self,
-        segment: &Segment<'_>,
-        gap_bytes: u64,
-        out: &mut Outlet<'_>,
-    ) {
+    fn skip_to(&mut self, segment: &Segment<'_>, gap_bytes: u64, out: &mut Outlet<'_>) {
         out.counters.gaps += 1;
         out.counters.gap_bytes += gap_bytes;
         self.position += gap_bytes;
@@ -303,14 +273,7 @@ impl Stream {
 
     /// Hands on bytes that are next, and steps over those after them that were not captured.
     #[inline]
-    fn hand_on(
-        &mut self,
-        data: &[u8],
-        gap_bytes: u64,
-        missing_bytes: u32,
-        frame: FrameRef,
-        out: &mut Outlet<'_>,
-    ) {
+    fn hand_on(&mut self, data: &[u8], gap_bytes: u64, missing_bytes: u32, frame: FrameRef, out: &mut Outlet<'_>) {
         if !data.is_empty() || gap_bytes > 0 {
             self.emit(data, gap_bytes, frame, out);
         }
@@ -326,11 +289,7 @@ impl Stream {
 
     /// Hands on what waits and is next now. `filled_by` is the packet that filled the hole; without one each piece is its own
     /// packet's.
-    fn drain(
-        &mut self,
-        filled_by: Option<FrameRef>,
-        out: &mut Outlet<'_>,
-    ) {
+    fn drain(&mut self, filled_by: Option<FrameRef>, out: &mut Outlet<'_>) {
         let Some(mut pending) = self.pending.take() else { return };
         let mut done = 0;
         for piece in &pending.waiting {

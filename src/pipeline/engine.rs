@@ -248,13 +248,16 @@ fn work(
     for decoded in batches {
         clock.next();
         own.clear();
-        own.extend((0..decoded.items.len() as u16).filter(|&at| decoded.items[usize::from(at)].shard() % workers == number));
+        own.extend(
+            (0..decoded.items.len() as u16).filter(|&at| decoded.items[usize::from(at)].shard() % workers == number),
+        );
         for group in own.chunks(GROUP) {
             clock.inspect(|| worker.process(&decoded.data, group.iter().map(|&at| &decoded.items[usize::from(at)])));
         }
         let end = decoded.items.last().map_or((0, 0), |item| (item.frame.file, item.frame.number + 1));
         let held = worker.held_back().map(|frame| (frame.file, frame.number));
-        let report = Report { worker: number, alerts: worker.take_alerts(), mark: held.map_or(end, |held| held.min(end)) };
+        let report =
+            Report { worker: number, alerts: worker.take_alerts(), mark: held.map_or(end, |held| held.min(end)) };
         if reports.send(report).is_err() {
             break;
         }

@@ -100,13 +100,7 @@ impl Eyes {
     }
 
     #[cold]
-    fn raise(
-        &mut self,
-        identity: &Identity,
-        reported: &mut Reported,
-        observable: &Observable<'_>,
-        frame: FrameRef,
-    ) {
+    fn raise(&mut self, identity: &Identity, reported: &mut Reported, observable: &Observable<'_>, frame: FrameRef) {
         for hit in &self.hits {
             match reported.raise(hit.indicator, observable.at) {
                 Raise::Again => {}

@@ -90,8 +90,7 @@ impl Shard {
     pub(super) fn overdue(&mut self, now: Timestamp) -> Option<(Slot, Direction)> {
         self.forget_filled();
         let hole = self.holes.front()?;
-        let is_overdue =
-            now.since(hole.frame.time) > MAX_HOLE_AGE || self.packets - hole.packets > MAX_HOLE_PACKETS;
+        let is_overdue = now.since(hole.frame.time) > MAX_HOLE_AGE || self.packets - hole.packets > MAX_HOLE_PACKETS;
         if !is_overdue {
             return None;
         }

@@ -227,7 +227,7 @@ impl Worker {
                 stream.give_up(&mut Outlet { pool, counters: &mut self.streams, emit });
             }
         }
-        state.conversation.finish(pool);
+        state.conversation.finish(pool, &mut |why| self.unread.count(why));
     }
 
     /// Alerts raised since the last call.

@@ -55,6 +55,8 @@ pub enum Unread {
     MessageTooLong,
     /// No memory left to hold an incomplete message.
     NoMemory,
+    /// A message that the flow ended in.
+    Incomplete,
     /// A hole in the stream, in the middle of a message.
     Gap,
     /// A parser stopped or passed over something: its own words.
@@ -105,7 +107,7 @@ impl Conversation {
         unread: &mut dyn FnMut(Unread),
     ) {
         if chunk.gap_bytes > 0 {
-            self.gap(direction, chunk.gap_bytes, pool, unread);
+            self.gap(direction, chunk.gap_bytes, hint, pool, seen, unread);
         }
         let mut data = chunk.data;
         if !self.wants(direction) || data.is_empty() {
@@ -142,9 +144,12 @@ impl Conversation {
         }
     }
 
-    /// Gives back what the flow holds.
-    pub fn finish(&mut self, pool: &mut Pool) {
+    /// The flow ends: gives back what it holds.
+    pub fn finish(&mut self, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
         for lane in &mut self.lanes {
+            if lane.held.is_some() && lane.mode == Mode::Parsing {
+                unread(Unread::Incomplete);
+            }
             pool.release(&mut lane.held);
         }
     }
@@ -283,7 +288,15 @@ impl Conversation {
         unread(why);
     }
 
-    fn gap(&mut self, direction: Direction, bytes: u64, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
+    fn gap(
+        &mut self,
+        direction: Direction,
+        bytes: u64,
+        hint: &Hint,
+        pool: &mut Pool,
+        seen: Seen<'_>,
+        unread: &mut dyn FnMut(Unread),
+    ) {
         let lane = &mut self.lanes[direction.index()];
         if lane.mode != Mode::Parsing {
             pool.release(&mut lane.held);
@@ -294,8 +307,11 @@ impl Conversation {
             return;
         }
         let beyond = bytes - lane.skip_bytes;
-        let was_reading = lane.held.is_some();
         (lane.skip_bytes, lane.need_bytes) = (0, 0);
+        let was_reading = lane.held.is_some();
+        if let Some(held) = &lane.held {
+            self.session.cut(direction, &held.bytes, hint, seen);
+        }
         pool.release(&mut lane.held);
         let next = self.session.gap(direction, beyond);
         if next == AfterGap::Probe {
@@ -350,6 +366,7 @@ impl Unread {
             Self::NotRecognised => "protocol_not_recognised",
             Self::MessageTooLong => "message_too_long",
             Self::NoMemory => "no_memory",
+            Self::Incomplete => "message_incomplete",
             Self::Gap => "gap_in_message",
             Self::Parser(reason) => reason,
         }

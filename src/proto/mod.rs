@@ -11,17 +11,19 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic))]
 
 pub mod client_hello;
+mod conversation;
 pub mod dns;
 pub mod dtls;
+pub mod http;
 pub mod ja3;
 pub mod ja4;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tls;
 
-use std::fmt;
+pub use conversation::{Conversation, MAX_PROBES, Unread};
 
-pub mod http;
+use std::fmt;
 
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
@@ -185,6 +187,14 @@ macro_rules! protocols {
                 }
             }
 
+            /// [`Parser::cut`] of the session's protocol.
+            pub fn cut(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) {
+                match self {
+                    Self::Unknown => {}
+                    $(Self::$variant(parser) => parser.cut(direction, data, hint, seen),)+
+                }
+            }
+
             /// [`Parser::gap`] of the session's protocol.
             pub fn gap(&mut self, direction: Direction, missing_bytes: u64) -> AfterGap {
                 match self {
@@ -216,7 +226,7 @@ macro_rules! protocols {
 protocols! {
     Tls => tls::Tls,
     Dtls => dtls::Dtls,
-    // Http => http::Http,
+    Http => http::Http,
     Dns => dns::Dns,
 }
 

@@ -221,7 +221,6 @@ fn insert(root: &mut Map<String, Value>, path: &str, value: Value) {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
