@@ -54,6 +54,9 @@ impl Rig {
 }
 
 fn take(chunk: Chunk<'_>, out: &mut Vec<u8>, gaps: &mut Vec<(usize, u64)>, frames: &mut Vec<u64>) {
+    if chunk.is_overlap {
+        return;
+    }
     if chunk.gap_bytes > 0 {
         gaps.push((out.len(), chunk.gap_bytes));
     }
