@@ -1,3 +1,5 @@
+#![allow(clippy::print_stdout)]
+
 use proptest::prelude::*;
 
 use super::*;
