@@ -21,6 +21,8 @@ pub mod tls;
 
 use std::fmt;
 
+pub mod http;
+
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
 
@@ -76,8 +78,11 @@ pub enum Progress {
         reason: &'static str,
     },
     /// The next so many bytes of this direction are of no interest and may be skipped without being offered (a body). May
-    /// exceed what was offered.
+    /// exceed what was offered; missing bytes among them are no gap.
     Skip(u64),
+    /// The first so many bytes are done with; what follows, in both directions of this flow, may be another protocol (a
+    /// tunnel, an upgrade, lost framing): the flow is probed anew.
+    Reprobe(usize),
     /// Nothing more of this direction is of interest.
     DoneDirection,
     /// Nothing more of this flow is of interest.
@@ -98,6 +103,12 @@ pub trait Parser: Default {
 
     /// Looks at the next bytes of a direction, or at one datagram (whose leftovers are dropped).
     fn parse(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress;
+
+    /// `data`, offered before and not consumed, will never be completed: a gap follows, or the flow ends. A parser may look
+    /// at what of it is whole.
+    fn cut(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) {
+        let _ = (direction, data, hint, seen);
+    }
 
     /// Bytes of this direction are missing: the next offered ones follow a gap. The default has them probed anew.
     fn gap(&mut self, direction: Direction, missing_bytes: u64) -> AfterGap {
@@ -130,7 +141,7 @@ pub enum Identified {
 /// in order. A probe must turn down foreign bytes by their first bytes: it runs for the first segments of every flow.
 macro_rules! protocols {
     ($($variant:ident => $parser:ty,)+) => {
-        /// The protocol state of one flow, inline in its record: small, and without a destructor that matters.
+        /// The protocol state of one flow, inline in its record.
         #[derive(Default)]
         pub enum Session {
             /// Not identified (yet).
@@ -174,6 +185,14 @@ macro_rules! protocols {
                 }
             }
 
+            /// [`Parser::cut`] of the session's protocol.
+            pub fn cut(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) {
+                match self {
+                    Self::Unknown => {}
+                    $(Self::$variant(parser) => parser.cut(direction, data, hint, seen),)+
+                }
+            }
+
             /// [`Parser::gap`] of the session's protocol.
             pub fn gap(&mut self, direction: Direction, missing_bytes: u64) -> AfterGap {
                 match self {
@@ -205,7 +224,7 @@ macro_rules! protocols {
 protocols! {
     Tls => tls::Tls,
     Dtls => dtls::Dtls,
-    // Http => http::Http,
+    Http => http::Http,
     Dns => dns::Dns,
 }
 
@@ -218,3 +237,6 @@ impl fmt::Debug for Session {
 /// A session lies inline in each of a million flow records: a parser with more state boxes it.
 const MAX_SESSION_BYTES: usize = 64;
 const _: () = assert!(size_of::<Session>() <= MAX_SESSION_BYTES);
+
+#[cfg(test)]
+mod tests;
