@@ -11,17 +11,19 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic))]
 
 pub mod client_hello;
+mod conversation;
 pub mod dns;
 pub mod dtls;
+pub mod http;
 pub mod ja3;
 pub mod ja4;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tls;
 
-use std::fmt;
+pub use conversation::{Conversation, MAX_PROBES, Unread};
 
-pub mod http;
+use std::fmt;
 
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};

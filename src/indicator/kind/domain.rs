@@ -15,6 +15,7 @@ use crate::indicator::{Match, Refusal};
 
 /// A name, and by default everything below it.
 pub static DOMAIN: Kind = Kind {
+    number: 2,
     name: "domain-name",
     aliases: &["domain", "hostname", "fqdn", "Intel::DOMAIN"],
     index: Index::Suffix,

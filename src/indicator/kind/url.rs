@@ -14,6 +14,7 @@ use crate::indicator::{Match, Refusal};
 
 /// A URL, or with [`Match::Prefix`] everything below its path.
 pub static URL: Kind = Kind {
+    number: 3,
     name: "url",
     aliases: &["uri", "link", "Intel::URL"],
     index: Index::Path,
