@@ -42,7 +42,7 @@ impl Wire {
             let progress = self.http.parse(direction, &self.pending[d], &TCP, &mut |o| seen.push(shown(&o)));
             let offered = self.pending[d].len();
             match progress {
-                Progress::Consumed { bytes, need } => {
+                Progress::Consumed { bytes, need } | Progress::Damaged { bytes, need, .. } => {
                     assert!(bytes > 0 || need > offered, "no progress: {progress:?} of {offered}");
                     self.pending[d].drain(..bytes);
                     self.need[d] = need;
