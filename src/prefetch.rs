@@ -24,3 +24,21 @@ pub fn line<T>(value: &T) {
         _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(value).cast::<i8>());
     }
 }
+
+/// Fetch all the lines of `value`.
+#[inline(always)]
+#[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
+pub fn lines<T>(value: &T) {
+    #[cfg(target_arch = "x86_64")]
+    #[expect(unsafe_code, reason = "the only prefetch in stable Rust is the intrinsic")]
+    // SAFETY: as in `line`; every address lies within the referenced value.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        let start = std::ptr::from_ref(value).cast::<i8>();
+        let mut at = 0;
+        while at < size_of::<T>() {
+            _mm_prefetch::<_MM_HINT_T0>(start.add(at));
+            at += 64;
+        }
+    }
+}

@@ -2,6 +2,30 @@
 //!
 //! A source never copies a frame and never stops the run: what is wrong with a file is [`Trouble`], counted and reported,
 //! and the other files go on. It knows nothing of what is in a frame.
+//!
+//! [`Files`] lists what it was given (`list`), opens one file after the other and recognises it by its first bytes
+//! (`input`, `compression`, [`format`]), and walks window after window of it (`reading`, `pcap`, `pcapng`). A new file
+//! format is one file with a [`format::Format`] and one line in [`format::READERS`]; a new compression one line in
+//! [`compression::COMPRESSIONS`].
+
+mod compression;
+mod describe;
+mod fault;
+mod files;
+mod format;
+mod input;
+mod list;
+mod mmap;
+mod pcap;
+mod pcapng;
+mod pool;
+mod reading;
+#[cfg(test)]
+mod tests;
+
+pub use files::{FileInfo, Files, Progress};
+pub use input::Access;
+pub use list::OpenError;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,7 +41,7 @@ pub enum Data {
     /// None yet.
     #[default]
     Empty,
-    /// A whole file.
+    /// A window of a mapped file.
     Map(Arc<memmap2::Mmap>),
     /// A piece of a stream.
     Buffer(Arc<Vec<u8>>),
@@ -35,7 +59,7 @@ impl std::ops::Deref for Data {
     }
 }
 
-/// Up to [`BATCH_FRAMES`] frames over the same bytes. Reused from poll to poll.
+/// Up to [`BATCH_FRAMES`] frames of one file over the same bytes. Reused from poll to poll.
 #[derive(Default)]
 pub struct Batch {
     /// What the frames' offsets point into.

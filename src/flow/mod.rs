@@ -1,4 +1,26 @@
-//! Packets to flows to in-order bytes.
+//! Packets to flows to in-order bytes: [`FlowTable`] finds or makes the [`Flow`] of a packet, [`Stream`] puts a TCP
+//! direction's bytes in order, [`community_id()`] names a flow for other tools.
+//!
+//! Everything is bounded and timed on the packets' own time. What the floors above keep with a flow is the type parameter:
+//! nothing here knows of protocols or indicators.
+
+mod community_id;
+mod key;
+mod pool;
+mod stream;
+mod table;
+pub mod timeout;
+
+pub use community_id::community_id;
+pub use key::{End, FlowKey, HashSeed};
+pub use pool::{Held, Pool};
+pub use stream::{Chunk, MAX_PENDING_BYTES, MAX_PENDING_SEGMENTS, Outlet, Segment, Stream, StreamCounters};
+pub use table::{Displaced, FlowTable, Slot};
+
+use std::net::IpAddr;
+
+use crate::packet::{Packet, protocol, tcp_flag};
+use crate::time::Timestamp;
 
 /// Which way a packet goes within its flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -7,6 +29,200 @@ pub enum Direction {
     ToResponder,
     /// To the end that opened the flow.
     ToOriginator,
+}
+
+/// How far a TCP conversation has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lifecycle {
+    /// A SYN, or a first packet, of one side only.
+    #[default]
+    HalfOpen,
+    /// Both sides were seen, or data was.
+    Established,
+    /// One side said FIN.
+    Closing,
+    /// RST, or FIN of both sides.
+    Closed,
+}
+
+/// Which conversation: what an alert says of it.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Identity {
+    key: FlowKey,
+    originator: End,
+    /// How many VLAN tags the first packet had.
+    vlan_count: u8,
+    /// The two outermost ids.
+    vlans: [u16; 2],
+}
+
+/// One conversation. `S` is what the floors above keep with it.
+#[derive(Debug, Default)]
+pub struct Flow<S> {
+    /// Which one it is.
+    pub identity: Identity,
+    /// First packet.
+    pub first: Timestamp,
+    /// Last packet.
+    pub last: Timestamp,
+    /// Packets to the responder, to the originator.
+    pub packets: [u32; 2],
+    /// The two directions of a TCP conversation.
+    pub streams: [Stream; 2],
+    lifecycle: Lifecycle,
+    fins: [bool; 2],
+    /// The floors above.
+    pub state: S,
+}
+
+/// What [`Flow::accept`] made of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepted {
+    /// It belongs to this conversation.
+    Yes(Direction),
+    /// It starts another one on the same addresses and ports: this one has timed out, or was closed and a SYN came.
+    StartsAnother,
+}
+
+impl<S: Default> Flow<S> {
+    /// The flow that a packet starts.
+    pub fn start(key: FlowKey, packet: &Packet, from: End, now: Timestamp) -> Self {
+        let originator = originator(packet, from);
+        let identity = Identity { key, originator, vlan_count: packet.vlan_count, vlans: packet.vlans };
+        let mut flow = Self { identity, first: now, last: now, ..Self::default() };
+        if !(packet.protocol == protocol::TCP && packet.has(tcp_flag::SYN)) {
+            // Picked up in the middle: whoever speaks was let in before.
+            flow.lifecycle = Lifecycle::Established;
+        }
+        flow
+    }
+}
+
+impl<S> Flow<S> {
+    /// What it is filed under.
+    pub fn key(&self) -> &FlowKey {
+        &self.identity.key
+    }
+
+    /// Counts a packet of this key in, or says that it starts another conversation.
+    #[inline]
+    pub fn accept(&mut self, packet: &Packet, from: End, now: Timestamp) -> Accepted {
+        let direction = if from == self.identity.originator { Direction::ToResponder } else { Direction::ToOriginator };
+        if self.is_expired(now) || self.is_reopened(packet, direction) {
+            return Accepted::StartsAnother;
+        }
+        self.last = self.last.max(now);
+        let count = &mut self.packets[direction.index()];
+        *count = count.saturating_add(1);
+        if self.key().protocol() == protocol::TCP {
+            self.advance(packet, direction);
+        }
+        Accepted::Yes(direction)
+    }
+
+    /// A SYN (not of a handshake under way) with a sequence number that this direction is not at.
+    fn is_reopened(&self, packet: &Packet, direction: Direction) -> bool {
+        if packet.tcp_flags & (tcp_flag::SYN | tcp_flag::ACK) != tcp_flag::SYN || self.key().protocol() != protocol::TCP
+        {
+            return false;
+        }
+        let stream = &self.streams[direction.index()];
+        match self.lifecycle {
+            Lifecycle::HalfOpen => false,
+            Lifecycle::Established | Lifecycle::Closing => {
+                stream.is_started() && !stream.is_at_start(packet.sequence.wrapping_add(1))
+            }
+            Lifecycle::Closed => !stream.is_at_start(packet.sequence.wrapping_add(1)),
+        }
+    }
+
+    #[inline]
+    fn advance(&mut self, packet: &Packet, direction: Direction) {
+        let flags = packet.tcp_flags;
+        if flags & (tcp_flag::FIN | tcp_flag::RST) != 0 {
+            self.close(packet, direction);
+        } else if self.lifecycle == Lifecycle::HalfOpen
+            && (packet.payload_bytes > 0 || (direction == Direction::ToOriginator && flags & tcp_flag::ACK != 0))
+        {
+            self.lifecycle = Lifecycle::Established;
+        }
+    }
+
+    /// A RST or FIN far from where the stream is is forged or stale and changes nothing.
+    fn close(&mut self, packet: &Packet, direction: Direction) {
+        if !self.streams[direction.index()].is_plausible(packet.sequence) {
+            return;
+        }
+        if packet.has(tcp_flag::RST) {
+            self.lifecycle = Lifecycle::Closed;
+        } else {
+            self.fins[direction.index()] = true;
+            let both = self.fins[0] && self.fins[1];
+            self.lifecycle = if both { Lifecycle::Closed } else { self.lifecycle.max_closing() };
+        }
+    }
+
+    /// Whether it has been silent for longer than its kind may be.
+    #[inline]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        now.since(self.last) > timeout::of(self.key().protocol(), self.lifecycle)
+    }
+
+    /// How far it has come.
+    pub fn lifecycle(&self) -> Lifecycle {
+        self.lifecycle
+    }
+}
+
+impl Identity {
+    /// IP protocol number.
+    #[inline]
+    pub fn protocol(&self) -> u8 {
+        self.key.protocol()
+    }
+
+    /// Address and port of the end that opened it.
+    pub fn originator(&self) -> (IpAddr, u16) {
+        let (address, port) = self.key.end(self.originator);
+        (address.ip(), port)
+    }
+
+    /// Address and port of the other end.
+    pub fn responder(&self) -> (IpAddr, u16) {
+        let (address, port) = self.key.end(self.originator.other());
+        (address.ip(), port)
+    }
+
+    /// The originator's and the responder's port.
+    #[inline]
+    pub fn ports(&self) -> (u16, u16) {
+        (self.key.end(self.originator).1, self.key.end(self.originator.other()).1)
+    }
+
+    /// The two outermost VLAN ids, outermost first.
+    pub fn vlans(&self) -> &[u16] {
+        self.vlans.get(..usize::from(self.vlan_count)).unwrap_or(&self.vlans)
+    }
+}
+
+/// Who opened a flow: the sender of a SYN, the receiver of a SYN/ACK, the end whose peer alone has a well-known port, else
+/// whoever was seen first.
+fn originator(packet: &Packet, from: End) -> End {
+    const WELL_KNOWN: u16 = 1024;
+    if packet.protocol == protocol::TCP && packet.has(tcp_flag::SYN) {
+        return if packet.has(tcp_flag::ACK) { from.other() } else { from };
+    }
+    if !matches!(packet.protocol, protocol::TCP | protocol::UDP | protocol::SCTP) {
+        return from;
+    }
+    let (source, destination) = (packet.source_port, packet.destination_port);
+    if source < WELL_KNOWN && destination >= WELL_KNOWN { from.other() } else { from }
+}
+
+impl Lifecycle {
+    fn max_closing(self) -> Self {
+        if self == Self::Closed { Self::Closed } else { Self::Closing }
+    }
 }
 
 impl Direction {
@@ -25,3 +241,6 @@ impl Direction {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,8 @@ impl LinkType {
     pub const RAW: Self = Self(101);
     /// OpenBSD loopback, network byte order.
     pub const LOOP: Self = Self(108);
+    /// Cisco HDLC.
+    pub const C_HDLC: Self = Self(104);
     /// Linux "cooked" v1.
     pub const LINUX_SLL: Self = Self(113);
     /// PPP with a direction byte.
@@ -37,6 +39,17 @@ impl LinkType {
     pub const IPV6: Self = Self(229);
     /// Linux "cooked" v2.
     pub const LINUX_SLL2: Self = Self(276);
+}
+
+/// Which frame, and when: what an alert names. Orders as the captures were given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct FrameRef {
+    /// 0-based position of its file among all files.
+    pub file: u32,
+    /// 1-based number in its file.
+    pub number: u64,
+    /// When it was captured.
+    pub time: Timestamp,
 }
 
 /// What a capture says of a frame besides its bytes.
@@ -56,6 +69,14 @@ pub struct FrameMeta {
     pub file: u32,
     /// Link-layer header type.
     pub link: LinkType,
+}
+
+impl FrameMeta {
+    /// Which frame this is.
+    #[inline]
+    pub fn reference(&self) -> FrameRef {
+        FrameRef { file: self.file, number: self.number, time: self.time }
+    }
 }
 
 /// One captured frame, borrowed.

@@ -5,10 +5,10 @@
 
 mod addr;
 mod bytes;
-mod domain;
+pub mod domain;
 mod hash;
 mod text;
-mod url;
+pub mod url;
 
 pub(super) use addr::of_normalised;
 pub use addr::{IPV4, IPV6, of_addr};

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Measures Picket beside the tools that are on PATH, on one capture: CPU, wall, memory, hits. Builds the release binary first.
+#
+#   scripts/bench.sh CAPTURE [FEED..]              feeds: given, or a generated one of 1.46 million entries
+#   scripts/bench.sh --flood [FLOWS] [FEED..]      on a generated SYN flood (4 million flows) instead, and on its first half million
+#   options: --rounds N (5)   --quick (no slow tools; --flood implies it)   --no-build   --record (write benches/record/<arch>/<date>.csv)
+#
+# The measuring itself is scripts/bench.py: python3 with nothing but its standard library (os.wait4 gives each child's CPU and peak memory).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/need.sh
+command -v python3 >/dev/null || need_packages python3
+
+build=yes
+for word in "$@"; do
+    [ "$word" != --no-build ] || build=no
+done
+if [ $build = yes ]; then
+    need_cargo
+    cargo build --locked --release --quiet
+fi
+exec python3 scripts/bench.py "$@"

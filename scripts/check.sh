@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Everything that must pass, in the order of what fails fastest. CI's only recipe and the README's test command.
+#
+#   scripts/check.sh            all of it
+#   scripts/check.sh STEP..     only these: fmt clippy test release doc deny bench fuzz fixtures
+#
+# Prints each step's name and seconds. Needs a Debian-like machine with Rust; installs the rest where it can.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/need.sh
+
+export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never} RUST_BACKTRACE=1
+STEPS=(fmt clippy test release doc deny bench fuzz fixtures)
+
+main() {
+    need_cargo
+    need_packages build-essential pkg-config libpcap-dev
+    local wanted=("$@") summary="" step
+    [ $# -gt 0 ] || wanted=("${STEPS[@]}")
+    for step in "${wanted[@]}"; do
+        echo "== $step"
+        local start=$SECONDS
+        "step_$step"
+        echo "== $step: $((SECONDS - start)) s"
+        summary+="$step $((SECONDS - start)) s, "
+    done
+    echo "== all passed: ${summary}total $SECONDS s"
+}
+
+step_fmt() {
+    component rustfmt cargo-fmt
+    cargo fmt --all --check
+}
+
+step_clippy() {
+    component clippy cargo-clippy
+    cargo clippy --locked --all-targets -- -D warnings
+}
+
+# Debug has overflow checks and debug assertions.
+step_test() {
+    cargo test --locked
+}
+
+# The release profile is what users run, and its optimiser may differ.
+step_release() {
+    cargo test --locked --release
+}
+
+step_doc() {
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+}
+
+step_deny() {
+    if ! cargo deny --version >/dev/null 2>&1; then
+        echo "installing cargo-deny"
+        # Its own target folder under ours, so that a cached target/ helps the next run too.
+        CARGO_TARGET_DIR=target/cargo-deny cargo install --quiet --locked cargo-deny ||
+            { echo "SKIPPED deny: cargo-deny is missing and could not be installed"; return 0; }
+    fi
+    cargo deny --log-level error check licenses bans sources
+    if cargo deny fetch db >/dev/null 2>&1; then
+        cargo deny --log-level error check advisories
+    else
+        echo "SKIPPED deny advisories: the advisory database could not be fetched"
+    fi
+}
+
+# Every benchmark once, to see that it runs and that its counts hold; no timing.
+step_bench() {
+    cargo bench --locked -- --test
+}
+
+# Fuzzing proper needs nightly (see fuzz/README.md). On stable: the seeded mutations with another seed than the tests take.
+step_fuzz() {
+    PICKET_FUZZ_SEED=${PICKET_FUZZ_SEED:-2} cargo test --locked --release --test never_panics
+    rustfmt --check --edition 2024 fuzz/fuzz_targets/*.rs
+}
+
+step_fixtures() {
+    if command -v python3 >/dev/null; then
+        python3 scripts/make_fixtures.py --check && echo "fixtures are as scripts/make_fixtures.py makes them"
+    else
+        echo "SKIPPED fixtures: no python3"
+    fi
+}
+
+# component RUSTUP-NAME PROGRAM
+component() {
+    command -v "$2" >/dev/null || rustup component add "$1"
+}
+
+main "$@"

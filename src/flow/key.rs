@@ -1,0 +1,171 @@
+//! [`FlowKey`]: what makes two packets one conversation, and the hash that spreads them.
+
+use crate::packet::{Address, Packet, protocol};
+
+/// The canonical 5-tuple, VLAN tags and tunnel: the same for both directions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FlowKey {
+    low: [u64; 2],
+    high: [u64; 2],
+    /// Port of the low end in the upper half, of the high end in the lower.
+    ports: u32,
+    vlan: u32,
+    /// Tells inner flows of different tunnels apart; 0 outside any.
+    tunnel: u32,
+    protocol: u8,
+}
+
+/// Which end of a key a packet came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum End {
+    /// The end that sorts first.
+    #[default]
+    Low,
+    /// The other.
+    High,
+}
+
+/// Secret that hashes are mixed with: random per process when live, fixed in replay so that output repeats.
+#[derive(Debug, Clone, Copy)]
+pub struct HashSeed(pub u64);
+
+impl FlowKey {
+    /// The key of a packet and the end it came from; `None` without addresses.
+    ///
+    /// ICMP types that answer each other share a key (Community ID's pairing); a later fragment, which has no ports, keys
+    /// on the addresses alone.
+    #[inline]
+    pub fn of(packet: &Packet) -> Option<(Self, End)> {
+        if packet.ip_version == 0 {
+            return None;
+        }
+        let (source_port, destination_port) = match packet.protocol {
+            protocol::ICMP | protocol::ICMPV6 => {
+                let (kind, other, _) = super::community_id::icmp_ports(
+                    packet.protocol,
+                    packet.source_port as u8,
+                    packet.destination_port as u8,
+                );
+                (kind, other)
+            }
+            _ => (packet.source_port, packet.destination_port),
+        };
+        let (source, destination) = (packet.source.halves(), packet.destination.halves());
+        let from_low = (source, source_port) <= (destination, destination_port);
+        let (low, high, low_port, high_port) = if from_low {
+            (source, destination, source_port, destination_port)
+        } else {
+            (destination, source, destination_port, source_port)
+        };
+        let key = Self {
+            low,
+            high,
+            ports: u32::from(low_port) << 16 | u32::from(high_port),
+            vlan: packet.vlan_key,
+            tunnel: 0,
+            protocol: packet.protocol,
+        };
+        Some((key, if from_low { End::Low } else { End::High }))
+    }
+
+    /// Two multiplications and a finish. Not a proven PRF: tables that use it are of fixed size with bounded buckets, so
+    /// that collisions can evict and never slow down.
+    #[inline]
+    pub fn hash(&self, seed: HashSeed) -> u64 {
+        let a = fold(self.low[1] ^ seed.0 ^ MULTIPLES[2], self.high[1] ^ MULTIPLES[0]);
+        let b = fold(
+            self.low[0] ^ u64::from(self.ports) << 8 ^ u64::from(self.protocol) ^ MULTIPLES[1],
+            self.high[0] ^ seed.0 ^ MULTIPLES[3],
+        );
+        let c = u64::from(self.vlan) << 32 | u64::from(self.tunnel);
+        fold(a ^ MULTIPLES[2], b ^ c ^ MULTIPLES[3])
+    }
+
+    /// Address and port of one end (ICMP: what stands for the port).
+    pub fn end(&self, end: End) -> (Address, u16) {
+        match end {
+            End::Low => (Address::from_halves(self.low), (self.ports >> 16) as u16),
+            End::High => (Address::from_halves(self.high), self.ports as u16),
+        }
+    }
+
+    /// IP protocol number.
+    pub fn protocol(&self) -> u8 {
+        self.protocol
+    }
+}
+
+impl End {
+    /// The other one.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Low => Self::High,
+            Self::High => Self::Low,
+        }
+    }
+}
+
+#[inline]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    (product >> 64) as u64 ^ product as u64
+}
+
+/// Arbitrary odd constants (digits of pi) that keep zeros from annihilating.
+const MULTIPLES: [u64; 4] =
+    [0x243f_6a88_85a3_08d3, 0x1319_8a2e_0370_7345, 0xa409_3822_299f_31d1, 0x082e_fa98_ec4e_6c89];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(source: [u8; 4], destination: [u8; 4], ports: (u16, u16)) -> Packet {
+        Packet {
+            ip_version: 4,
+            source: Address::v4(source),
+            destination: Address::v4(destination),
+            source_port: ports.0,
+            destination_port: ports.1,
+            protocol: protocol::TCP,
+            ..Packet::default()
+        }
+    }
+
+    #[test]
+    fn both_directions_have_one_key() {
+        let (there, from) = FlowKey::of(&packet([192, 0, 2, 1], [198, 51, 100, 2], (40000, 80))).expect("key");
+        let (back, to) = FlowKey::of(&packet([198, 51, 100, 2], [192, 0, 2, 1], (80, 40000))).expect("key");
+        assert_eq!(there, back);
+        assert_eq!(from, to.other());
+        assert_eq!(there.end(from).1, 40000);
+        let seed = HashSeed(7);
+        assert_eq!(there.hash(seed), back.hash(seed));
+        assert_ne!(there.hash(seed), there.hash(HashSeed(8)));
+    }
+
+    #[test]
+    fn a_tag_or_a_port_makes_another_flow() {
+        let plain = packet([192, 0, 2, 1], [198, 51, 100, 2], (40000, 80));
+        let tagged = Packet { vlan_key: 0x1005, ..plain };
+        let other = Packet { source_port: 40001, ..plain };
+        let keys = [plain, tagged, other].map(|p| FlowKey::of(&p).expect("key").0);
+        assert!(keys[0] != keys[1] && keys[0] != keys[2]);
+        let hashes = keys.map(|k| k.hash(HashSeed(0)));
+        assert!(hashes[0] != hashes[1] && hashes[0] != hashes[2]);
+    }
+
+    #[test]
+    fn hashes_spread_over_every_bit() {
+        let mut ones = [0u32; 64];
+        for n in 0..4096u32 {
+            let [_, _, c, d] = n.to_be_bytes();
+            let (key, _) = FlowKey::of(&packet([10, 0, c, d], [10, 1, 0, 1], (1000, 80))).expect("key");
+            let hash = key.hash(HashSeed(1));
+            for (bit, count) in ones.iter_mut().enumerate() {
+                *count += (hash >> bit & 1) as u32;
+            }
+        }
+        assert!(ones.iter().all(|&n| (1700..2400).contains(&n)), "{ones:?}");
+    }
+}

@@ -1,0 +1,450 @@
+//! [`Stream`]: one direction of a TCP conversation, segments in, bytes in order out.
+//!
+//! The policy: bytes handed on stand; among bytes that wait, the first to arrive win. A stream may be picked up in the middle
+//! (its first segment sets the place). A hole is waited for until the segments behind it exceed [`MAX_PENDING_BYTES`] or
+//! [`MAX_PENDING_SEGMENTS`], memory runs out, or the caller says so ([`Stream::give_up`]); then it is skipped and counted.
+//!
+//! Bytes that were waiting behind a hole are attributed to the packet that filled it, for only then could they be read; behind a
+//! hole that was given up, to the packet that brought them.
+
+use super::pool::Pool;
+use crate::packet::FrameRef;
+
+/// Bytes that wait behind a hole, per direction.
+pub const MAX_PENDING_BYTES: usize = 256 * 1024;
+
+/// Segments that wait behind a hole, per direction: inserting is linear in them.
+pub const MAX_PENDING_SEGMENTS: usize = 256;
+
+/// A segment this far ahead of its stream is not of it: no receiver announces more (RFC 7323 allows 1 GiB; what is seen in
+/// practice stays below).
+const MAX_AHEAD_BYTES: u32 = 64 * 1024 * 1024;
+
+/// Segments in a row that are out of the window before the stream believes them and starts again there.
+const MAX_STRIKES: u8 = 3;
+
+/// How far from its stream a RST or FIN may be.
+const MAX_CLOSE_DISTANCE_BYTES: u32 = 1024 * 1024;
+
+/// What one segment costs beside its bytes.
+const SEGMENT_OVERHEAD_BYTES: usize = size_of::<Waiting>();
+
+/// One direction of a conversation. 24 bytes until something arrives out of order.
+#[derive(Debug, Default)]
+pub struct Stream {
+    pending: Option<Box<Pending>>,
+    /// Bytes handed on or skipped since the first one seen.
+    position: u64,
+    /// Sequence number that comes next.
+    next: u32,
+    is_started: bool,
+    /// Whether the first byte seen was the first sent.
+    start_is_known: bool,
+    strikes: u8,
+}
+
+/// A TCP segment.
+#[derive(Debug, Clone, Copy)]
+pub struct Segment<'a> {
+    /// Sequence number of the segment (of its SYN, if it has one).
+    pub sequence: u32,
+    /// Whether it has a SYN, which takes one number.
+    pub is_syn: bool,
+    /// Captured payload.
+    pub data: &'a [u8],
+    /// Payload bytes after `data` that were not captured.
+    pub missing_bytes: u32,
+    /// The frame that brought it.
+    pub frame: FrameRef,
+}
+
+/// Bytes in order.
+#[derive(Debug, Clone, Copy)]
+pub struct Chunk<'a> {
+    /// The bytes; each is handed out once.
+    pub data: &'a [u8],
+    /// Bytes missing just before them.
+    pub gap_bytes: u64,
+    /// Offset of `data` in the direction, counted from the first byte seen.
+    pub position: u64,
+    /// Whether that first byte was the first sent.
+    pub start_is_known: bool,
+    /// The packet that made them readable.
+    pub frame: FrameRef,
+}
+
+/// What a stream works with and hands its bytes to.
+pub struct Outlet<'a> {
+    /// Memory for what waits.
+    pub pool: &'a mut Pool,
+    /// What happened.
+    pub counters: &'a mut StreamCounters,
+    /// Takes the bytes in order. The pool is lent on, for what cannot be used yet.
+    pub emit: &'a mut dyn FnMut(Chunk<'_>, &mut Pool),
+}
+
+/// What happened to segments besides being handed on.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct StreamCounters {
+    /// Segments that arrived behind a hole.
+    pub out_of_order: u64,
+    /// Segments whose bytes were all seen before.
+    pub retransmitted: u64,
+    /// Segments that overlap bytes seen before in part.
+    pub overlapping: u64,
+    /// Holes given up.
+    pub gaps: u64,
+    /// Bytes in them, and bytes cut by a snap length.
+    pub gap_bytes: u64,
+    /// Segments too far from their stream.
+    pub out_of_window: u64,
+}
+
+impl StreamCounters {
+    /// Adds another's.
+    pub fn merge(&mut self, other: &Self) {
+        self.out_of_order += other.out_of_order;
+        self.retransmitted += other.retransmitted;
+        self.overlapping += other.overlapping;
+        self.gaps += other.gaps;
+        self.gap_bytes += other.gap_bytes;
+        self.out_of_window += other.out_of_window;
+    }
+}
+
+/// Segments behind a hole, sorted, not overlapping.
+#[derive(Debug, Default)]
+pub(super) struct Pending {
+    waiting: Vec<Waiting>,
+    bytes: Vec<u8>,
+    /// What of `bytes` still waits.
+    live_bytes: usize,
+    /// Taken from the pool.
+    charged_bytes: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    sequence: u32,
+    start: u32,
+    length: u32,
+    missing_bytes: u32,
+    frame: FrameRef,
+}
+
+impl Stream {
+    /// Whether any segment has come.
+    pub fn is_started(&self) -> bool {
+        self.is_started
+    }
+
+    /// Whether segments wait behind a hole.
+    pub fn has_pending(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Whether `sequence` is that of the first byte and nothing has come after.
+    pub fn is_at_start(&self, sequence: u32) -> bool {
+        self.is_started && self.position == 0 && self.next == sequence
+    }
+
+    /// Whether a RST or FIN with this number can be of this stream.
+    pub fn is_plausible(&self, sequence: u32) -> bool {
+        let distance = sequence.wrapping_sub(self.next) as i32;
+        !self.is_started || distance.unsigned_abs() <= MAX_CLOSE_DISTANCE_BYTES
+    }
+
+    /// Takes a segment and hands on what is now in order.
+    #[inline]
+    pub fn push(&mut self, segment: &Segment<'_>, out: &mut Outlet<'_>) {
+        let sequence = segment.sequence.wrapping_add(u32::from(segment.is_syn));
+        if !self.is_started {
+            if segment.data.is_empty() && !segment.is_syn {
+                // A keep-alive or a reset says nothing of where the data is.
+                return;
+            }
+            self.start(sequence, segment.is_syn);
+        } else if segment.is_syn && self.position == 0 && self.pending.is_none() {
+            // Another attempt, perhaps with another number: nothing was said before it.
+            self.start(sequence, true);
+        }
+        if segment.data.is_empty() && segment.missing_bytes == 0 {
+            return;
+        }
+        let ahead = sequence.wrapping_sub(self.next);
+        if ahead == 0 && self.pending.is_none() {
+            self.strikes = 0;
+            self.hand_on(segment.data, 0, segment.missing_bytes, segment.frame, out);
+        } else {
+            self.push_elsewhere(sequence, segment, out);
+        }
+    }
+
+    /// Follows a direction whose bytes nobody wants any more, so that a new conversation can be told from it.
+    #[inline]
+    pub fn follow(&mut self, segment: &Segment<'_>) {
+        let end = segment.sequence.wrapping_add(segment.data.len() as u32).wrapping_add(segment.missing_bytes);
+        if (end.wrapping_sub(self.next) as i32) > 0 {
+            self.position += u64::from(end.wrapping_sub(self.next));
+            self.next = end;
+        }
+    }
+
+    fn start(&mut self, sequence: u32, is_syn: bool) {
+        self.next = sequence;
+        self.is_started = true;
+        self.start_is_known = is_syn;
+    }
+
+    /// A segment that is not the next: behind (seen before, perhaps in part) or ahead (of a hole).
+    #[cold]
+    fn push_elsewhere(&mut self, sequence: u32, segment: &Segment<'_>, out: &mut Outlet<'_>) {
+        let distance = sequence.wrapping_sub(self.next) as i32;
+        if distance.unsigned_abs() > MAX_AHEAD_BYTES {
+            out.counters.out_of_window += 1;
+            self.strikes += 1;
+            if self.strikes < MAX_STRIKES {
+                return;
+            }
+            self.give_up(out);
+            self.strikes = 0;
+            self.next = sequence;
+            self.start_is_known = false;
+            // How much is missing cannot be known; that something is, can.
+            return self.skip_to(segment, 1, out);
+        }
+        self.strikes = 0;
+        if distance <= 0 {
+            return self.push_over_next(distance.unsigned_abs() as usize, sequence, segment, out);
+        }
+        out.counters.out_of_order += 1;
+        let pending = self.pending.get_or_insert_with(|| out.pool.pending());
+        let is_kept = pending.insert(sequence, segment, out.pool);
+        if !is_kept || pending.is_full() {
+            self.give_up(out);
+        }
+        if !is_kept {
+            self.take_now(sequence, segment, out);
+        }
+    }
+
+    /// A segment that starts `seen` bytes behind what comes next.
+    fn push_over_next(&mut self, seen: usize, sequence: u32, segment: &Segment<'_>, out: &mut Outlet<'_>) {
+        if seen >= segment.data.len() + segment.missing_bytes as usize {
+            out.counters.retransmitted += 1;
+            return;
+        }
+        out.counters.overlapping += u64::from(seen > 0);
+        let Some(pending) = self.pending.as_mut() else {
+            return self.hand_on_rest(seen, segment, out);
+        };
+        // Bytes that wait arrived before: this segment only fills the holes between them.
+        if pending.insert(sequence, segment, out.pool) {
+            self.drain(Some(segment.frame), out);
+        } else {
+            self.give_up(out);
+            self.take_now(sequence, segment, out);
+        }
+    }
+
+    /// Hands on a segment for which there was no room, with whatever hole is before it, now that nothing waits.
+    fn take_now(&mut self, sequence: u32, segment: &Segment<'_>, out: &mut Outlet<'_>) {
+        let distance = sequence.wrapping_sub(self.next) as i32;
+        if distance > 0 {
+            self.next = sequence;
+            self.skip_to(segment, u64::from(distance.unsigned_abs()), out);
+        } else {
+            self.hand_on_rest(distance.unsigned_abs() as usize, segment, out);
+        }
+    }
+
+    /// Hands on what of a segment is beyond its first `seen` bytes.
+    fn hand_on_rest(&mut self, seen: usize, segment: &Segment<'_>, out: &mut Outlet<'_>) {
+        let cut = (segment.missing_bytes as usize).saturating_sub(seen.saturating_sub(segment.data.len()));
+        self.hand_on(segment.data.get(seen..).unwrap_or(&[]), 0, cut as u32, segment.frame, out);
+    }
+
+    fn skip_to(&mut self, segment: &Segment<'_>, gap_bytes: u64, out: &mut Outlet<'_>) {
+        out.counters.gaps += 1;
+        out.counters.gap_bytes += gap_bytes;
+        self.position += gap_bytes;
+        self.hand_on(segment.data, gap_bytes, segment.missing_bytes, segment.frame, out);
+    }
+
+    /// Hands on bytes that are next, and steps over those after them that were not captured.
+    #[inline]
+    fn hand_on(&mut self, data: &[u8], gap_bytes: u64, missing_bytes: u32, frame: FrameRef, out: &mut Outlet<'_>) {
+        if !data.is_empty() || gap_bytes > 0 {
+            self.emit(data, gap_bytes, frame, out);
+        }
+        self.next = self.next.wrapping_add(data.len() as u32);
+        self.position += data.len() as u64;
+        if missing_bytes > 0 {
+            out.counters.gap_bytes += u64::from(missing_bytes);
+            self.next = self.next.wrapping_add(missing_bytes);
+            self.position += u64::from(missing_bytes);
+            self.emit(&[], u64::from(missing_bytes), frame, out);
+        }
+    }
+
+    /// Hands on what waits and is next now. `filled_by` is the packet that filled the hole; without one each piece is its own
+    /// packet's.
+    fn drain(&mut self, filled_by: Option<FrameRef>, out: &mut Outlet<'_>) {
+        let Some(mut pending) = self.pending.take() else { return };
+        let mut done = 0;
+        for piece in &pending.waiting {
+            let ahead = piece.sequence.wrapping_sub(self.next) as i32;
+            if ahead > 0 {
+                break;
+            }
+            done += 1;
+            let data = pending.data(piece);
+            let seen = ahead.unsigned_abs() as usize;
+            let total = data.len() + piece.missing_bytes as usize;
+            if seen < total {
+                let cut = piece.missing_bytes - seen.saturating_sub(data.len()) as u32;
+                let frame = filled_by.unwrap_or(piece.frame);
+                self.hand_on(data.get(seen..).unwrap_or(&[]), 0, cut, frame, out);
+            }
+        }
+        pending.remove(done, out.pool);
+        if pending.waiting.is_empty() {
+            out.pool.release_pending(pending);
+        } else {
+            self.pending = Some(pending);
+        }
+    }
+
+    /// Skips the holes before everything that waits, and hands it on.
+    pub fn give_up(&mut self, out: &mut Outlet<'_>) {
+        while let Some(first) = self.pending.as_ref().and_then(|pending| pending.waiting.first()).copied() {
+            let gap_bytes = u64::from(first.sequence.wrapping_sub(self.next));
+            out.counters.gaps += 1;
+            out.counters.gap_bytes += gap_bytes;
+            self.next = first.sequence;
+            self.position += gap_bytes;
+            self.emit(&[], gap_bytes, first.frame, out);
+            self.drain(None, out);
+        }
+    }
+
+    fn emit(&self, data: &[u8], gap_bytes: u64, frame: FrameRef, out: &mut Outlet<'_>) {
+        let (position, start_is_known) = (self.position, self.start_is_known);
+        (out.emit)(Chunk { data, gap_bytes, position, start_is_known, frame }, out.pool);
+    }
+
+    /// The earliest packet that waits behind a hole.
+    pub fn earliest_pending(&self) -> Option<FrameRef> {
+        self.pending.as_ref()?.waiting.iter().map(|piece| piece.frame).min()
+    }
+}
+
+impl Pending {
+    /// Keeps what of a segment fills holes between those that wait. False if the pool has no room for it; then a part may
+    /// have been kept, which does no harm.
+    fn insert(&mut self, sequence: u32, segment: &Segment<'_>, pool: &mut Pool) -> bool {
+        let total = segment.data.len() as u32 + segment.missing_bytes;
+        let mut from = 0u32;
+        let mut at = 0;
+        while from < total {
+            let start = sequence.wrapping_add(from);
+            // Step over pieces that end at or before the start.
+            while self.waiting.get(at).is_some_and(|w| w.end().wrapping_sub(start) as i32 <= 0) {
+                at += 1;
+            }
+            let hole = match self.waiting.get(at) {
+                None => total - from,
+                Some(next) => {
+                    let before = next.sequence.wrapping_sub(start) as i32;
+                    if before <= 0 {
+                        from += next.end().wrapping_sub(start);
+                        continue;
+                    }
+                    (before as u32).min(total - from)
+                }
+            };
+            if !self.insert_piece(at, start, from, hole, segment, pool) {
+                return false;
+            }
+            from += hole;
+            at += 1;
+        }
+        true
+    }
+
+    fn insert_piece(
+        &mut self,
+        at: usize,
+        sequence: u32,
+        from: u32,
+        length: u32,
+        segment: &Segment<'_>,
+        pool: &mut Pool,
+    ) -> bool {
+        let captured = segment.data.len() as u32;
+        let data = segment.data.get(from as usize..(from + length).min(captured) as usize).unwrap_or(&[]);
+        if !pool.take(data.len() + SEGMENT_OVERHEAD_BYTES) {
+            return false;
+        }
+        self.charged_bytes += data.len() + SEGMENT_OVERHEAD_BYTES;
+        self.live_bytes += data.len();
+        let start = self.bytes.len() as u32;
+        self.bytes.extend_from_slice(data);
+        let piece = Waiting {
+            sequence,
+            start,
+            length: data.len() as u32,
+            missing_bytes: length - data.len() as u32,
+            frame: segment.frame,
+        };
+        self.waiting.insert(at, piece);
+        true
+    }
+
+    fn data(&self, piece: &Waiting) -> &[u8] {
+        &self.bytes[piece.start as usize..][..piece.length as usize]
+    }
+
+    fn is_full(&self) -> bool {
+        self.live_bytes > MAX_PENDING_BYTES || self.waiting.len() > MAX_PENDING_SEGMENTS
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.waiting.clear();
+        self.bytes.clear();
+        (self.live_bytes, self.charged_bytes) = (0, 0);
+    }
+
+    /// Forgets the first `count` pieces, and their bytes once they are the most of what is kept.
+    fn remove(&mut self, count: usize, pool: &mut Pool) {
+        for piece in self.waiting.drain(..count) {
+            self.live_bytes -= piece.length as usize;
+        }
+        if self.bytes.len() > MAX_PENDING_BYTES && self.live_bytes < self.bytes.len() / 2 {
+            let mut live = Vec::with_capacity(self.live_bytes);
+            for piece in &mut self.waiting {
+                let start = live.len();
+                live.extend_from_slice(&self.bytes[piece.start as usize..][..piece.length as usize]);
+                piece.start = start as u32;
+            }
+            self.bytes = live;
+            let charge = self.live_bytes + self.waiting.len() * SEGMENT_OVERHEAD_BYTES;
+            pool.give_back(self.charged_bytes - charge);
+            self.charged_bytes = charge;
+        }
+    }
+
+    pub(super) fn charged_bytes(&self) -> usize {
+        self.charged_bytes
+    }
+
+    pub(super) fn capacity_bytes(&self) -> usize {
+        self.bytes.capacity() + self.waiting.capacity() * SEGMENT_OVERHEAD_BYTES
+    }
+}
+
+impl Waiting {
+    fn end(&self) -> u32 {
+        self.sequence.wrapping_add(self.length).wrapping_add(self.missing_bytes)
+    }
+}

@@ -1,0 +1,263 @@
+//! [`FlowTable`]: every live conversation, in memory that is fixed when the table is made.
+//!
+//! Buckets of one cache line hold eight tags, ages and record numbers; a key may lie in either of two buckets. When both are
+//! full, or every record is in use, the oldest flow of the two gives way: constant time, whatever an attacker sends.
+//! Records are not touched before they are first used, so a small capture costs little of a large table.
+//!
+//! A packet touches its bucket line, then its record: [`FlowTable::prefetch_bucket`] and [`FlowTable::prefetch_record`] let
+//! a batch overlap those misses. The table never looks at a clock: time is the packet's.
+
+use super::{Flow, FlowKey};
+use crate::prefetch;
+use crate::time::Timestamp;
+
+/// Ways of one bucket.
+const WAYS: usize = 8;
+
+/// Record slots per flow that the table can hold: the buckets are two thirds full when the records run out.
+const SLOTS_NUMERATOR: usize = 3;
+const SLOTS_DENOMINATOR: usize = 2;
+
+/// See the module.
+pub struct FlowTable<S> {
+    buckets: Vec<Bucket>,
+    records: Vec<Flow<S>>,
+    free: Vec<u32>,
+    capacity: usize,
+    hand: usize,
+}
+
+/// One cache line.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Bucket {
+    records: [u32; WAYS],
+    /// 0 for none.
+    tags: [u16; WAYS],
+    /// Packet time of the last packet, in seconds, wrapping after 18 hours.
+    ages: [u16; WAYS],
+}
+
+/// Number of a record in the table. Stays the flow's as long as it lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Slot(pub u32);
+
+/// A flow that left the table.
+pub struct Displaced<S>(pub Flow<S>);
+
+impl<S: Default> FlowTable<S> {
+    /// A table for `capacity` flows (at least 16). Address space is taken now, memory as flows come.
+    pub fn new(capacity: usize) -> Self {
+        let capacity = capacity.max(2 * WAYS);
+        let slots = capacity * SLOTS_NUMERATOR / SLOTS_DENOMINATOR;
+        let empty = Bucket { records: [0; WAYS], tags: [0; WAYS], ages: [0; WAYS] };
+        Self {
+            buckets: vec![empty; slots.div_ceil(WAYS).next_power_of_two()],
+            records: Vec::with_capacity(capacity),
+            free: Vec::new(),
+            capacity,
+            hand: 0,
+        }
+    }
+
+    /// Bytes that a table for `capacity` flows takes when full.
+    pub fn bytes_for(capacity: usize) -> usize {
+        let slots = capacity.max(2 * WAYS) * SLOTS_NUMERATOR / SLOTS_DENOMINATOR;
+        slots.div_ceil(WAYS).next_power_of_two() * size_of::<Bucket>() + capacity * (size_of::<Flow<S>>() + 4)
+    }
+
+    /// Flows in the table.
+    pub fn len(&self) -> usize {
+        self.records.len() - self.free.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Asks for the first bucket of a hash.
+    #[inline]
+    pub fn prefetch_bucket(&self, hash: u64) {
+        prefetch::line(&self.buckets[self.first(hash)]);
+    }
+
+    /// Asks for the record that the first bucket holds for a hash. False if it holds none: the flow is probably new.
+    #[inline]
+    pub fn prefetch_record(&self, hash: u64) -> bool {
+        let bucket = &self.buckets[self.first(hash)];
+        match bucket.find(tag(hash)) {
+            Some(way) => {
+                prefetch::lines(&self.records[bucket.records[way] as usize]);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The flow of a key.
+    #[inline]
+    pub fn find(&mut self, key: &FlowKey, hash: u64, now: Timestamp) -> Option<Slot> {
+        let tag = tag(hash);
+        let first = self.first(hash);
+        self.find_in(first, tag, key, now).or_else(|| {
+            let second = self.second(first, tag);
+            self.find_in(second, tag, key, now)
+        })
+    }
+
+    #[inline]
+    fn find_in(&mut self, at: usize, tag: u16, key: &FlowKey, now: Timestamp) -> Option<Slot> {
+        let bucket = &mut self.buckets[at];
+        for way in 0..WAYS {
+            if bucket.tags[way] == tag {
+                let record = bucket.records[way];
+                if self.records[record as usize].key() == key {
+                    bucket.ages[way] = age(now);
+                    return Some(Slot(record));
+                }
+            }
+        }
+        None
+    }
+
+    /// Makes room for a flow that [`FlowTable::find`] did not find, and returns its slot and the flow that had to go.
+    pub fn insert(&mut self, flow: Flow<S>, hash: u64, now: Timestamp) -> (Slot, Option<Displaced<S>>) {
+        let tag = tag(hash);
+        let first = self.first(hash);
+        let second = self.second(first, tag);
+        let into = if self.buckets[first].used() <= self.buckets[second].used() { first } else { second };
+        let (at, way, displaced) = match self.buckets[into].find(0) {
+            Some(way) if self.has_free_record() => (into, way, None),
+            empty => {
+                let (at, way) = self.victim([into, first, second], now);
+                let displaced = self.remove(at, way);
+                match empty {
+                    Some(way) => (into, way, Some(displaced)),
+                    None => (at, way, Some(displaced)),
+                }
+            }
+        };
+        let record = match self.free.pop() {
+            Some(record) => {
+                self.records[record as usize] = flow;
+                record
+            }
+            None => {
+                self.records.push(flow);
+                (self.records.len() - 1) as u32
+            }
+        };
+        let bucket = &mut self.buckets[at];
+        (bucket.tags[way], bucket.records[way], bucket.ages[way]) = (tag, record, age(now));
+        (Slot(record), displaced.map(Displaced))
+    }
+
+    fn has_free_record(&self) -> bool {
+        !self.free.is_empty() || self.records.len() < self.capacity
+    }
+
+    /// The oldest flow of the given buckets; if they are empty, of the next bucket that is not.
+    fn victim(&mut self, buckets: [usize; 3], now: Timestamp) -> (usize, usize) {
+        let oldest = |this: &Self, at: usize| {
+            let bucket = &this.buckets[at];
+            (0..WAYS)
+                .filter(|&way| bucket.tags[way] != 0)
+                .map(|way| (age(now).wrapping_sub(bucket.ages[way]), at, way))
+                .max()
+        };
+        if let Some((_, at, way)) = buckets.iter().filter_map(|&at| oldest(self, at)).max() {
+            return (at, way);
+        }
+        for _ in 0..self.buckets.len() {
+            self.hand = (self.hand + 1) & (self.buckets.len() - 1);
+            if let Some((_, at, way)) = oldest(self, self.hand) {
+                return (at, way);
+            }
+        }
+        unreachable!("a table without a free record has a flow")
+    }
+
+    /// Looks at the next bucket in turn and takes out at most one flow there that has timed out. Called now and then, it
+    /// gives back what idle flows hold without any timer.
+    pub fn sweep(&mut self, now: Timestamp) -> Option<Displaced<S>> {
+        self.hand = (self.hand + 1) & (self.buckets.len() - 1);
+        let bucket = &self.buckets[self.hand];
+        for way in 0..WAYS {
+            let idle_secs = u64::from(age(now).wrapping_sub(bucket.ages[way]));
+            if bucket.tags[way] != 0
+                && idle_secs >= super::timeout::SHORTEST.as_secs()
+                && self.records[bucket.records[way] as usize].is_expired(now)
+            {
+                return Some(Displaced(self.remove(self.hand, way)));
+            }
+        }
+        None
+    }
+
+    /// Takes every flow out, in an order that depends on what came only.
+    pub fn drain(&mut self) -> impl Iterator<Item = Displaced<S>> {
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            while at < self.buckets.len() {
+                match (0..WAYS).find(|&way| self.buckets[at].tags[way] != 0) {
+                    Some(way) => return Some(Displaced(self.remove(at, way))),
+                    None => at += 1,
+                }
+            }
+            None
+        })
+    }
+
+    fn remove(&mut self, at: usize, way: usize) -> Flow<S> {
+        let bucket = &mut self.buckets[at];
+        bucket.tags[way] = 0;
+        let record = bucket.records[way];
+        self.free.push(record);
+        std::mem::take(&mut self.records[record as usize])
+    }
+
+    /// A flow of this table.
+    ///
+    /// # Panics
+    /// If the slot was never given out.
+    #[inline]
+    pub fn get_mut(&mut self, slot: Slot) -> &mut Flow<S> {
+        &mut self.records[slot.0 as usize]
+    }
+
+    #[inline]
+    fn first(&self, hash: u64) -> usize {
+        hash as usize & (self.buckets.len() - 1)
+    }
+
+    /// The other bucket of a tag: its own inverse, so that either leads to the other.
+    #[inline]
+    fn second(&self, first: usize, tag: u16) -> usize {
+        (first ^ usize::from(tag).wrapping_mul(0x5bd1_e995) ^ 1) & (self.buckets.len() - 1)
+    }
+}
+
+impl Bucket {
+    #[inline]
+    fn find(&self, tag: u16) -> Option<usize> {
+        // Eight comparisons in one vector instruction.
+        let mask = self.tags.iter().enumerate().fold(0u16, |mask, (way, &t)| mask | u16::from(t == tag) << way);
+        (mask != 0).then(|| mask.trailing_zeros() as usize)
+    }
+
+    fn used(&self) -> usize {
+        self.tags.iter().filter(|&&tag| tag != 0).count()
+    }
+}
+
+/// Upper bits of the hash (the lower choose the bucket), never 0.
+#[inline]
+fn tag(hash: u64) -> u16 {
+    (hash >> 40) as u16 | 1
+}
+
+#[inline]
+fn age(now: Timestamp) -> u16 {
+    now.secs() as u16
+}

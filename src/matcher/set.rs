@@ -1,0 +1,273 @@
+//! [`MatchSet`]: a feed compiled for matching.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+
+use super::hash::Seeds;
+use super::observed;
+use super::path::Path;
+use super::pattern::Patterns;
+use super::prefix::{Covered, EndpointKey, Prefix};
+use super::suffix::{NameKey, Suffix};
+use super::text::Text;
+use super::view::How;
+use crate::indicator::{Index, Indicator, IndicatorIx, IndicatorSet, Observable, Transport, Value};
+use crate::time::Timestamp;
+
+/// Every indicator and the structures that find them: immutable, shared by `Arc`.
+///
+/// **Contract**: the filters in front may say maybe of anything; they never say no of a value that an indicator covers.
+/// Every maybe is confirmed against the value, so what is reported is a match and everything that matches is reported: all
+/// covering indicators, not the closest one. What a named cap cut short is counted ([`super::Scanned`]).
+pub struct MatchSet {
+    indicators: IndicatorSet,
+    index: Indexes,
+    patterns: Patterns,
+    allow: Option<Allow>,
+}
+
+/// Values that suppress hits.
+struct Allow {
+    indicators: IndicatorSet,
+    index: Indexes,
+    /// Byte signatures are allowed by being named: the indicators that have an allowed literal.
+    patterns: HashSet<IndicatorIx>,
+}
+
+/// The structures over one set of indicators.
+struct Indexes {
+    prefix: Prefix,
+    suffix: Suffix,
+    path: Path,
+    text: Text,
+}
+
+/// What one structure holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Memory {
+    /// What it is.
+    pub part: &'static str,
+    /// Entries in it.
+    pub entries: usize,
+    /// Bytes on the heap.
+    pub bytes: usize,
+}
+
+impl MatchSet {
+    /// Compiles a feed and an allow-list, with unpredictable seeds.
+    pub fn compile(indicators: IndicatorSet, allow: IndicatorSet) -> Self {
+        Self::compile_seeded(indicators, allow, Seeds::random())
+    }
+
+    /// Compiles with given seeds: what is found never depends on them, how long it takes may.
+    pub fn compile_seeded(mut indicators: IndicatorSet, mut allow: IndicatorSet, seeds: Seeds) -> Self {
+        indicators.seal();
+        allow.seal();
+        let index = Indexes::build(&indicators, seeds);
+        let patterns = Patterns::build(&indicators);
+        let allow = (!allow.is_empty()).then(|| Allow::build(allow, &indicators, seeds));
+        Self { indicators, index, patterns, allow }
+    }
+
+    /// The indicators.
+    pub fn indicators(&self) -> &IndicatorSet {
+        &self.indicators
+    }
+
+    /// One indicator.
+    ///
+    /// # Panics
+    /// If `ix` is of another set.
+    pub fn indicator(&self, ix: IndicatorIx) -> Indicator<'_> {
+        self.indicators.get(ix)
+    }
+
+    /// Whether there is anything to scan payload for.
+    #[inline]
+    pub fn has_patterns(&self) -> bool {
+        !self.patterns.is_empty()
+    }
+
+    /// Whether there is anything to scan payload of this transport for.
+    #[inline]
+    pub fn has_patterns_for(&self, transport: Transport) -> bool {
+        self.patterns.applies(transport)
+    }
+
+    /// Hashes one end of a new flow for [`Self::prefetch_endpoint`] and [`Self::endpoint_maybe`].
+    #[inline]
+    pub fn endpoint_key(&self, ip: IpAddr, port: u16) -> EndpointKey {
+        self.index.prefix.key(ip, Some(port))
+    }
+
+    /// Asks for the line that [`Self::endpoint_maybe`] will read.
+    #[inline]
+    pub fn prefetch_endpoint(&self, key: &EndpointKey) {
+        self.index.prefix.prefetch(key);
+    }
+
+    /// Whether an indicator may cover this end: only then is [`super::Matcher::seen`] worth calling.
+    #[inline]
+    pub fn endpoint_maybe(&self, key: &EndpointKey) -> bool {
+        self.index.prefix.maybe(key)
+    }
+
+    /// Hashes the end of a name for [`Self::prefetch_name`] and [`Self::name_maybe`].
+    #[inline]
+    pub fn name_key(&self, name: &[u8]) -> NameKey {
+        self.index.suffix.key(observed::name(name))
+    }
+
+    /// Asks for the line that [`Self::name_maybe`] will read.
+    #[inline]
+    pub fn prefetch_name(&self, key: NameKey) {
+        self.index.suffix.prefetch(key);
+    }
+
+    /// Whether the name may be an indicator or below one: only then is [`super::Matcher::seen`] worth calling.
+    #[inline]
+    pub fn name_maybe(&self, key: NameKey) -> bool {
+        self.index.suffix.maybe(key)
+    }
+
+    /// What each structure holds, those with nothing in them left out.
+    pub fn memory(&self) -> Vec<Memory> {
+        let mut parts =
+            vec![Memory { part: "indicators", entries: self.indicators.len(), bytes: self.indicators.memory_bytes() }];
+        self.index.memory(&mut parts);
+        parts.push(Memory {
+            part: "byte signatures",
+            entries: self.patterns.len(),
+            bytes: self.patterns.memory_bytes(),
+        });
+        if let Some(allow) = &self.allow {
+            let mut inner = vec![];
+            allow.index.memory(&mut inner);
+            let bytes = allow.indicators.memory_bytes() + inner.iter().map(|m| m.bytes).sum::<usize>();
+            parts.push(Memory { part: "allow-list", entries: allow.indicators.len(), bytes });
+        }
+        parts.retain(|memory| memory.entries > 0);
+        parts
+    }
+
+    pub(super) fn patterns(&self) -> &Patterns {
+        &self.patterns
+    }
+
+    /// Every indicator that covers the observable and is valid at `at`.
+    #[inline]
+    pub(super) fn find(
+        &self,
+        observable: &Observable<'_>,
+        at: Timestamp,
+        scratch: &mut Vec<u8>,
+        found: impl FnMut(IndicatorIx, How),
+    ) {
+        self.index.find(&self.indicators, observable, at, scratch, found);
+    }
+
+    /// Whether the allow-list covers the observable at `at`.
+    pub(super) fn allows(&self, observable: &Observable<'_>, at: Timestamp, scratch: &mut Vec<u8>) -> bool {
+        let mut covered = false;
+        if let Some(allow) = &self.allow {
+            allow.index.find(&allow.indicators, observable, at, scratch, |_, _| covered = true);
+        }
+        covered
+    }
+
+    /// Whether the allow-list names this byte signature.
+    pub(super) fn allows_pattern(&self, ix: IndicatorIx) -> bool {
+        self.allow.as_ref().is_some_and(|allow| allow.patterns.contains(&ix))
+    }
+}
+
+impl Allow {
+    fn build(allow: IndicatorSet, indicators: &IndicatorSet, seeds: Seeds) -> Self {
+        let is_pattern = |i: &Indicator<'_>| i.kind.index == Index::Pattern;
+        let named: HashSet<&[u8]> = allow.iter().filter(is_pattern).map(|i| i.value).collect();
+        let patterns = match named.is_empty() {
+            true => HashSet::new(),
+            false => indicators.iter().filter(|i| is_pattern(i) && named.contains(i.value)).map(|i| i.ix).collect(),
+        };
+        Self { index: Indexes::build(&allow, seeds), indicators: allow, patterns }
+    }
+}
+
+impl Indexes {
+    fn build(set: &IndicatorSet, seeds: Seeds) -> Self {
+        Self {
+            prefix: Prefix::build(set, seeds),
+            suffix: Suffix::build(set, seeds),
+            path: Path::build(set, seeds),
+            text: Text::build(set, seeds),
+        }
+    }
+
+    #[inline]
+    fn find(
+        &self,
+        set: &IndicatorSet,
+        observable: &Observable<'_>,
+        at: Timestamp,
+        scratch: &mut Vec<u8>,
+        mut found: impl FnMut(IndicatorIx, How),
+    ) {
+        let mut report = |ix: IndicatorIx, transport: Option<Transport>, how: How| {
+            let indicator = set.get(ix);
+            if indicator.window.contains(at) && (indicator.transport.is_none() || indicator.transport == transport) {
+                found(ix, how);
+            }
+        };
+        match (observable.value, observable.kind.index) {
+            (Value::Addr(ip), _) => {
+                self.prefix.find(set, ip, None, |ix, covered| report(ix, None, covered.into()));
+            }
+            (Value::Endpoint(ip, port, transport), _) => {
+                self.prefix.find(set, ip, Some(port), |ix, covered| report(ix, transport, covered.into()));
+            }
+            (Value::Text(name), Index::Suffix) => {
+                self.suffix.find(set, observed::name(name), |ix, labels| report(ix, None, How::below(labels)));
+            }
+            (Value::Text(url), Index::Path) => {
+                let url = observed::url(url, scratch);
+                self.path.find(set, url, |ix, whole| {
+                    report(ix, None, if whole { How::Exact } else { How::Prefix });
+                });
+            }
+            (Value::Text(text), Index::Exact) => {
+                self.text.find(set, observable.kind, text, |ix| report(ix, None, How::Exact));
+            }
+            // An address arrives as one, payload by `Matcher::scan`.
+            (Value::Text(_), Index::Prefix | Index::Pattern) => {}
+        }
+    }
+
+    fn memory(&self, parts: &mut Vec<Memory>) {
+        let (filter, table, networks) = self.prefix.memory_bytes();
+        let (addresses, networks_len) = self.prefix.len();
+        let (name_filter, names) = self.suffix.memory_bytes();
+        let (url_filter, urls) = self.path.memory_bytes();
+        let (text_filter, texts) = self.text.memory_bytes();
+        parts.extend([
+            Memory { part: "addresses: filter", entries: addresses, bytes: filter },
+            Memory { part: "addresses: table", entries: addresses, bytes: table },
+            Memory { part: "networks", entries: networks_len, bytes: networks },
+            Memory { part: "names: filter", entries: self.suffix.len(), bytes: name_filter },
+            Memory { part: "names: table", entries: self.suffix.len(), bytes: names },
+            Memory { part: "URLs: filter", entries: self.path.len(), bytes: url_filter },
+            Memory { part: "URLs: table", entries: self.path.len(), bytes: urls },
+            Memory { part: "texts: filter", entries: self.text.len(), bytes: text_filter },
+            Memory { part: "texts: table", entries: self.text.len(), bytes: texts },
+        ]);
+    }
+}
+
+impl From<Covered> for How {
+    fn from(covered: Covered) -> Self {
+        match covered {
+            Covered::Address => Self::Exact,
+            Covered::Port => Self::Port,
+            Covered::Network(bits) => Self::Network { bits },
+        }
+    }
+}

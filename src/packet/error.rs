@@ -1,0 +1,106 @@
+//! [`DecodeError`]: where and why a decode stopped. Small and `Copy`: millions are counted, none is printed in passing.
+
+use std::fmt;
+
+use super::LinkType;
+
+/// Where a decode stopped. What was decoded before it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DecodeError {
+    /// The header it stopped at.
+    pub layer: Layer,
+    /// Why.
+    pub kind: ErrorKind,
+    /// Byte offset of that header in the frame.
+    pub offset: u16,
+}
+
+/// A header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are the field's")]
+pub enum Layer {
+    Link,
+    Ethernet,
+    Vlan,
+    Llc,
+    Sll,
+    Sll2,
+    Loopback,
+    Ppp,
+    Pppoe,
+    Mpls,
+    Ipv4,
+    Ipv6,
+    Ipv6Extension,
+    Tcp,
+    Udp,
+    Icmp,
+    Sctp,
+}
+
+/// Why a decode stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// The captured bytes end within the header.
+    Truncated,
+    /// A length or version field that cannot be.
+    BadHeader,
+    /// More headers than [`super::MAX_LAYERS`].
+    TooDeep,
+    /// Nothing here decodes this link type.
+    LinkType(LinkType),
+    /// Nothing here decodes this ethertype.
+    EtherType(u16),
+    /// Nothing here decodes this LLC service access point.
+    Llc(u8),
+    /// Nothing here decodes this PPP protocol.
+    PppProtocol(u16),
+    /// What follows the label stack is neither IPv4 nor IPv6.
+    MplsPayload,
+    /// Not the first fragment of a datagram: no layer-4 header.
+    Fragment,
+    /// Nothing here decodes this address family.
+    Family(u32),
+}
+
+/// A stable word for counters: `ethernet.truncated`, `ethertype.0x88cc`.
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            ErrorKind::LinkType(link) => write!(f, "linktype.{}", link.0),
+            ErrorKind::EtherType(number) => write!(f, "ethertype.{number:#06x}"),
+            ErrorKind::Llc(sap) => write!(f, "llc.{sap:#04x}"),
+            ErrorKind::PppProtocol(number) => write!(f, "ppp.{number:#06x}"),
+            ErrorKind::Family(family) => write!(f, "family.{family}"),
+            ErrorKind::MplsPayload => f.write_str("mpls.payload"),
+            ErrorKind::Fragment => f.write_str("ip.fragment"),
+            ErrorKind::Truncated => write!(f, "{}.truncated", self.layer.name()),
+            ErrorKind::BadHeader => write!(f, "{}.bad_header", self.layer.name()),
+            ErrorKind::TooDeep => write!(f, "{}.too_deep", self.layer.name()),
+        }
+    }
+}
+
+impl Layer {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::Ethernet => "ethernet",
+            Self::Vlan => "vlan",
+            Self::Llc => "llc",
+            Self::Sll => "sll",
+            Self::Sll2 => "sll2",
+            Self::Loopback => "loopback",
+            Self::Ppp => "ppp",
+            Self::Pppoe => "pppoe",
+            Self::Mpls => "mpls",
+            Self::Ipv4 => "ipv4",
+            Self::Ipv6 => "ipv6",
+            Self::Ipv6Extension => "ipv6_extension",
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Icmp => "icmp",
+            Self::Sctp => "sctp",
+        }
+    }
+}

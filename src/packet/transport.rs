@@ -1,0 +1,62 @@
+//! TCP (RFC 9293), UDP (RFC 768), SCTP's ports (RFC 9260), ICMP's type and code (RFC 792, 4443).
+//!
+//! Ports are kept even where the rest of the header is cut.
+
+use etherparse::{TcpHeaderSlice, UdpHeaderSlice};
+
+use super::{Cursor, ErrorKind, Layer, Next, Packet, Step};
+
+#[inline]
+pub(super) fn tcp(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
+    ports(cursor, packet);
+    let header = TcpHeaderSlice::from_slice(cursor.rest()).map_err(|error| {
+        (
+            Layer::Tcp,
+            if matches!(error, etherparse::err::tcp::HeaderSliceError::Len(_)) {
+                ErrorKind::Truncated
+            } else {
+                ErrorKind::BadHeader
+            },
+        )
+    })?;
+    packet.sequence = header.sequence_number();
+    packet.acknowledgement = header.acknowledgment_number();
+    // Thirteenth byte of a header that etherparse found whole.
+    packet.tcp_flags = header.slice().get(13).copied().unwrap_or(0);
+    cursor.skip(Layer::Tcp, header.slice().len())?;
+    Ok(Next::Done)
+}
+
+#[inline]
+pub(super) fn udp(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
+    ports(cursor, packet);
+    let header = UdpHeaderSlice::from_slice(cursor.rest()).map_err(|_| (Layer::Udp, ErrorKind::Truncated))?;
+    let length = usize::from(header.length());
+    cursor.skip(Layer::Udp, 8)?;
+    // 0 is a jumbogram, other small values are lies; what IP says then stands.
+    if length >= 8 {
+        cursor.limit(length - 8);
+    }
+    Ok(Next::Done)
+}
+
+pub(super) fn icmp(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
+    let [kind, code] = cursor.reader.array().ok_or((Layer::Icmp, ErrorKind::Truncated))?;
+    packet.source_port = u16::from(kind);
+    packet.destination_port = u16::from(code);
+    Ok(Next::Done)
+}
+
+pub(super) fn sctp(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
+    ports(cursor, packet);
+    cursor.skip(Layer::Sctp, 12)?;
+    Ok(Next::Done)
+}
+
+#[inline]
+fn ports(cursor: &Cursor<'_>, packet: &mut Packet) {
+    if let Some([a, b, c, d]) = cursor.rest().first_chunk() {
+        packet.source_port = u16::from_be_bytes([*a, *b]);
+        packet.destination_port = u16::from_be_bytes([*c, *d]);
+    }
+}
