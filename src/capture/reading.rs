@@ -119,7 +119,7 @@ impl Reading {
 
     /// What is wrong with how the file ends.
     fn rest(&self) -> Option<Problem> {
-        let offset = self.position();
+        let offset = self.position().min(self.piece.base + self.piece.filled as u64);
         if let Some(error) = &self.failure {
             return Some(Problem::io(self.input.compression, "read_failed", offset, error));
         }

@@ -14,7 +14,7 @@ pub mod timeout;
 pub use community_id::community_id;
 pub use key::{End, FlowKey, HashSeed};
 pub use pool::{Held, Pool};
-pub use stream::{Chunk, MAX_PENDING_BYTES, MAX_PENDING_SEGMENTS, Segment, Stream, StreamCounters};
+pub use stream::{Chunk, MAX_PENDING_BYTES, MAX_PENDING_SEGMENTS, Outlet, Segment, Stream, StreamCounters};
 pub use table::{Displaced, FlowTable, Slot};
 
 use std::net::IpAddr;
@@ -45,10 +45,22 @@ pub enum Lifecycle {
     Closed,
 }
 
+/// Which conversation: what an alert says of it.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Identity {
+    key: FlowKey,
+    originator: End,
+    /// How many VLAN tags the first packet had.
+    vlan_count: u8,
+    /// The two outermost ids.
+    vlans: [u16; 2],
+}
+
 /// One conversation. `S` is what the floors above keep with it.
 #[derive(Debug, Default)]
 pub struct Flow<S> {
-    key: FlowKey,
+    /// Which one it is.
+    pub identity: Identity,
     /// First packet.
     pub first: Timestamp,
     /// Last packet.
@@ -57,11 +69,6 @@ pub struct Flow<S> {
     pub packets: [u32; 2],
     /// The two directions of a TCP conversation.
     pub streams: [Stream; 2],
-    /// VLAN ids of the first packet, outermost first; see `vlan_count`.
-    pub vlans: [u16; 2],
-    /// How many VLAN tags the first packet had.
-    pub vlan_count: u8,
-    originator: End,
     lifecycle: Lifecycle,
     fins: [bool; 2],
     /// The floors above.
@@ -80,15 +87,9 @@ pub enum Accepted {
 impl<S: Default> Flow<S> {
     /// The flow that a packet starts.
     pub fn start(key: FlowKey, packet: &Packet, from: End, now: Timestamp) -> Self {
-        let mut flow = Self {
-            key,
-            first: now,
-            last: now,
-            vlans: packet.vlans,
-            vlan_count: packet.vlan_count,
-            originator: originator(packet, from),
-            ..Self::default()
-        };
+        let originator = originator(packet, from);
+        let identity = Identity { key, originator, vlan_count: packet.vlan_count, vlans: packet.vlans };
+        let mut flow = Self { identity, first: now, last: now, ..Self::default() };
         if !(packet.protocol == protocol::TCP && packet.has(tcp_flag::SYN)) {
             // Picked up in the middle: whoever speaks was let in before.
             flow.lifecycle = Lifecycle::Established;
@@ -100,20 +101,20 @@ impl<S: Default> Flow<S> {
 impl<S> Flow<S> {
     /// What it is filed under.
     pub fn key(&self) -> &FlowKey {
-        &self.key
+        &self.identity.key
     }
 
     /// Counts a packet of this key in, or says that it starts another conversation.
     #[inline]
     pub fn accept(&mut self, packet: &Packet, from: End, now: Timestamp) -> Accepted {
-        let direction = if from == self.originator { Direction::ToResponder } else { Direction::ToOriginator };
+        let direction = if from == self.identity.originator { Direction::ToResponder } else { Direction::ToOriginator };
         if self.is_expired(now) || self.is_reopened(packet, direction) {
             return Accepted::StartsAnother;
         }
         self.last = self.last.max(now);
         let count = &mut self.packets[direction.index()];
         *count = count.saturating_add(1);
-        if self.key.protocol() == protocol::TCP {
+        if self.key().protocol() == protocol::TCP {
             self.advance(packet, direction);
         }
         Accepted::Yes(direction)
@@ -121,7 +122,8 @@ impl<S> Flow<S> {
 
     /// A SYN (not of a handshake under way) with a sequence number that this direction is not at.
     fn is_reopened(&self, packet: &Packet, direction: Direction) -> bool {
-        if packet.tcp_flags & (tcp_flag::SYN | tcp_flag::ACK) != tcp_flag::SYN || self.key.protocol() != protocol::TCP {
+        if packet.tcp_flags & (tcp_flag::SYN | tcp_flag::ACK) != tcp_flag::SYN || self.key().protocol() != protocol::TCP
+        {
             return false;
         }
         let stream = &self.streams[direction.index()];
@@ -163,12 +165,20 @@ impl<S> Flow<S> {
     /// Whether it has been silent for longer than its kind may be.
     #[inline]
     pub fn is_expired(&self, now: Timestamp) -> bool {
-        now.since(self.last) > timeout::of(self.key.protocol(), self.lifecycle)
+        now.since(self.last) > timeout::of(self.key().protocol(), self.lifecycle)
     }
 
     /// How far it has come.
     pub fn lifecycle(&self) -> Lifecycle {
         self.lifecycle
+    }
+}
+
+impl Identity {
+    /// IP protocol number.
+    #[inline]
+    pub fn protocol(&self) -> u8 {
+        self.key.protocol()
     }
 
     /// Address and port of the end that opened it.
@@ -181,6 +191,17 @@ impl<S> Flow<S> {
     pub fn responder(&self) -> (IpAddr, u16) {
         let (address, port) = self.key.end(self.originator.other());
         (address.ip(), port)
+    }
+
+    /// The originator's and the responder's port.
+    #[inline]
+    pub fn ports(&self) -> (u16, u16) {
+        (self.key.end(self.originator).1, self.key.end(self.originator.other()).1)
+    }
+
+    /// The two outermost VLAN ids, outermost first.
+    pub fn vlans(&self) -> &[u16] {
+        self.vlans.get(..usize::from(self.vlan_count)).unwrap_or(&self.vlans)
     }
 }
 

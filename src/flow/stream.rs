@@ -73,6 +73,16 @@ pub struct Chunk<'a> {
     pub frame: FrameRef,
 }
 
+/// What a stream works with and hands its bytes to.
+pub struct Outlet<'a> {
+    /// Memory for what waits.
+    pub pool: &'a mut Pool,
+    /// What happened.
+    pub counters: &'a mut StreamCounters,
+    /// Takes the bytes in order. The pool is lent on, for what cannot be used yet.
+    pub emit: &'a mut dyn FnMut(Chunk<'_>, &mut Pool),
+}
+
 /// What happened to segments besides being handed on.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct StreamCounters {
@@ -88,6 +98,18 @@ pub struct StreamCounters {
     pub gap_bytes: u64,
     /// Segments too far from their stream.
     pub out_of_window: u64,
+}
+
+impl StreamCounters {
+    /// Adds another's.
+    pub fn merge(&mut self, other: &Self) {
+        self.out_of_order += other.out_of_order;
+        self.retransmitted += other.retransmitted;
+        self.overlapping += other.overlapping;
+        self.gaps += other.gaps;
+        self.gap_bytes += other.gap_bytes;
+        self.out_of_window += other.out_of_window;
+    }
 }
 
 /// Segments behind a hole, sorted, not overlapping.
@@ -134,13 +156,7 @@ impl Stream {
 
     /// Takes a segment and hands on what is now in order.
     #[inline]
-    pub fn push(
-        &mut self,
-        segment: &Segment<'_>,
-        pool: &mut Pool,
-        counters: &mut StreamCounters,
-        emit: &mut dyn FnMut(Chunk<'_>),
-    ) {
+    pub fn push(&mut self, segment: &Segment<'_>, out: &mut Outlet<'_>) {
         let sequence = segment.sequence.wrapping_add(u32::from(segment.is_syn));
         if !self.is_started {
             if segment.data.is_empty() && !segment.is_syn {
@@ -158,9 +174,9 @@ impl Stream {
         let ahead = sequence.wrapping_sub(self.next);
         if ahead == 0 && self.pending.is_none() {
             self.strikes = 0;
-            self.hand_on(segment.data, 0, segment.missing_bytes, segment.frame, counters, emit);
+            self.hand_on(segment.data, 0, segment.missing_bytes, segment.frame, out);
         } else {
-            self.push_elsewhere(sequence, segment, pool, counters, emit);
+            self.push_elsewhere(sequence, segment, out);
         }
     }
 
@@ -182,151 +198,98 @@ impl Stream {
 
     /// A segment that is not the next: behind (seen before, perhaps in part) or ahead (of a hole).
     #[cold]
-    fn push_elsewhere(
-        &mut self,
-        sequence: u32,
-        segment: &Segment<'_>,
-        pool: &mut Pool,
-        counters: &mut StreamCounters,
-        emit: &mut dyn FnMut(Chunk<'_>),
-    ) {
+    fn push_elsewhere(&mut self, sequence: u32, segment: &Segment<'_>, out: &mut Outlet<'_>) {
         let distance = sequence.wrapping_sub(self.next) as i32;
         if distance.unsigned_abs() > MAX_AHEAD_BYTES {
-            counters.out_of_window += 1;
+            out.counters.out_of_window += 1;
             self.strikes += 1;
             if self.strikes < MAX_STRIKES {
                 return;
             }
-            self.give_up(pool, counters, emit);
+            self.give_up(out);
             self.strikes = 0;
             self.next = sequence;
             self.start_is_known = false;
             // How much is missing cannot be known; that something is, can.
-            return self.skip_to(segment, 1, counters, emit);
+            return self.skip_to(segment, 1, out);
         }
         self.strikes = 0;
         if distance <= 0 {
-            return self.push_over_next(distance.unsigned_abs() as usize, sequence, segment, pool, counters, emit);
+            return self.push_over_next(distance.unsigned_abs() as usize, sequence, segment, out);
         }
-        counters.out_of_order += 1;
-        let pending = self.pending.get_or_insert_with(|| pool.pending());
-        let is_kept = pending.insert(sequence, segment, pool);
+        out.counters.out_of_order += 1;
+        let pending = self.pending.get_or_insert_with(|| out.pool.pending());
+        let is_kept = pending.insert(sequence, segment, out.pool);
         if !is_kept || pending.is_full() {
-            self.give_up(pool, counters, emit);
+            self.give_up(out);
         }
         if !is_kept {
-            self.take_now(sequence, segment, counters, emit);
+            self.take_now(sequence, segment, out);
         }
     }
 
     /// A segment that starts `seen` bytes behind what comes next.
-    fn push_over_next(
-        &mut self,
-        seen: usize,
-        sequence: u32,
-        segment: &Segment<'_>,
-        pool: &mut Pool,
-        counters: &mut StreamCounters,
-        emit: &mut dyn FnMut(Chunk<'_>),
-    ) {
+    fn push_over_next(&mut self, seen: usize, sequence: u32, segment: &Segment<'_>, out: &mut Outlet<'_>) {
         if seen >= segment.data.len() + segment.missing_bytes as usize {
-            counters.retransmitted += 1;
+            out.counters.retransmitted += 1;
             return;
         }
-        counters.overlapping += u64::from(seen > 0);
+        out.counters.overlapping += u64::from(seen > 0);
         let Some(pending) = self.pending.as_mut() else {
-            return self.hand_on_rest(seen, segment, counters, emit);
+            return self.hand_on_rest(seen, segment, out);
         };
         // Bytes that wait arrived before: this segment only fills the holes between them.
-        if pending.insert(sequence, segment, pool) {
-            self.drain(Some(segment.frame), pool, counters, emit);
+        if pending.insert(sequence, segment, out.pool) {
+            self.drain(Some(segment.frame), out);
         } else {
-            self.give_up(pool, counters, emit);
-            self.take_now(sequence, segment, counters, emit);
+            self.give_up(out);
+            self.take_now(sequence, segment, out);
         }
     }
 
     /// Hands on a segment for which there was no room, with whatever hole is before it, now that nothing waits.
-    fn take_now(
-        &mut self,
-        sequence: u32,
-        segment: &Segment<'_>,
-        counters: &mut StreamCounters,
-        emit: &mut dyn FnMut(Chunk<'_>),
-    ) {
+    fn take_now(&mut self, sequence: u32, segment: &Segment<'_>, out: &mut Outlet<'_>) {
         let distance = sequence.wrapping_sub(self.next) as i32;
         if distance > 0 {
             self.next = sequence;
-            self.skip_to(segment, u64::from(distance.unsigned_abs()), counters, emit);
+            self.skip_to(segment, u64::from(distance.unsigned_abs()), out);
         } else {
-            self.hand_on_rest(distance.unsigned_abs() as usize, segment, counters, emit);
+            self.hand_on_rest(distance.unsigned_abs() as usize, segment, out);
         }
     }
 
     /// Hands on what of a segment is beyond its first `seen` bytes.
-    fn hand_on_rest(
-        &mut self,
-        seen: usize,
-        segment: &Segment<'_>,
-        counters: &mut StreamCounters,
-        emit: &mut dyn FnMut(Chunk<'_>),
-    ) {
+    fn hand_on_rest(&mut self, seen: usize, segment: &Segment<'_>, out: &mut Outlet<'_>) {
         let cut = (segment.missing_bytes as usize).saturating_sub(seen.saturating_sub(segment.data.len()));
-        self.hand_on(segment.data.get(seen..).unwrap_or(&[]), 0, cut as u32, segment.frame, counters, emit);
+        self.hand_on(segment.data.get(seen..).unwrap_or(&[]), 0, cut as u32, segment.frame, out);
     }
 
-    fn skip_to(
-        &mut self,
-        segment: &Segment<'_>,
-        gap_bytes: u64,
-        counters: &mut StreamCounters,
-        emit: &mut dyn FnMut(Chunk<'_>),
-    ) {
-        counters.gaps += 1;
-        counters.gap_bytes += gap_bytes;
+    fn skip_to(&mut self, segment: &Segment<'_>, gap_bytes: u64, out: &mut Outlet<'_>) {
+        out.counters.gaps += 1;
+        out.counters.gap_bytes += gap_bytes;
         self.position += gap_bytes;
-        self.hand_on(segment.data, gap_bytes, segment.missing_bytes, segment.frame, counters, emit);
+        self.hand_on(segment.data, gap_bytes, segment.missing_bytes, segment.frame, out);
     }
 
     /// Hands on bytes that are next, and steps over those after them that were not captured.
     #[inline]
-    fn hand_on(
-        &mut self,
-        data: &[u8],
-        gap_bytes: u64,
-        missing_bytes: u32,
-        frame: FrameRef,
-        counters: &mut StreamCounters,
-        emit: &mut dyn FnMut(Chunk<'_>),
-    ) {
+    fn hand_on(&mut self, data: &[u8], gap_bytes: u64, missing_bytes: u32, frame: FrameRef, out: &mut Outlet<'_>) {
         if !data.is_empty() || gap_bytes > 0 {
-            emit(Chunk { data, gap_bytes, position: self.position, start_is_known: self.start_is_known, frame });
+            self.emit(data, gap_bytes, frame, out);
         }
         self.next = self.next.wrapping_add(data.len() as u32);
         self.position += data.len() as u64;
         if missing_bytes > 0 {
-            counters.gap_bytes += u64::from(missing_bytes);
+            out.counters.gap_bytes += u64::from(missing_bytes);
             self.next = self.next.wrapping_add(missing_bytes);
             self.position += u64::from(missing_bytes);
-            emit(Chunk {
-                data: &[],
-                gap_bytes: u64::from(missing_bytes),
-                position: self.position,
-                start_is_known: self.start_is_known,
-                frame,
-            });
+            self.emit(&[], u64::from(missing_bytes), frame, out);
         }
     }
 
     /// Hands on what waits and is next now. `filled_by` is the packet that filled the hole; without one each piece is its own
     /// packet's.
-    fn drain(
-        &mut self,
-        filled_by: Option<FrameRef>,
-        pool: &mut Pool,
-        counters: &mut StreamCounters,
-        emit: &mut dyn FnMut(Chunk<'_>),
-    ) {
+    fn drain(&mut self, filled_by: Option<FrameRef>, out: &mut Outlet<'_>) {
         let Some(mut pending) = self.pending.take() else { return };
         let mut done = 0;
         for piece in &pending.waiting {
@@ -341,34 +304,33 @@ impl Stream {
             if seen < total {
                 let cut = piece.missing_bytes - seen.saturating_sub(data.len()) as u32;
                 let frame = filled_by.unwrap_or(piece.frame);
-                self.hand_on(data.get(seen..).unwrap_or(&[]), 0, cut, frame, counters, emit);
+                self.hand_on(data.get(seen..).unwrap_or(&[]), 0, cut, frame, out);
             }
         }
-        pending.remove(done, pool);
+        pending.remove(done, out.pool);
         if pending.waiting.is_empty() {
-            pool.release_pending(pending);
+            out.pool.release_pending(pending);
         } else {
             self.pending = Some(pending);
         }
     }
 
     /// Skips the holes before everything that waits, and hands it on.
-    pub fn give_up(&mut self, pool: &mut Pool, counters: &mut StreamCounters, emit: &mut dyn FnMut(Chunk<'_>)) {
+    pub fn give_up(&mut self, out: &mut Outlet<'_>) {
         while let Some(first) = self.pending.as_ref().and_then(|pending| pending.waiting.first()).copied() {
             let gap_bytes = u64::from(first.sequence.wrapping_sub(self.next));
-            counters.gaps += 1;
-            counters.gap_bytes += gap_bytes;
+            out.counters.gaps += 1;
+            out.counters.gap_bytes += gap_bytes;
             self.next = first.sequence;
             self.position += gap_bytes;
-            emit(Chunk {
-                data: &[],
-                gap_bytes,
-                position: self.position,
-                start_is_known: self.start_is_known,
-                frame: first.frame,
-            });
-            self.drain(None, pool, counters, emit);
+            self.emit(&[], gap_bytes, first.frame, out);
+            self.drain(None, out);
         }
+    }
+
+    fn emit(&self, data: &[u8], gap_bytes: u64, frame: FrameRef, out: &mut Outlet<'_>) {
+        let (position, start_is_known) = (self.position, self.start_is_known);
+        (out.emit)(Chunk { data, gap_bytes, position, start_is_known, frame }, out.pool);
     }
 
     /// The earliest packet that waits behind a hole.

@@ -82,12 +82,16 @@ impl<S: Default> FlowTable<S> {
         prefetch::line(&self.buckets[self.first(hash)]);
     }
 
-    /// Asks for the record that the first bucket holds for a hash, if it holds one.
+    /// Asks for the record that the first bucket holds for a hash. False if it holds none: the flow is probably new.
     #[inline]
-    pub fn prefetch_record(&self, hash: u64) {
+    pub fn prefetch_record(&self, hash: u64) -> bool {
         let bucket = &self.buckets[self.first(hash)];
-        if let Some(way) = bucket.find(tag(hash)) {
-            prefetch::lines(&self.records[bucket.records[way] as usize]);
+        match bucket.find(tag(hash)) {
+            Some(way) => {
+                prefetch::lines(&self.records[bucket.records[way] as usize]);
+                true
+            }
+            None => false,
         }
     }
 

@@ -38,7 +38,8 @@ impl Rig {
 
     fn push_segment(&mut self, segment: Segment<'_>) {
         let (out, gaps, frames) = (&mut self.out, &mut self.gaps, &mut self.frames);
-        self.stream.push(&segment, &mut self.pool, &mut self.counters, &mut |chunk| take(chunk, out, gaps, frames));
+        let emit = &mut |chunk: Chunk<'_>, _: &mut Pool| take(chunk, out, gaps, frames);
+        self.stream.push(&segment, &mut Outlet { pool: &mut self.pool, counters: &mut self.counters, emit });
     }
 
     fn syn(&mut self, sequence: u32) {
@@ -47,7 +48,8 @@ impl Rig {
 
     fn give_up(&mut self) {
         let (out, gaps, frames) = (&mut self.out, &mut self.gaps, &mut self.frames);
-        self.stream.give_up(&mut self.pool, &mut self.counters, &mut |chunk| take(chunk, out, gaps, frames));
+        let emit = &mut |chunk: Chunk<'_>, _: &mut Pool| take(chunk, out, gaps, frames);
+        self.stream.give_up(&mut Outlet { pool: &mut self.pool, counters: &mut self.counters, emit });
     }
 }
 
@@ -306,7 +308,7 @@ fn who_opened_it() {
     let open = |flags: u8, source_port: u16, destination_port: u16| {
         let packet = Packet { tcp_flags: flags, source_port, destination_port, ..syn(1, 80) };
         let (key, from) = FlowKey::of(&packet).expect("addresses");
-        Flow::<()>::start(key, &packet, from, Timestamp::ZERO).originator().1
+        Flow::<()>::start(key, &packet, from, Timestamp::ZERO).identity.originator().1
     };
     assert_eq!(open(tcp_flag::SYN, 25, 40000), 25, "a SYN says it");
     assert_eq!(open(tcp_flag::SYN | tcp_flag::ACK, 80, 40000), 40000, "a SYN/ACK answers");
@@ -326,11 +328,12 @@ fn a_syn_on_a_closed_or_busy_flow_starts_another_but_not_a_repeated_one() {
     let segment = |sequence, is_syn, data| Segment { sequence, is_syn, data, missing_bytes: 0, frame: frame(1) };
     let yes = Accepted::Yes(Direction::ToResponder);
     assert_eq!(flow.accept(&packet, from, now), yes);
-    flow.streams[0].push(&segment(0, true, b""), &mut pool, &mut counters, &mut |_| {});
+    let mut out = Outlet { pool: &mut pool, counters: &mut counters, emit: &mut |_, _| {} };
+    flow.streams[0].push(&segment(0, true, b""), &mut out);
     assert_eq!(flow.accept(&packet, from, now), yes, "a retransmitted SYN");
     let data = Packet { tcp_flags: tcp_flag::ACK, sequence: 1, payload_bytes: 2, ..packet };
     assert_eq!(flow.accept(&data, from, now), yes);
-    flow.streams[0].push(&segment(1, false, b"hi"), &mut pool, &mut counters, &mut |_| {});
+    flow.streams[0].push(&segment(1, false, b"hi"), &mut out);
     assert_eq!(flow.lifecycle(), Lifecycle::Established);
     let again = Packet { sequence: 77_000, ..packet };
     assert_eq!(flow.accept(&again, from, now), Accepted::StartsAnother);

@@ -223,6 +223,12 @@ pub enum Refusal {
     /// Nothing that a plain list can hold.
     #[error("value of no recognisable kind")]
     Unrecognised,
+    /// Marked by another nation or jointly, with rules that the marking lattice does not hold.
+    #[error("marking of another nation or a joint one (//JOINT, //FGI, //DEU ..): quarantined")]
+    ForeignMarking,
+    /// Its own feed says not to match it.
+    #[error("its feed has it whitelisted or removed")]
+    Withdrawn,
     /// The set is full.
     #[error("too many indicators")]
     Full,
@@ -236,13 +242,43 @@ pub enum Refusal {
     #[error("loopback, unspecified or broadcast address (--force loads it)")]
     SpecialAddress,
     /// Dangerous: would match all the time.
-    #[error("byte signature under 4 bytes and not anchored by offset and depth (--force loads it)")]
+    #[error("byte signature under 4 bytes and not anchored by a depth (--force loads it)")]
     ShortPattern,
 }
 
 impl Refusal {
+    /// A short word for it that stays the same, for reports in JSON.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::TooLong => "too_long",
+            Self::BadAddress => "bad_address",
+            Self::BadName => "bad_name",
+            Self::BadUrl => "bad_url",
+            Self::BadFingerprint => "bad_fingerprint",
+            Self::BadPattern => "bad_pattern",
+            Self::BadField => "bad_field",
+            Self::Malformed => "malformed",
+            Self::UnknownKind => "unknown_kind",
+            Self::Unrecognised => "unrecognised",
+            Self::ForeignMarking => "foreign_marking",
+            Self::Withdrawn => "withdrawn",
+            Self::Full => "full",
+            Self::PublicSuffix => "public_suffix",
+            Self::WideNetwork => "wide_network",
+            Self::SpecialAddress => "special_address",
+            Self::ShortPattern => "short_pattern",
+        }
+    }
+
     /// Whether `--force` overrides it.
     pub fn is_dangerous(self) -> bool {
         matches!(self, Self::PublicSuffix | Self::WideNetwork | Self::SpecialAddress | Self::ShortPattern)
+    }
+}
+
+impl serde::Serialize for Refusal {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
     }
 }

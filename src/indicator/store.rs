@@ -1,17 +1,17 @@
 //! [`IndicatorSet`]: every loaded indicator in compact form, duplicates merged with all their sources kept.
 //!
-//! A plain entry costs 24 bytes, its value and 5 bytes of duplicate index; what only some entries have (an id, a validity
-//! window, pattern limits, further sources) lives aside. It never looks a value up for traffic: that is the matcher's.
+//! A plain entry costs 24 bytes, its value and 5 to 10 bytes of duplicate index; what only some entries have (an id, a
+//! validity window, pattern limits, further sources) lives aside. It never looks a value up for traffic: that is the
+//! matcher's.
 
+use std::hash::{BuildHasher, Hasher};
+
+use foldhash::fast::RandomState;
 use hashbrown::{HashMap, HashTable};
 use sha2::{Digest, Sha256};
 
-use super::{Context, ContextIx, Draft, Indicator, IndicatorIx, KINDS, Match, Pattern, Refusal, Transport, Window};
-
-const NONE: u32 = u32::MAX;
-
-/// Longest value kept; no kind needs more, and the length must fit the record.
-const MAX_VALUE_BYTES: usize = 8192;
+use super::kind::{self, Index, KINDS};
+use super::{Context, ContextIx, Draft, Indicator, IndicatorIx, Match, Pattern, Refusal, Transport, Window};
 
 /// See the module.
 #[derive(Default)]
@@ -20,9 +20,20 @@ pub struct IndicatorSet {
     records: Vec<Record>,
     details: Vec<Detail>,
     contexts: Vec<Context>,
-    context_index: HashMap<Context, ContextIx, foldhash::fast::FixedState>,
-    more_sources: HashMap<u32, Vec<(ContextIx, u32)>, foldhash::fast::FixedState>,
+    context_index: HashMap<Context, ContextIx, RandomState>,
+    /// Head and length of an indicator's list in `more_sources`.
+    more_of: HashMap<u32, (u32, u32), RandomState>,
+    more_sources: Vec<MoreSource>,
+    dropped_sources: u64,
     by_value: HashTable<u32>,
+    hasher: RandomState,
+}
+
+/// A further source of an indicator; a list, latest first.
+struct MoreSource {
+    context: ContextIx,
+    line: u32,
+    next: u32,
 }
 
 struct Record {
@@ -37,7 +48,6 @@ struct Record {
     flags: u8,
 }
 
-#[derive(PartialEq)]
 struct Detail {
     id: Option<Box<str>>,
     window: Window,
@@ -92,64 +102,95 @@ impl IndicatorSet {
 
     fn try_add(&mut self, draft: &Draft<'_>, matching: Match, force: bool) -> Result<Added, Refusal> {
         let value_at = self.values.len();
-        if let Some(danger) = (draft.kind.normalise)(draft.value, matching, &mut self.values)?
+        let mut danger = (draft.kind.normalise)(draft.value, matching, &mut self.values)?;
+        let value = &self.values[value_at..];
+        let kind = match draft.kind.index {
+            Index::Prefix => kind::of_normalised(value),
+            _ => draft.kind,
+        };
+        if kind.index == Index::Pattern {
+            danger = danger.or(pattern_danger(value.len(), draft.pattern)?);
+        }
+        if let Some(danger) = danger
             && !force
         {
             return Err(danger);
         }
-        let value_bytes = self.values.len() - value_at;
-        if value_bytes > MAX_VALUE_BYTES {
+        if value.len() > MAX_VALUE_BYTES {
             return Err(Refusal::TooLong);
         }
-        let position = u32::try_from(value_at).map_err(|_| Refusal::Full)?;
-        let transport = match draft.transport {
-            None => 0,
-            Some(Transport::Tcp) => 1,
-            Some(Transport::Udp) => 2,
-        };
-        let mut record = Record {
-            value_at: position,
+        let record = Record {
+            value_at: u32::try_from(value_at).map_err(|_| Refusal::Full)?,
             detail: NONE,
             context: draft.context,
             line: draft.line,
-            value_bytes: value_bytes as u16,
+            value_bytes: value.len() as u16,
             port: draft.port.unwrap_or(0),
-            kind: draft.kind.number(),
-            flags: matching as u8 | transport << 2 | u8::from(draft.port.is_some()) << 4,
+            kind: kind.number(),
+            flags: flags_of(matching, draft.transport, draft.port),
         };
-        let detail = Detail { id: draft.id.map(Box::from), window: draft.window, pattern: draft.pattern };
-        let plain = detail.id.is_none() && detail.window == Window::ALWAYS && detail.pattern == Pattern::default();
-
-        let hash = hash_of(&self.values[value_at..], &record);
-        let twin = self.by_value.find(hash, |&other| {
-            let known = &self.records[other as usize];
-            (known.kind, known.flags, known.port) == (record.kind, record.flags, record.port)
-                && self.value_of(known) == &self.values[value_at..]
-                && match known.detail {
-                    NONE => plain,
-                    at => self.details[at as usize] == detail,
-                }
-        });
-        if let Some(&twin) = twin {
-            let source = (draft.context, draft.line);
-            let known = &self.records[twin as usize];
-            if (known.context, known.line) != source {
-                self.more_sources.entry(twin).or_default().push(source);
-            }
+        let hash = hash_of(&self.hasher, value, &record);
+        if let Some(twin) = self.twin(hash, &record, draft) {
+            self.add_source(twin, draft.context, draft.line);
             return Ok(Added::Merged(IndicatorIx(twin)));
         }
-        if !plain {
+        self.insert(hash, record, draft).map(Added::New)
+    }
+
+    /// The kept indicator that says the same as `record` and `draft`.
+    fn twin(&self, hash: u64, record: &Record, draft: &Draft<'_>) -> Option<u32> {
+        let value = self.value_of(record);
+        let same = |&other: &u32| {
+            let known = &self.records[other as usize];
+            (known.kind, known.flags, known.port) == (record.kind, record.flags, record.port)
+                && self.value_of(known) == value
+                && match known.detail {
+                    NONE => is_plain(draft),
+                    at => self.details[at as usize].says(draft),
+                }
+        };
+        self.by_value.find(hash, same).copied()
+    }
+
+    fn insert(&mut self, hash: u64, mut record: Record, draft: &Draft<'_>) -> Result<IndicatorIx, Refusal> {
+        let ix = u32::try_from(self.records.len()).ok().filter(|ix| *ix != NONE).ok_or(Refusal::Full)?;
+        if !is_plain(draft) {
             record.detail = self.details.len() as u32;
-            self.details.push(detail);
+            self.details.push(Detail { id: draft.id.map(Box::from), window: draft.window, pattern: draft.pattern });
         }
-        let ix = self.records.len() as u32;
         self.records.push(record);
-        let (records, values) = (&self.records, &self.values);
-        self.by_value.insert_unique(hash, ix, |&other| {
-            let record = &records[other as usize];
-            hash_of(&values[record.value_at as usize..][..usize::from(record.value_bytes)], record)
-        });
-        Ok(Added::New(IndicatorIx(ix)))
+        let (records, values, hasher) = (&self.records, &self.values, &self.hasher);
+        self.by_value.insert_unique(hash, ix, |&other| rehash(hasher, values, &records[other as usize]));
+        Ok(IndicatorIx(ix))
+    }
+
+    /// One line of each context is kept: a feed that repeats itself is one source.
+    fn add_source(&mut self, ix: u32, context: ContextIx, line: u32) {
+        if self.records[ix as usize].context == context {
+            return;
+        }
+        let (head, count) = self.more_of.entry(ix).or_insert((NONE, 0));
+        let mut at = *head;
+        while let Some(source) = self.more_sources.get(at as usize) {
+            if source.context == context {
+                return;
+            }
+            at = source.next;
+        }
+        if *count >= MAX_MORE_SOURCES || self.more_sources.len() >= NONE as usize {
+            self.dropped_sources += 1;
+            return;
+        }
+        self.more_sources.push(MoreSource { context, line, next: *head });
+        (*head, *count) = (self.more_sources.len() as u32 - 1, *count + 1);
+    }
+
+    /// Makes room for about `entries` more, so that the tables grow once. A hint: wrong by any factor it costs address
+    /// space and a byte or two an entry.
+    pub fn reserve(&mut self, entries: usize) {
+        self.records.reserve(entries);
+        let (records, values, hasher) = (&self.records, &self.values, &self.hasher);
+        self.by_value.reserve(entries, |&other| rehash(hasher, values, &records[other as usize]));
     }
 
     /// One indicator.
@@ -188,15 +229,37 @@ impl IndicatorSet {
     /// Who named it: each feed's context and line, first come first.
     pub fn sources(&self, ix: IndicatorIx) -> impl Iterator<Item = (&Context, u32)> {
         let record = &self.records[ix.0 as usize];
+        let mut more = Vec::new();
+        let mut at = self.more_of.get(&ix.0).map_or(NONE, |(head, _)| *head);
+        while let Some(source) = self.more_sources.get(at as usize) {
+            more.push((source.context, source.line));
+            at = source.next;
+        }
         std::iter::once((record.context, record.line))
-            .chain(self.more_sources.get(&ix.0).into_iter().flatten().copied())
+            .chain(more.into_iter().rev())
             .map(|(context, line)| (&self.contexts[context.0 as usize], line))
+    }
+
+    /// How many indicators there are of each kind, in the order of [`KINDS`].
+    pub fn count_by_kind(&self) -> Vec<u64> {
+        let mut counts = vec![0; KINDS.len()];
+        for record in &self.records {
+            counts[usize::from(record.kind)] += 1;
+        }
+        counts
+    }
+
+    /// Sources that were not kept because an indicator has too many.
+    pub fn dropped_sources(&self) -> u64 {
+        self.dropped_sources
     }
 
     /// Frees what only loading needs, the index of duplicates first.
     pub fn seal(&mut self) {
         self.by_value = HashTable::new();
         self.context_index = HashMap::default();
+        self.details.shrink_to_fit();
+        self.more_sources.shrink_to_fit();
         self.values.shrink_to_fit();
         self.records.shrink_to_fit();
     }
@@ -207,6 +270,8 @@ impl IndicatorSet {
             + self.records.capacity() * size_of::<Record>()
             + self.details.capacity() * size_of::<Detail>()
             + self.contexts.capacity() * size_of::<Context>()
+            + self.more_sources.capacity() * size_of::<MoreSource>()
+            + self.more_of.allocation_size()
             + self.by_value.allocation_size()
     }
 
@@ -215,42 +280,80 @@ impl IndicatorSet {
     }
 }
 
-fn hash_of(value: &[u8], record: &Record) -> u64 {
-    use std::hash::{BuildHasher, Hasher};
-    let mut hasher = foldhash::fast::FixedState::default().build_hasher();
+impl Detail {
+    fn says(&self, draft: &Draft<'_>) -> bool {
+        self.id.as_deref() == draft.id && self.window == draft.window && self.pattern == draft.pattern
+    }
+}
+
+fn is_plain(draft: &Draft<'_>) -> bool {
+    draft.id.is_none() && draft.window == Window::ALWAYS && draft.pattern == Pattern::default()
+}
+
+/// What is dangerous about a byte signature of this length; `Err` if it could never match.
+fn pattern_danger(bytes: usize, pattern: Pattern) -> Result<Option<Refusal>, Refusal> {
+    match pattern.depth {
+        Some(depth) if (depth as usize) < bytes => Err(Refusal::BadPattern),
+        Some(_) => Ok(None),
+        None => Ok((bytes < kind::MIN_PATTERN_BYTES).then_some(Refusal::ShortPattern)),
+    }
+}
+
+fn flags_of(matching: Match, transport: Option<Transport>, port: Option<u16>) -> u8 {
+    let transport = match transport {
+        None => 0,
+        Some(Transport::Tcp) => 1,
+        Some(Transport::Udp) => 2,
+    };
+    matching as u8 | transport << 2 | u8::from(port.is_some()) << 4
+}
+
+fn hash_of(hasher: &RandomState, value: &[u8], record: &Record) -> u64 {
+    let mut hasher = hasher.build_hasher();
     hasher.write(value);
     hasher.write_u32(u32::from(record.kind) << 24 | u32::from(record.flags) << 16 | u32::from(record.port));
     hasher.finish()
 }
 
-/// `KIND--` and 128 bits of SHA-256 over all that tells two indicators apart.
+fn rehash(hasher: &RandomState, values: &[u8], record: &Record) -> u64 {
+    hash_of(hasher, &values[record.value_at as usize..][..usize::from(record.value_bytes)], record)
+}
+
+/// `KIND--` and 128 bits of SHA-256 over the value and all that limits it. Written down here byte by byte, because
+/// alerts of different versions must name the same indicator alike.
 pub(super) fn derived_id(indicator: &Indicator<'_>) -> String {
     let mut hash = Sha256::new();
     hash.update(indicator.kind.name);
     hash.update([0]);
+    hash.update((indicator.value.len() as u32).to_be_bytes());
     hash.update(indicator.value);
-    hash.update([0, indicator.matching as u8]);
-    if let Some(port) = indicator.port {
-        hash.update(format!("port {port}"));
+    hash.update([flags_of(indicator.matching, indicator.transport, indicator.port)]);
+    hash.update(indicator.port.unwrap_or(0).to_be_bytes());
+    let Pattern { nocase, offset, depth, source_port } = indicator.pattern;
+    for limit in [Some(u32::from(nocase)), offset, depth, source_port.map(u32::from)] {
+        hash.update([u8::from(limit.is_some())]);
+        hash.update(limit.unwrap_or(0).to_be_bytes());
     }
-    if let Some(transport) = indicator.transport {
-        hash.update(format!("transport {transport:?}"));
-    }
-    if indicator.pattern != Pattern::default() {
-        hash.update(format!("{:?}", indicator.pattern));
-    }
-    let digest = hash.finalize();
     let mut id = format!("{}--", indicator.kind.name);
-    for byte in digest.iter().take(16) {
+    for byte in hash.finalize().iter().take(16) {
         id.push_str(&format!("{byte:02x}"));
     }
     id
 }
 
+const NONE: u32 = u32::MAX;
+
+/// Longest value kept; no kind needs more, and the length must fit the record.
+const MAX_VALUE_BYTES: usize = 8192;
+
+/// Further sources kept of one indicator: every one is walked when the next comes, and a reader of an alert is helped by
+/// the first few.
+const MAX_MORE_SOURCES: u32 = 64;
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::indicator::kind::{DOMAIN, IPV4};
+    use crate::indicator::kind::{BYTES, DOMAIN, IPV4, IPV6};
 
     #[test]
     fn a_record_is_small() {
@@ -285,5 +388,60 @@ mod tests {
         assert_ne!(set.get(IndicatorIx(0)).id(), set.get(IndicatorIx(1)).id());
         assert!(matches!(set.add(&Draft { value: b"x", ..plain }, false), Err(Refusal::BadAddress)));
         assert_eq!(set.values.len(), 8, "a refused value leaves nothing behind");
+    }
+
+    #[test]
+    fn an_address_is_of_the_kind_that_it_is() {
+        let mut set = IndicatorSet::default();
+        let c = set.context(Context::default());
+        let mapped = set.add(&Draft::new(&IPV6, b"::ffff:192.0.2.1", c, 1), false);
+        assert_eq!(mapped, Ok(Added::New(IndicatorIx(0))));
+        assert_eq!(set.get(IndicatorIx(0)).kind, &IPV4);
+        assert_eq!(set.add(&Draft::new(&IPV4, b"192.0.2.1/32", c, 2), false), Ok(Added::Merged(IndicatorIx(0))));
+        assert!(set.add(&Draft::new(&IPV4, b"2001:db8::1", c, 3), false).is_ok());
+        assert_eq!(set.get(IndicatorIx(1)).kind, &IPV6);
+    }
+
+    #[test]
+    fn a_short_signature_needs_an_anchor() {
+        let mut set = IndicatorSet::default();
+        let c = set.context(Context::default());
+        let short = Draft::new(&BYTES, b"abc", c, 1);
+        assert_eq!(set.add(&short, false), Err(Refusal::ShortPattern));
+        let with_depth = |depth| Draft { pattern: Pattern { depth: Some(depth), ..Pattern::default() }, ..short };
+        assert_eq!(set.add(&with_depth(2), true), Err(Refusal::BadPattern), "cannot match");
+        assert!(set.add(&with_depth(3), false).is_ok());
+        assert!(set.add(&short, true).is_ok());
+        assert!(set.add(&Draft::new(&BYTES, b"abcd", c, 2), false).is_ok());
+    }
+
+    #[test]
+    fn sources_are_one_a_context_and_bounded() {
+        let mut set = IndicatorSet::default();
+        for feed in 0..MAX_MORE_SOURCES + 9 {
+            let c = set.context(Context { feed: feed.to_string().into(), ..Context::default() });
+            for line in 1..4 {
+                set.add(&Draft::new(&IPV4, b"192.0.2.1", c, line), false).expect("loads");
+            }
+        }
+        let sources: Vec<_> = set.sources(IndicatorIx(0)).map(|(c, line)| (c.feed.to_string(), line)).collect();
+        assert_eq!(sources.len(), MAX_MORE_SOURCES as usize + 1);
+        assert_eq!(sources[..3], [("0".into(), 1), ("1".into(), 1), ("2".into(), 1)]);
+        assert_eq!(set.dropped_sources(), 8 * 3);
+    }
+
+    #[test]
+    fn a_derived_id_never_changes() {
+        let mut set = IndicatorSet::default();
+        let c = set.context(Context::default());
+        set.reserve(1000);
+        set.add(&Draft::new(&DOMAIN, b"evil.example", c, 1), false).expect("loads");
+        set.add(&Draft { port: Some(443), ..Draft::new(&IPV4, b"192.0.2.1", c, 1) }, false).expect("loads");
+        let ids: Vec<_> = set.iter().map(|i| i.id().into_owned()).collect();
+        assert_eq!(
+            ids,
+            ["domain-name--7160054d3422c2a05a0dbd9d89a64c59", "ipv4-addr--10e7d2d00884a73cb51d6d3140f88169"],
+        );
+        assert!(!format!("{:?}", set.get(IndicatorIx(0))).contains("evil"), "Debug shows no value");
     }
 }

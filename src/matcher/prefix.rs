@@ -1,8 +1,9 @@
 //! [`Prefix`]: addresses, addresses with a port, and networks.
 //!
-//! Single addresses and address:port pairs are keys of their own behind one filter, in which all keys of an address lie on
-//! one cache line: a clean end of a flow costs that line, however many ports the feed lists for other addresses. Networks
-//! are a trie behind a small bitmap. IPv4-mapped IPv6 addresses are IPv4.
+//! A filter of every address that has an indicator of its own, with or without a port, decides nearly all: a clean end of a
+//! flow costs its one line. Behind it single addresses and address:port pairs are keys of their own in a second filter and
+//! a table, so that an address listed with a thousand ports costs no more than one. Networks are a trie behind a small
+//! bitmap. IPv4-mapped IPv6 addresses are IPv4.
 
 use std::net::IpAddr;
 
@@ -16,7 +17,9 @@ use crate::indicator::{Index, Indicator, IndicatorIx, IndicatorSet};
 /// Every address and network of a set. The contract of [`Bloom`] holds for the whole.
 pub struct Prefix {
     seeds: Seeds,
-    filter: Bloom,
+    addresses: Bloom,
+    /// Addresses that are listed without a port, and address:port pairs.
+    keys: Bloom,
     single: Exact,
     v4: PrefixMap<(u32, u8), Run>,
     v6: PrefixMap<(u128, u8), Run>,
@@ -43,7 +46,8 @@ impl Prefix {
         let count = ours().filter(|i| single(i).is_some()).count();
         let mut prefix = Self {
             seeds,
-            filter: Bloom::for_keys(count),
+            addresses: Bloom::for_keys(count),
+            keys: Bloom::for_keys(count),
             single: Exact::for_keys(count),
             v4: PrefixMap::new(),
             v6: PrefixMap::new(),
@@ -59,7 +63,8 @@ impl Prefix {
             };
             let addr = addr_hash(&seeds, ip);
             let key = indicator.port.map_or(addr, |port| port_hash(&seeds, addr, port));
-            prefix.filter.insert(prefix.filter.probe_beside(addr, key));
+            prefix.addresses.insert(prefix.addresses.probe(addr));
+            prefix.keys.insert(prefix.keys.probe(key));
             filler.insert(key, indicator.ix);
         }
         filler.finish();
@@ -99,15 +104,19 @@ impl Prefix {
     /// Asks for the key's line ahead of use.
     #[inline]
     pub fn prefetch(&self, key: &EndpointKey) {
-        self.filter.prefetch(self.filter.probe(key.addr));
+        self.addresses.prefetch(self.addresses.probe(key.addr));
     }
 
     /// Whether an indicator may cover this end.
     #[inline]
     pub fn maybe(&self, key: &EndpointKey) -> bool {
-        self.filter.maybe(self.filter.probe(key.addr))
-            | self.filter.maybe(self.filter.probe_beside(key.addr, key.port))
-            | self.gate.open(key.gate)
+        self.gate.open(key.gate) | self.maybe_single(key)
+    }
+
+    #[inline(always)]
+    fn maybe_single(&self, key: &EndpointKey) -> bool {
+        self.addresses.maybe(self.addresses.probe(key.addr))
+            && (self.keys.maybe(self.keys.probe(key.addr)) || self.keys.maybe(self.keys.probe(key.port)))
     }
 
     /// Every indicator that covers this end: networks widest first, then the address, then address and port.
@@ -117,9 +126,7 @@ impl Prefix {
         if self.gate.open(key.gate) {
             self.find_networks(set, ip, port, &mut found);
         }
-        if !self.filter.maybe(self.filter.probe(key.addr))
-            && !self.filter.maybe(self.filter.probe_beside(key.addr, key.port))
-        {
+        if !self.maybe_single(&key) {
             return;
         }
         let same = |ix, port| {
@@ -153,10 +160,11 @@ impl Prefix {
         }
     }
 
-    /// Bytes on the heap: of the filter and the gate, of the table, of the networks.
+    /// Bytes on the heap: of the filters and the gate, of the table, of the networks.
     pub(super) fn memory_bytes(&self) -> (usize, usize, usize) {
+        let filters = self.addresses.memory_bytes() + self.keys.memory_bytes() + self.gate.bits.len() * 8;
         let networks = self.v4.mem_size() + self.v6.mem_size() + self.networks.capacity() * size_of::<IndicatorIx>();
-        (self.filter.memory_bytes() + self.gate.bits.len() * 8, self.single.memory_bytes(), networks)
+        (filters, self.single.memory_bytes(), networks)
     }
 
     /// Distinct addresses and address:port pairs; distinct networks.

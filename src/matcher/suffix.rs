@@ -1,8 +1,10 @@
 //! [`Suffix`]: names, label by label from the right.
 //!
 //! One hash is chained over the labels from the right, so that each label is hashed once for all suffixes. A filter of every
-//! suffix that some indicator has "at or below" it ends the walk: a clean name costs the hash of its last two labels and
-//! one cache line. It knows nothing of validity or transport, and allocates nothing while looking up.
+//! suffix of two labels or more that some indicator has "at or below" it ends the walk: a clean name costs the hash of its
+//! last two labels and one cache line. (Nearly every top-level label has indicators below it, so asking for one would say
+//! nothing; the few indicators that are one have a filter of their own.) It knows nothing of validity or transport, and
+//! allocates nothing while looking up.
 
 use memchr::memrchr;
 
@@ -14,39 +16,48 @@ use crate::indicator::{Index, IndicatorIx, IndicatorSet, Match};
 /// Every name of a set. The contract of [`Bloom`] holds for the whole.
 pub struct Suffix {
     seeds: Seeds,
-    /// Hash of every suffix of every indicator, the whole name among them.
+    /// Hash of every suffix of two labels or more of every indicator, the whole name among them.
     at_or_below: Bloom,
+    /// Indicators of one label.
+    single: Bloom,
     names: Exact,
-    /// Labels of the shortest indicator: nothing above is looked up.
-    fewest_labels: usize,
 }
 
-/// Where the first line that a name needs lies.
+/// The two lines that a name needs first.
 #[derive(Debug, Clone, Copy)]
-pub struct NameKey(Option<u64>);
+pub struct NameKey {
+    /// Of its last label.
+    last: u64,
+    /// Of its last two; of its only one if there is no more.
+    two: u64,
+}
 
 impl Suffix {
     /// Indexes every name of `set`.
     pub(super) fn build(set: &IndicatorSet, seeds: Seeds) -> Self {
         let ours = || set.iter().filter(|i| i.kind.index == Index::Suffix);
-        let (mut count, mut labels, mut fewest_labels) = (0, 0, usize::MAX);
+        let (mut count, mut below_top, mut singles) = (0, 0, 0);
         for name in ours() {
-            let depth = 1 + memchr::memchr_iter(b'.', name.value).count();
+            let dots = labels_in(name.value);
             count += 1;
-            labels += depth;
-            fewest_labels = fewest_labels.min(depth);
+            below_top += dots;
+            singles += usize::from(dots == 0);
         }
-        // A name gives a key for each of its suffixes that is looked up at all.
-        let keys = labels - count * fewest_labels.saturating_sub(1).min(labels);
-        let mut suffix =
-            Self { seeds, at_or_below: Bloom::for_keys(keys), names: Exact::for_keys(count), fewest_labels };
+        let mut suffix = Self {
+            seeds,
+            at_or_below: Bloom::for_keys(below_top),
+            single: Bloom::for_keys(singles),
+            names: Exact::for_keys(count),
+        };
         let mut filler = Filler::new(&mut suffix.names, |a, b| set.get(a).value == set.get(b).value);
         for name in ours() {
             let (mut labels, mut whole) = (0, seeds.start());
-            walk(&seeds, name.value, |hash, _| {
+            walk(&seeds, name.value, |hash, start| {
                 labels += 1;
-                if labels >= fewest_labels {
+                if labels > 1 {
                     suffix.at_or_below.insert(suffix.at_or_below.probe(hash));
+                } else if start == 0 {
+                    suffix.single.insert(suffix.single.probe(hash));
                 }
                 whole = hash;
                 true
@@ -65,33 +76,32 @@ impl Suffix {
     /// Where `name` begins to be looked up.
     #[inline]
     pub fn key(&self, name: &[u8]) -> NameKey {
-        let mut key = None;
-        let mut labels = 0;
+        let start = self.seeds.start();
+        let mut key = NameKey { last: start, two: start };
         if !self.is_empty() {
+            let mut labels = 0;
             walk(&self.seeds, name, |hash, _| {
                 labels += 1;
-                if labels < self.fewest_labels {
-                    return true;
+                if labels == 1 {
+                    key.last = hash;
                 }
-                key = Some(hash);
-                false
+                key.two = hash;
+                labels < 2
             });
         }
-        NameKey(key)
+        key
     }
 
     /// Asks for the key's line ahead of use.
     #[inline]
     pub fn prefetch(&self, key: NameKey) {
-        if let Some(hash) = key.0 {
-            self.at_or_below.prefetch(self.at_or_below.probe(hash));
-        }
+        self.at_or_below.prefetch(self.at_or_below.probe(key.two));
     }
 
     /// Whether the name of this key may be an indicator or below one.
     #[inline]
     pub fn maybe(&self, key: NameKey) -> bool {
-        key.0.is_some_and(|hash| self.at_or_below.maybe(self.at_or_below.probe(hash)))
+        self.at_or_below.maybe(self.at_or_below.probe(key.two)) || self.single.maybe(self.single.probe(key.last))
     }
 
     /// Every indicator that is `name` or that `name` is below of, widest first, with the number of labels that `name` has
@@ -104,10 +114,11 @@ impl Suffix {
         let mut labels = 0;
         walk(&self.seeds, name, |hash, start| {
             labels += 1;
-            if labels < self.fewest_labels {
-                return true;
-            }
-            if !self.at_or_below.maybe(self.at_or_below.probe(hash)) {
+            if labels == 1 {
+                if !self.single.maybe(self.single.probe(hash)) {
+                    return true;
+                }
+            } else if !self.at_or_below.maybe(self.at_or_below.probe(hash)) {
                 return false;
             }
             let suffix = &name[start..];
@@ -122,7 +133,7 @@ impl Suffix {
 
     /// Bytes on the heap: of the filter, of the table.
     pub(super) fn memory_bytes(&self) -> (usize, usize) {
-        (self.at_or_below.memory_bytes(), self.names.memory_bytes())
+        (self.at_or_below.memory_bytes() + self.single.memory_bytes(), self.names.memory_bytes())
     }
 
     /// Distinct names.
@@ -131,7 +142,7 @@ impl Suffix {
     }
 }
 
-/// Labels of `left`, which ends with a dot or is empty.
+/// Dots in it, so labels of what ends with a dot or is empty.
 fn labels_in(left: &[u8]) -> usize {
     memchr::memchr_iter(b'.', left).count()
 }

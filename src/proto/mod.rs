@@ -2,9 +2,28 @@
 //!
 //! A parser is offered the bytes of one direction as they become contiguous (TCP), or one datagram at a time (UDP). It calls
 //! [`Seen`] for what it sees and never learns that a matcher exists. It is bounded, never panics and allocates nothing for
-//! a message that needs no decoding. What it cannot make sense of it says ([`Progress::Stopped`]); that is counted.
+//! a message that needs no decoding. What it cannot make sense of it says ([`Progress::Stopped`], [`Progress::Damaged`]);
+//! that is counted.
+//!
+//! A flow holds one [`Session`]. To add a protocol: one file with a [`Parser`], its `mod` line, one line in `protocols!`.
 
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic))]
+
+pub mod client_hello;
+mod conversation;
+pub mod dns;
+pub mod dtls;
+pub mod http;
+pub mod ja3;
+pub mod ja4;
+#[cfg(test)]
+pub(crate) mod testing;
+pub mod tls;
+
+pub use conversation::{Conversation, MAX_PROBES, Unread};
+
+use std::fmt;
 
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
@@ -49,9 +68,23 @@ pub enum Progress {
         /// Bytes wanted next time.
         need: usize,
     },
+    /// As `Consumed`, but a part of these bytes made no sense (a message whose framing held): what came before the damage
+    /// was seen, and parsing goes on after it. The reason is counted. The only way a damaged datagram is reported by a
+    /// parser that wants the next one.
+    Damaged {
+        /// Bytes done with.
+        bytes: usize,
+        /// Bytes wanted next time.
+        need: usize,
+        /// What was wrong.
+        reason: &'static str,
+    },
     /// The next so many bytes of this direction are of no interest and may be skipped without being offered (a body). May
-    /// exceed what was offered.
+    /// exceed what was offered; missing bytes among them are no gap.
     Skip(u64),
+    /// The first so many bytes are done with; what follows, in both directions of this flow, may be another protocol (a
+    /// tunnel, an upgrade, lost framing): the flow is probed anew.
+    Reprobe(usize),
     /// Nothing more of this direction is of interest.
     DoneDirection,
     /// Nothing more of this flow is of interest.
@@ -73,6 +106,12 @@ pub trait Parser: Default {
     /// Looks at the next bytes of a direction, or at one datagram (whose leftovers are dropped).
     fn parse(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress;
 
+    /// `data`, offered before and not consumed, will never be completed: a gap follows, or the flow ends. A parser may look
+    /// at what of it is whole.
+    fn cut(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) {
+        let _ = (direction, data, hint, seen);
+    }
+
     /// Bytes of this direction are missing: the next offered ones follow a gap. The default has them probed anew.
     fn gap(&mut self, direction: Direction, missing_bytes: u64) -> AfterGap {
         let _ = (direction, missing_bytes);
@@ -88,3 +127,115 @@ pub enum AfterGap {
     /// Offer segment starts to `probe` until one fits.
     Probe,
 }
+
+/// What the first bytes of a direction, or a datagram, are.
+#[derive(Debug)]
+pub enum Identified {
+    /// No protocol of the table.
+    No,
+    /// More bytes are needed to say (streams only).
+    Unsure,
+    /// This one; its session has seen nothing yet: offer it the same bytes.
+    Yes(Session),
+}
+
+/// From `Variant => parser type,` lines: [`Session`], its single dispatch, and [`Session::identify`], which tries the lines
+/// in order. A probe must turn down foreign bytes by their first bytes: it runs for the first segments of every flow.
+macro_rules! protocols {
+    ($($variant:ident => $parser:ty,)+) => {
+        /// The protocol state of one flow, inline in its record: small, and without a destructor that matters.
+        #[derive(Default)]
+        pub enum Session {
+            /// Not identified (yet).
+            #[default]
+            Unknown,
+            $(
+                #[doc = concat!("[`", stringify!($parser), "`]")]
+                $variant($parser),
+            )+
+        }
+
+        impl Session {
+            /// Which protocol `data` begins: the first bytes seen of a direction, the first after a gap, or a datagram.
+            #[inline]
+            pub fn identify(data: &[u8], hint: &Hint) -> Identified {
+                let mut unsure = false;
+                $(
+                    match <$parser as Parser>::probe(data, hint) {
+                        Probe::Yes => return Identified::Yes(Self::$variant(<$parser>::default())),
+                        Probe::Unsure => unsure = true,
+                        Probe::No => {}
+                    }
+                )+
+                if unsure { Identified::Unsure } else { Identified::No }
+            }
+
+            /// [`Parser::probe`] of the session's own protocol, for the bytes after a gap ([`AfterGap::Probe`]).
+            pub fn probe(&self, data: &[u8], hint: &Hint) -> Probe {
+                match self {
+                    Self::Unknown => Probe::No,
+                    $(Self::$variant(_) => <$parser as Parser>::probe(data, hint),)+
+                }
+            }
+
+            /// [`Parser::parse`] of the session's protocol.
+            #[inline]
+            pub fn parse(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress {
+                match self {
+                    Self::Unknown => Progress::Stopped("protocol not identified"),
+                    $(Self::$variant(parser) => parser.parse(direction, data, hint, seen),)+
+                }
+            }
+
+            /// [`Parser::cut`] of the session's protocol.
+            pub fn cut(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) {
+                match self {
+                    Self::Unknown => {}
+                    $(Self::$variant(parser) => parser.cut(direction, data, hint, seen),)+
+                }
+            }
+
+            /// [`Parser::gap`] of the session's protocol.
+            pub fn gap(&mut self, direction: Direction, missing_bytes: u64) -> AfterGap {
+                match self {
+                    Self::Unknown => AfterGap::Probe,
+                    $(Self::$variant(parser) => parser.gap(direction, missing_bytes),)+
+                }
+            }
+
+            /// `network.protocol`; `None` while unknown.
+            pub fn name(&self) -> Option<&'static str> {
+                match self {
+                    Self::Unknown => None,
+                    $(Self::$variant(_) => Some(<$parser as Parser>::NAME),)+
+                }
+            }
+
+            /// [`Parser::MAX_PENDING_BYTES`] of the session's protocol; while unknown, of the neediest one.
+            pub fn max_pending_bytes(&self) -> usize {
+                match self {
+                    Self::Unknown => 0usize$(.max(<$parser as Parser>::MAX_PENDING_BYTES))+,
+                    $(Self::$variant(_) => <$parser as Parser>::MAX_PENDING_BYTES,)+
+                }
+            }
+        }
+    };
+}
+
+// In the order tried: what its first byte rules out comes first.
+protocols! {
+    Tls => tls::Tls,
+    Dtls => dtls::Dtls,
+    Http => http::Http,
+    Dns => dns::Dns,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Session").field(&self.name()).finish()
+    }
+}
+
+/// A session lies inline in each of a million flow records: a parser with more state boxes it.
+const MAX_SESSION_BYTES: usize = 64;
+const _: () = assert!(size_of::<Session>() <= MAX_SESSION_BYTES);

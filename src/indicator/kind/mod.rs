@@ -5,15 +5,18 @@
 
 mod addr;
 mod bytes;
-mod domain;
+pub mod domain;
 mod hash;
 mod text;
-mod url;
+pub mod url;
 
+pub(super) use addr::of_normalised;
 pub use addr::{IPV4, IPV6, of_addr};
 pub use bytes::BYTES;
+pub(super) use bytes::MIN_PATTERN_BYTES;
 pub use domain::DOMAIN;
 pub use hash::FILE;
+pub(crate) use hash::is_digest;
 pub use text::{JA3, JA4, USER_AGENT};
 pub use url::URL;
 
@@ -42,6 +45,8 @@ pub enum Index {
 
 /// A kind of indicator and observable.
 pub struct Kind {
+    /// Its position in [`KINDS`] (a test holds them together).
+    pub number: u8,
     /// `threat.indicator.type`.
     pub name: &'static str,
     /// Other names that feeds use.
@@ -73,8 +78,8 @@ impl Kind {
     }
 
     /// Its position in [`KINDS`].
-    pub fn number(&'static self) -> u8 {
-        KINDS.iter().position(|k| std::ptr::eq(*k, self)).unwrap_or(0) as u8
+    pub fn number(&self) -> u8 {
+        self.number
     }
 }
 
@@ -87,5 +92,21 @@ impl PartialEq for Kind {
 impl fmt::Debug for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_s_number_is_its_place_and_its_names_are_its_own() {
+        for (place, kind) in KINDS.iter().enumerate() {
+            assert_eq!(usize::from(kind.number()), place, "{}", kind.name);
+            for name in kind.aliases.iter().chain([&kind.name]) {
+                assert_eq!(Kind::by_name(&name.to_uppercase()), Some(*kind), "{name}");
+            }
+        }
+        assert_eq!(Kind::by_name("no such type"), None);
     }
 }

@@ -1,0 +1,146 @@
+//! [`Alert`]: one indicator seen in one field of one flow, owned, ready to be sent to another thread.
+//!
+//! It copies what was seen and refers to the set for what the feed says. `Debug` shows the indicator's id, never a value.
+
+mod escape;
+
+pub use escape::printable;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::flow::{Identity, community_id};
+use crate::indicator::{Field, FieldValue, Indicator, IndicatorIx, Observable, Value, Where};
+use crate::matcher::{How, MatchSet};
+use crate::packet::FrameRef;
+
+/// See the module.
+#[derive(Clone)]
+pub struct Alert {
+    /// The frame that completed the match.
+    pub frame: FrameRef,
+    /// The capture it is in.
+    pub capture: Arc<Path>,
+    /// The conversation.
+    pub flow: AlertFlow,
+    /// Where the value was seen.
+    pub field: Where,
+    /// The value as seen, made printable.
+    pub atomic: String,
+    /// How the indicator covers it.
+    pub how: How,
+    /// What else was known of the message.
+    pub with: Vec<OwnedField>,
+    indicator: IndicatorIx,
+    set: Arc<MatchSet>,
+}
+
+/// What an alert says of its conversation.
+#[derive(Debug, Clone)]
+pub struct AlertFlow {
+    /// Address and port of the end that opened it.
+    pub originator: (IpAddr, u16),
+    /// Address and port of the other end.
+    pub responder: (IpAddr, u16),
+    /// IP protocol number.
+    pub protocol_number: u8,
+    /// `network.protocol`, as far as it was recognised when the alert was raised.
+    pub protocol: Option<&'static str>,
+    /// The outermost VLAN ids.
+    pub vlans: Vec<u16>,
+}
+
+/// A field of an alert: an Elastic Common Schema path and its value.
+#[derive(Debug, Clone)]
+pub struct OwnedField {
+    /// The path.
+    pub path: Where,
+    /// The value.
+    pub value: OwnedValue,
+}
+
+/// The value of an [`OwnedField`].
+#[derive(Debug, Clone)]
+pub enum OwnedValue {
+    /// Text, made printable if it is from traffic.
+    Text(String),
+    /// A number.
+    Number(u64),
+}
+
+impl Alert {
+    /// Copies what an alert needs.
+    pub fn new(
+        flow: &Identity,
+        frame: FrameRef,
+        capture: &Arc<Path>,
+        observable: &Observable<'_>,
+        (indicator, how): (IndicatorIx, How),
+        set: &Arc<MatchSet>,
+    ) -> Self {
+        Self {
+            frame,
+            capture: Arc::clone(capture),
+            flow: AlertFlow {
+                originator: flow.originator(),
+                responder: flow.responder(),
+                protocol_number: flow.protocol(),
+                protocol: None,
+                vlans: flow.vlans().to_vec(),
+            },
+            field: observable.at,
+            atomic: match observable.value {
+                Value::Addr(ip) | Value::Endpoint(ip, ..) => ip.to_canonical().to_string(),
+                Value::Text(text) => printable(text),
+            },
+            how,
+            with: observable.with.iter().map(OwnedField::from).collect(),
+            indicator,
+            set: Arc::clone(set),
+        }
+    }
+
+    /// The indicator.
+    pub fn indicator(&self) -> Indicator<'_> {
+        self.set.indicator(self.indicator)
+    }
+
+    /// The set that it matched in: its feeds' contexts are there.
+    pub fn set(&self) -> &MatchSet {
+        &self.set
+    }
+
+    /// Position of the indicator in [`Alert::set`].
+    pub fn indicator_ix(&self) -> IndicatorIx {
+        self.indicator
+    }
+
+    /// `network.community_id`, seed 0.
+    pub fn community_id(&self) -> String {
+        let flow = &self.flow;
+        community_id(0, flow.protocol_number, flow.originator, flow.responder)
+    }
+}
+
+impl From<&Field<'_>> for OwnedField {
+    fn from(field: &Field<'_>) -> Self {
+        let value = match field.value {
+            FieldValue::Text(text) => OwnedValue::Text(printable(text)),
+            FieldValue::Word(word) => OwnedValue::Text(word.to_owned()),
+            FieldValue::Number(number) => OwnedValue::Number(number),
+        };
+        Self { path: field.path, value }
+    }
+}
+
+impl fmt::Debug for Alert {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Alert")
+            .field("frame", &self.frame)
+            .field("indicator", &self.indicator().id())
+            .field("field", &self.field)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,39 @@
+//! The command line: one file a subcommand. Only here is a clock or a terminal looked at, and only here does a user see text.
+
+pub mod feed;
+pub mod lookup;
+pub mod replay;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Match marked threat indicators on network traffic.
+#[derive(Parser)]
+#[command(name = "picket", version, about, max_term_width = 110)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Replay capture files against feeds and report every hit.
+    Replay(replay::ReplayArgs),
+    /// Say which indicators match a value, how and why.
+    Lookup(lookup::LookupArgs),
+    /// Check feeds and count what is in them.
+    Feed(feed::FeedArgs),
+}
+
+/// Runs what the arguments ask for.
+///
+/// # Errors
+/// What a user can do something about, in words.
+pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
+    match &cli.command {
+        Command::Replay(args) => replay::run(args),
+        Command::Lookup(args) => lookup::run(args),
+        Command::Feed(args) => feed::run(args),
+    }
+}

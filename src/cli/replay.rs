@@ -1,0 +1,211 @@
+//! `picket replay`: capture files against feeds.
+
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use clap::{Args, ValueEnum};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::capture::Files;
+use crate::feed::{self, LoadReport};
+use crate::indicator::IndicatorSet;
+use crate::matcher::{MatchSet, Seeds};
+use crate::pipeline::{self, AlertTally, Options, Replay, Summary};
+use crate::sink::{FORMATS, Sink};
+
+/// Replay hashes values with this, so that runs can be compared.
+const REPLAY_SEED: u64 = 0x7069_636b_6574;
+
+/// How often the progress bar moves.
+const REDRAW: Duration = Duration::from_millis(100);
+
+/// Arguments of `picket replay`.
+#[derive(Args)]
+pub struct ReplayArgs {
+    /// Feed file, or directory of feeds; may be given several times.
+    #[arg(long = "feed", required = true, value_name = "FEED")]
+    feeds: Vec<PathBuf>,
+    /// Allow-list, in any feed format: what it covers raises no alert and is counted.
+    #[arg(long, value_name = "FILE")]
+    allow: Vec<PathBuf>,
+    /// Load dangerous entries too: public suffixes, default routes, loopback, very short byte signatures.
+    #[arg(long)]
+    force: bool,
+    /// Write the alerts here instead of standard output.
+    #[arg(long, value_name = "FILE")]
+    alerts: Option<PathBuf>,
+    /// Write the summary here, as JSON.
+    #[arg(long, value_name = "FILE")]
+    summary: Option<PathBuf>,
+    /// How alerts are written; a table on a terminal and ECS JSON Lines elsewhere if not given.
+    #[arg(long, value_enum)]
+    format: Option<FormatName>,
+    /// Workers; the output does not depend on it. All cores, up to 16, if not given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
+    threads: Option<u16>,
+    /// Flows followed at once; beyond that the oldest give way and are counted.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(256..=1_000_000_000))]
+    max_flows: u32,
+    /// No progress bar and no summary on the terminal.
+    #[arg(long, short)]
+    quiet: bool,
+    /// Captures: pcap or pcapng, plain or compressed; directories; - for standard input.
+    #[arg(required = true, value_name = "CAPTURE")]
+    captures: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum FormatName {
+    /// JSON Lines in the Elastic Common Schema.
+    Ecs,
+    /// Columns for people.
+    Table,
+    /// Comma-separated values.
+    Csv,
+}
+
+/// Runs the subcommand.
+///
+/// # Errors
+/// Feeds or captures that cannot be opened, output that cannot be written.
+pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
+    let start = Instant::now();
+    let files = Files::open(&args.captures)?;
+    let (set, report) = load(args)?;
+    let load_seconds = start.elapsed().as_secs_f64();
+    let mut sink = open_sink(args)?;
+    let options = Options {
+        threads: args.threads.map_or_else(default_threads, usize::from),
+        max_flows: args.max_flows as usize,
+        ..Options::default()
+    };
+    let total_bytes = files.total_bytes();
+    let replay = pipeline::replay(files, Arc::clone(&set), &options);
+    let on_signal = Arc::clone(&replay.progress);
+    // Fails only if a handler is set already, which nothing else here does.
+    let _ = ctrlc::set_handler(move || on_signal.stop());
+    let bar = progress_bar(args, total_bytes);
+    let mut tally = AlertTally::default();
+    let written = write_alerts(&replay, sink.as_mut(), &mut tally, &bar);
+    let interrupted = replay.progress.is_stopped();
+    let outcome = replay.finish();
+    bar.finish_and_clear();
+    written.context("cannot write the alerts")?;
+
+    let summary = Summary::new(&outcome, &tally, report, &set, load_seconds, interrupted);
+    if let Some(path) = &args.summary {
+        write_summary(path, &summary).with_context(|| format!("cannot write the summary to {}", path.display()))?;
+    }
+    if args.quiet {
+        for trouble in &summary.troubles {
+            eprintln!("picket: {} at byte {}: {}", trouble.path, trouble.offset, trouble.reason);
+        }
+    } else {
+        // A terminal that went away is no reason to fail a finished run.
+        let _ = summary.print(&mut io::stderr().lock());
+    }
+    let nothing_was_read = summary.captures.iter().all(|capture| capture.format.is_none());
+    Ok(if nothing_was_read { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn load(args: &ReplayArgs) -> anyhow::Result<(Arc<MatchSet>, LoadReport)> {
+    let mut set = IndicatorSet::default();
+    let report = feed::load(&args.feeds, &feed::Options { force: args.force }, &mut set)?;
+    for file in &report.files {
+        if let Some(error) = &file.error {
+            tracing::warn!("feed {}: {error}", file.path);
+        }
+    }
+    if set.is_empty() {
+        bail!(
+            "no indicator was loaded from {} ({} entries refused): run `picket feed check` on it",
+            args.feeds.iter().map(|feed| feed.display().to_string()).collect::<Vec<_>>().join(", "),
+            report.totals.refused
+        );
+    }
+    let mut allow = IndicatorSet::default();
+    // An allow-list may name what a feed may not: it only ever takes alerts away.
+    feed::load(&args.allow, &feed::Options { force: true }, &mut allow)?;
+    Ok((Arc::new(MatchSet::compile_seeded(set, allow, Seeds::fixed(REPLAY_SEED))), report))
+}
+
+fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get().min(pipeline::SHARDS))
+}
+
+fn open_sink(args: &ReplayArgs) -> anyhow::Result<Box<dyn Sink>> {
+    let to_terminal = args.alerts.is_none() && io::stdout().is_terminal();
+    let name = match args.format {
+        Some(FormatName::Ecs) => "ecs",
+        Some(FormatName::Table) => "table",
+        Some(FormatName::Csv) => "csv",
+        None if to_terminal => "table",
+        None => "ecs",
+    };
+    let writer: Box<dyn Write + Send> = match &args.alerts {
+        Some(path) => {
+            let file = File::create(path).with_context(|| format!("cannot write alerts to {}", path.display()))?;
+            Box::new(BufWriter::with_capacity(1 << 16, file))
+        }
+        None if to_terminal => Box::new(io::stdout()),
+        None => Box::new(BufWriter::with_capacity(1 << 16, io::stdout())),
+    };
+    let format = FORMATS.iter().find(|format| format.name == name).context("unknown output format")?;
+    Ok((format.open)(writer))
+}
+
+fn progress_bar(args: &ReplayArgs, total_bytes: Option<u64>) -> ProgressBar {
+    if args.quiet || !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = match total_bytes {
+        Some(total) => ProgressBar::new(total)
+            .with_style(style("{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {msg}, {eta} left")),
+        None => ProgressBar::new_spinner().with_style(style("{spinner} {bytes} {bytes_per_sec} {msg}")),
+    };
+    bar.enable_steady_tick(REDRAW);
+    bar
+}
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+/// Writes every alert as it comes; stops the run when the reader has gone away.
+fn write_alerts(replay: &Replay, sink: &mut dyn Sink, tally: &mut AlertTally, bar: &ProgressBar) -> io::Result<()> {
+    loop {
+        match replay.alerts.recv_timeout(REDRAW) {
+            Ok(alert) => {
+                tally.count(&alert);
+                if let Err(error) = sink.write(&alert) {
+                    replay.progress.stop();
+                    return if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) };
+                }
+            }
+            Err(crossbeam_channel::RecvTimeoutError::Timeout) => {}
+            Err(crossbeam_channel::RecvTimeoutError::Disconnected) => break,
+        }
+        if !bar.is_hidden() {
+            bar.set_position(replay.progress.bytes_done.load(Ordering::Relaxed));
+            let frames = replay.progress.frames.load(Ordering::Relaxed);
+            bar.set_message(format!("{frames} frames, {} alerts", tally.total()));
+        }
+    }
+    match sink.finish() {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn write_summary(path: &Path, summary: &Summary) -> io::Result<()> {
+    let mut file = BufWriter::new(File::create(path)?);
+    serde_json::to_writer_pretty(&mut file, summary)?;
+    file.write_all(b"\n")?;
+    file.flush()
+}

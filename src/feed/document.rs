@@ -1,0 +1,251 @@
+//! [`Document`]: the fields of one JSON document that Picket reads, found under nested or dotted keys alike.
+//!
+//! `{"threat": {"indicator": {"type": ..}}}`, `{"threat.indicator.type": ..}` and every mixture are the same document.
+//! Nothing else of the document is kept. Depth is bounded by serde_json (128), size by the longest line.
+
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use crate::indicator::Refusal;
+
+/// The texts of known fields. Numbers and booleans are kept as written; `null` and empty texts are absent.
+pub(super) struct Document {
+    texts: [String; FIELDS.len()],
+    present: [bool; FIELDS.len()],
+    /// A field was set twice, differently, or to what is no text, number or boolean.
+    bad: bool,
+}
+
+/// A field: its position in [`FIELDS`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Field(usize);
+
+macro_rules! fields {
+    ($($name:ident $path:literal)*) => {
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        enum Place { $($name),* }
+        $(pub(super) const $name: Field = Field(Place::$name as usize);)*
+        const FIELDS: &[&str] = &[$($path),*];
+    };
+}
+
+fields! {
+    KIND "threat.indicator.type"
+    NAME "threat.indicator.name"
+    ID "threat.indicator.id"
+    IP "threat.indicator.ip"
+    PORT "threat.indicator.port"
+    URL_FULL "threat.indicator.url.full"
+    URL_DOMAIN "threat.indicator.url.domain"
+    PROVIDER "threat.indicator.provider"
+    CONFIDENCE "threat.indicator.confidence"
+    FIRST_SEEN "threat.indicator.first_seen"
+    REFERENCE "threat.indicator.reference"
+    DESCRIPTION "threat.indicator.description"
+    TLP "threat.indicator.marking.tlp"
+    MATCH "picket.match"
+    TRANSPORT "picket.transport"
+    PAP "picket.pap"
+    CLASSIFICATION "picket.classification"
+    VALID_FROM "picket.valid_from"
+    VALID_UNTIL "picket.valid_until"
+    SEVERITY "picket.severity"
+    CONTENT "picket.pattern.content"
+    NOCASE "picket.pattern.nocase"
+    OFFSET "picket.pattern.offset"
+    DEPTH "picket.pattern.depth"
+    PATTERN_TRANSPORT "picket.pattern.transport"
+    SOURCE_PORT "picket.pattern.source_port"
+    DESTINATION_PORT "picket.pattern.destination_port"
+    PATTERN_PORT "picket.pattern.port"
+}
+
+/// Fields of which the first value counts when there are several: an indicator has one id and one text of each sort.
+const FIRST_COUNTS: [Field; 4] = [ID, REFERENCE, DESCRIPTION, PROVIDER];
+
+impl Default for Document {
+    fn default() -> Self {
+        Self { texts: Default::default(), present: [false; FIELDS.len()], bad: false }
+    }
+}
+
+impl Document {
+    /// Replaces what is here by what `line` says.
+    ///
+    /// # Errors
+    /// [`Refusal::Malformed`] for what is not one JSON object, [`Refusal::BadField`] for contradicting fields.
+    pub(super) fn read(&mut self, line: &[u8]) -> Result<(), Refusal> {
+        self.present = [false; FIELDS.len()];
+        self.bad = false;
+        let mut path = String::new();
+        let mut json = serde_json::Deserializer::from_slice(line);
+        let object = json.deserialize_map(Node { document: self, path: &mut path });
+        object.and_then(|()| json.end()).map_err(|_| Refusal::Malformed)?;
+        if self.bad { Err(Refusal::BadField) } else { Ok(()) }
+    }
+
+    /// A field's text.
+    pub(super) fn get(&self, field: Field) -> Option<&str> {
+        let Field(at) = field;
+        if *self.present.get(at)? { self.texts.get(at).map(String::as_str) } else { None }
+    }
+
+    fn put(&mut self, path: &str, value: &str) {
+        let Some(at) = FIELDS.iter().position(|known| *known == path) else { return };
+        if value.is_empty() {
+            return;
+        }
+        if self.present[at] {
+            self.bad |= self.texts[at] != value && !FIRST_COUNTS.contains(&Field(at));
+            return;
+        }
+        self.present[at] = true;
+        self.texts[at].clear();
+        self.texts[at].push_str(value);
+    }
+}
+
+/// Walks one JSON value at `path`.
+struct Node<'a> {
+    document: &'a mut Document,
+    path: &'a mut String,
+}
+
+impl Node<'_> {
+    fn put_number(self, number: impl std::fmt::Display) {
+        self.document.put(self.path, &number.to_string());
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Node<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, value: D) -> Result<(), D::Error> {
+        value.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Node<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let length = self.path.len();
+        while map.next_key_seed(Key(self.path))?.is_some() {
+            if self.path.starts_with("threat") || self.path.starts_with("picket") {
+                map.next_value_seed(Node { document: self.document, path: self.path })?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+            self.path.truncate(length);
+        }
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        while seq.next_element_seed(Node { document: self.document, path: self.path })?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        self.document.put(self.path, text);
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
+        self.put_number(value);
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
+        self.put_number(value);
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
+        self.put_number(value);
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
+        self.put_number(value);
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+}
+
+/// Appends a key to the path.
+struct Key<'a>(&'a mut String);
+
+impl<'de> DeserializeSeed<'de> for Key<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, key: D) -> Result<(), D::Error> {
+        key.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E>(self, key: &str) -> Result<(), E> {
+        if !self.0.is_empty() {
+            self.0.push('.');
+        }
+        self.0.push_str(key);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn nested_and_dotted_keys_are_the_same() {
+        for line in [
+            r#"{"threat":{"indicator":{"type":"url","url":{"full":"x"},"port":80}},"picket":{"severity":7}}"#,
+            r#"{"threat.indicator.type":"url","threat.indicator":{"url.full":"x","port":"80"},"picket.severity":7}"#,
+            r#"{"threat":{"indicator.type":["url"],"indicator":{"url":{"full":"x"}}},"threat.indicator.port":80,
+                "picket":{"severity":7},"event":{"kind":["a",{"b":null}]},"threat.indicator.name":null}"#,
+        ] {
+            let mut document = Document::default();
+            assert_eq!(document.read(line.as_bytes()), Ok(()), "{line}");
+            assert_eq!(document.get(KIND), Some("url"));
+            assert_eq!((document.get(URL_FULL), document.get(PORT)), (Some("x"), Some("80")));
+            assert_eq!((document.get(SEVERITY), document.get(NAME)), (Some("7"), None));
+        }
+    }
+
+    #[test]
+    fn contradictions_are_refused_and_nothing_stays_from_the_line_before() {
+        let mut document = Document::default();
+        assert_eq!(document.read(br#"{"threat.indicator.id":["a","b"],"threat.indicator.port":[1,1]}"#), Ok(()));
+        assert_eq!(document.get(ID), Some("a"));
+        assert_eq!(document.read(br#"{"threat.indicator.port":[1,2]}"#), Err(Refusal::BadField));
+        assert_eq!(document.read(b"{}"), Ok(()));
+        assert_eq!(document.get(ID), None);
+        let deep = format!("{}1{}", r#"{"threat":"#.repeat(10_000), "}".repeat(10_000));
+        for bad in ["", "1", "[]", "\"x\"", "{", "{} {}", "{\"threat\":}", "\u{1}", &deep] {
+            assert_eq!(document.read(bad.as_bytes()), Err(Refusal::Malformed), "{bad:.20}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(line in "[{}\\[\\]\":,a-z.0-9\\\\ ]{0,60}") {
+            let _ = Document::default().read(line.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! [`Intake`]: what a format reader hands its entries to. It adds, counts and refuses; readers know neither set nor report.
+
+use super::Options;
+use super::report::FileReport;
+use crate::indicator::{Added, Context, ContextIx, Draft, IndicatorSet, Refusal};
+use crate::marking::Marking;
+
+/// See the module.
+pub(super) struct Intake<'a> {
+    set: &'a mut IndicatorSet,
+    report: &'a mut FileReport,
+    force: bool,
+    /// The context of the entry before: neighbours mostly say the same.
+    last: Option<(Context, ContextIx)>,
+}
+
+/// What an entry says besides its value, borrowed from its line. Over-long texts are cut to [`MAX_TEXT_BYTES`].
+#[derive(Clone, Default)]
+pub(super) struct Meta<'a> {
+    pub(super) provider: Option<&'a str>,
+    pub(super) marking: Marking,
+    pub(super) confidence: Option<&'a str>,
+    pub(super) severity: Option<u8>,
+    pub(super) reference: Option<&'a str>,
+    pub(super) description: Option<&'a str>,
+    pub(super) first_seen: Option<&'a str>,
+}
+
+impl<'a> Intake<'a> {
+    pub(super) fn new(set: &'a mut IndicatorSet, options: &Options, report: &'a mut FileReport) -> Self {
+        Self { set, report, force: options.force, last: None }
+    }
+
+    /// The number of what `meta` says about this feed's entries.
+    pub(super) fn context(&mut self, meta: &Meta<'_>) -> ContextIx {
+        if let Some((last, ix)) = &self.last
+            && meta.is(last)
+        {
+            return *ix;
+        }
+        let context = meta.to_context(&self.report.feed);
+        let ix = self.set.context(context.clone());
+        self.last = Some((context, ix));
+        ix
+    }
+
+    /// Adds an entry, or counts why not.
+    pub(super) fn add(&mut self, draft: &Draft<'_>) {
+        match self.set.add(draft, self.force) {
+            Ok(Added::New(_)) => self.report.loaded += 1,
+            Ok(Added::Merged(_)) => self.report.merged += 1,
+            Err(reason) => self.report.refuse(draft.line, reason),
+        }
+    }
+
+    /// Counts an entry that cannot be added.
+    pub(super) fn refuse(&mut self, line: u32, reason: Refusal) {
+        self.report.refuse(line, reason);
+    }
+
+    /// Counts a marking that could not be read and was taken as the strictest.
+    pub(super) fn unreadable_marking(&mut self) {
+        self.report.unreadable_markings += 1;
+    }
+}
+
+impl Meta<'_> {
+    fn is(&self, context: &Context) -> bool {
+        let same = |ours: Option<&str>, kept: &Option<Box<str>>| ours.map(cut) == kept.as_deref();
+        same(self.provider, &context.provider)
+            && same(self.confidence, &context.confidence)
+            && same(self.reference, &context.reference)
+            && same(self.description, &context.description)
+            && same(self.first_seen, &context.first_seen)
+            && self.severity == context.severity
+            && self.marking == context.marking
+    }
+
+    fn to_context(&self, feed: &str) -> Context {
+        let kept = |text: Option<&str>| text.map(|t| Box::from(cut(t)));
+        Context {
+            feed: feed.into(),
+            provider: kept(self.provider),
+            marking: self.marking.clone(),
+            confidence: kept(self.confidence),
+            severity: self.severity,
+            reference: kept(self.reference),
+            description: kept(self.description),
+            first_seen: kept(self.first_seen),
+        }
+    }
+}
+
+fn cut(text: &str) -> &str {
+    let end = (0..=text.len().min(MAX_TEXT_BYTES)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    &text[..end]
+}
+
+/// Longest provider, reference, description, ... kept: every alert repeats them.
+const MAX_TEXT_BYTES: usize = 1024;

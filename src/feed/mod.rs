@@ -1,0 +1,147 @@
+//! Feeds: files become indicators. [`load`] finds the files, tells each one's format by content ([`FORMATS`]), hands every
+//! entry to an [`IndicatorSet`] and reports what became of it ([`LoadReport`]).
+//!
+//! Feeds are dirty: a bad line is a counted refusal and the rest loads; a file that breaks off keeps what came before. A
+//! path that cannot be read at all is an error, because a sensor that starts without its feed sees nothing. No report,
+//! error or log here ever holds an indicator's value.
+//!
+//! To add a format: one file with `sniff` and `read`, its `mod` line, one line in [`FORMATS`].
+
+mod document;
+mod field;
+mod files;
+mod intake;
+mod lines;
+mod native;
+mod pattern;
+mod plain;
+mod report;
+mod value;
+mod zeek;
+
+pub use report::{FileReport, KindCount, LoadReport, RefusedLine, Skipped, Totals};
+pub use value::{Recognised, recognise, refang};
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::indicator::{IndicatorSet, Refusal};
+
+use files::Found;
+use intake::Intake;
+use lines::Lines;
+
+/// How to load.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Load dangerous entries too ([`Refusal::is_dangerous`]).
+    pub force: bool,
+}
+
+/// A feed format.
+pub struct Format {
+    /// Its name in reports.
+    pub name: &'static str,
+    /// Whether a text that begins with `head` is of this format. The first that says yes reads the file.
+    sniff: fn(head: &[u8]) -> bool,
+    /// Hands every entry to the intake. Fails only when the input does, or with what makes the rest of the file unusable.
+    read: fn(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken>,
+}
+
+/// Every format, the most particular first: a plain list is any text.
+static FORMATS: &[Format] = &[native::FORMAT, zeek::FORMAT, plain::FORMAT];
+
+/// A path that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read feed {}: {source}", path.display())]
+pub struct FeedError {
+    /// The path.
+    pub path: PathBuf,
+    /// Why.
+    pub source: io::Error,
+}
+
+impl FeedError {
+    fn new(path: &Path, source: io::Error) -> Self {
+        Self { path: path.to_owned(), source }
+    }
+}
+
+/// Why the rest of a file was not read.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error("the file cannot be read on: {0}")]
+    Input(#[from] io::Error),
+    #[error("line {line}: {what}; what follows would not mean what its author meant and was not loaded")]
+    Options { line: u32, what: String },
+}
+
+/// Loads every feed in `paths`, in order, into `set`. A directory loads every feed below it, in name order, except
+/// `README*`, `*.md`, `LICENSE*` and hidden files.
+///
+/// # Errors
+/// A path that does not exist or cannot be opened. What was loaded before it stays in the set.
+pub fn load(paths: &[PathBuf], options: &Options, set: &mut IndicatorSet) -> Result<LoadReport, FeedError> {
+    let mut report = LoadReport::default();
+    for path in paths {
+        for found in files::find(path, &mut report.skipped)? {
+            report.files.push(load_file(&found, options, set)?);
+        }
+    }
+    report.finish(set);
+    Ok(report)
+}
+
+fn load_file(found: &Found, options: &Options, set: &mut IndicatorSet) -> Result<FileReport, FeedError> {
+    let failed = |error| FeedError::new(&found.path, error);
+    let mut report = FileReport::new(found);
+    let mut lines = Lines::open(&found.path).map_err(failed)?;
+    report.bytes = lines.file_bytes();
+    let head = match lines.head() {
+        Ok(head) => head,
+        Err(error) => {
+            report.error = Some(Broken::Input(error).to_string());
+            return Ok(report);
+        }
+    };
+    if let Some(why) = not_text(head) {
+        report.error = Some(why);
+        return Ok(report);
+    }
+    let format = FORMATS.iter().find(|format| (format.sniff)(head));
+    if let Some(format) = format {
+        report.format = Some(format.name);
+        set.reserve(lines.expected_lines());
+        let mut intake = Intake::new(set, options, &mut report);
+        if let Err(broken) = (format.read)(&mut lines, &mut intake) {
+            report.error = Some(broken.to_string());
+        }
+    }
+    report.lines = u64::from(lines.number());
+    report.text_bytes = lines.text_bytes();
+    Ok(report)
+}
+
+/// Why `head` does not begin a text in UTF-8 or ASCII, if it does not.
+fn not_text(head: &[u8]) -> Option<String> {
+    let known = [
+        (&b"\xff\xfe"[..], "UTF-16 text; convert it to UTF-8"),
+        (b"\xfe\xff", "UTF-16 text; convert it to UTF-8"),
+        (b"\xfd7zXZ\0", "xz; feeds are read plain, gzip or zstd"),
+        (b"BZh", "bzip2; feeds are read plain, gzip or zstd"),
+        (b"PK\x03\x04", "a zip archive; unpack it"),
+        (b"\xd4\xc3\xb2\xa1", "a capture, not a feed"),
+        (b"\xa1\xb2\xc3\xd4", "a capture, not a feed"),
+        (b"\x0a\x0d\x0d\x0a", "a capture, not a feed"),
+    ];
+    if let Some((_, what)) = known.iter().find(|(magic, _)| head.starts_with(magic)) {
+        return Some(format!("this is {what}"));
+    }
+    memchr::memchr(0, head).map(|at| format!("not text: a zero byte at offset {at}"))
+}
+
+/// Longest line read; longer ones are refused without being held in memory.
+const MAX_LINE_BYTES: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,250 @@
+//! Picket's own format: JSON Lines, one Elastic Common Schema `threat.indicator` document a line, with what the schema
+//! lacks under `picket.` (`feeds/README.md` lists every field). `type` and `name` suffice.
+
+use super::document::{self as doc, Document};
+use super::intake::{Intake, Meta};
+use super::lines::{Line, Lines};
+use super::{Broken, Format, field, pattern, recognise};
+use crate::indicator::{Draft, Index, Kind, Pattern, Refusal, Window};
+use crate::time::Timestamp;
+
+/// See the module. Known by the first line that is neither empty nor a comment: it begins with `{`.
+pub(super) const FORMAT: Format = Format { name: "native", sniff, read };
+
+fn sniff(head: &[u8]) -> bool {
+    head.split(|b| *b == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .find(|line| !line.is_empty() && !line.starts_with(b"#"))
+        .is_some_and(|line| line.starts_with(b"{"))
+}
+
+fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
+    let mut document = Document::default();
+    while let Some((number, line)) = lines.next()? {
+        let Line::Text(line) = line else {
+            intake.refuse(number, Refusal::TooLong);
+            continue;
+        };
+        let line = line.trim_ascii();
+        if line.is_empty() || line.starts_with(b"#") {
+            continue;
+        }
+        if let Err(reason) = document.read(line).and_then(|()| entry(&document, number, intake)) {
+            intake.refuse(number, reason);
+        }
+    }
+    Ok(())
+}
+
+fn entry(document: &Document, line: u32, intake: &mut Intake<'_>) -> Result<(), Refusal> {
+    let get = |field| document.get(field);
+    let kind = Kind::by_name(get(doc::KIND).ok_or(Refusal::Malformed)?).ok_or(Refusal::UnknownKind)?;
+    let matching = get(doc::MATCH).map(field::matching).transpose()?;
+    if matching.is_some_and(|matching| !field::can_match(kind, matching)) {
+        return Err(Refusal::BadField);
+    }
+    let window = Window {
+        from: get(doc::VALID_FROM).map_or(Ok(Timestamp::ZERO), field::instant)?,
+        until: get(doc::VALID_UNTIL).map_or(Ok(Timestamp::MAX), field::instant)?,
+    };
+    let id = get(doc::ID);
+    if window.from >= window.until || id.is_some_and(|id| id.len() > MAX_ID_BYTES) {
+        return Err(Refusal::BadField);
+    }
+    let (marking, unreadable) = field::marking(get(doc::TLP), get(doc::PAP), get(doc::CLASSIFICATION))?;
+    let meta = Meta {
+        provider: get(doc::PROVIDER),
+        marking,
+        confidence: get(doc::CONFIDENCE).map(field::confidence),
+        severity: get(doc::SEVERITY).map(field::severity).transpose()?,
+        reference: get(doc::REFERENCE),
+        description: get(doc::DESCRIPTION),
+        first_seen: get(doc::FIRST_SEEN),
+    };
+    let transport = get(doc::TRANSPORT).or(get(doc::PATTERN_TRANSPORT)).map_or(Ok(None), field::transport)?;
+    let port = get(doc::PORT).map(field::number).transpose()?;
+    let content;
+    let mut draft = Draft { id, matching, transport, window, ..Draft::new(kind, b"", intake.context(&meta), line) };
+    match kind.index {
+        Index::Pattern => {
+            content = pattern::decode(get(doc::CONTENT).ok_or(Refusal::BadPattern)?)?;
+            draft.value = &content;
+            draft.pattern = limits(document)?;
+            let named = get(doc::DESTINATION_PORT).or(get(doc::PATTERN_PORT)).map(field::number).transpose()?;
+            draft.port = named.or(port);
+        }
+        Index::Prefix => {
+            (draft.value, draft.port) = endpoint(document, port)?;
+        }
+        // A transport is a limit that no name or URL can be held to; their port is said in the value or is a remark.
+        _ if transport.is_some() => return Err(Refusal::BadField),
+        index => {
+            let particular = match index {
+                Index::Suffix => get(doc::URL_DOMAIN),
+                Index::Path => get(doc::URL_FULL),
+                _ => None,
+            };
+            draft.value = particular.or(get(doc::NAME)).ok_or(Refusal::Empty)?.as_bytes();
+        }
+    }
+    (0..unreadable).for_each(|_| intake.unreadable_marking());
+    intake.add(&draft);
+    Ok(())
+}
+
+/// The address and port of a document: `ip` and `port`, or both in `name`.
+fn endpoint(document: &Document, port: Option<u16>) -> Result<(&[u8], Option<u16>), Refusal> {
+    let text = document.get(doc::IP).or(document.get(doc::NAME)).ok_or(Refusal::Empty)?.as_bytes();
+    match recognise(text) {
+        Ok(known) if known.kind.index == Index::Prefix && known.port.is_some() => match port {
+            Some(other) if Some(other) != known.port => Err(Refusal::BadField),
+            _ => Ok((known.value, known.port)),
+        },
+        _ => Ok((text, port)),
+    }
+}
+
+fn limits(document: &Document) -> Result<Pattern, Refusal> {
+    let number = |field| document.get(field).map(field::number::<u32>).transpose();
+    Ok(Pattern {
+        nocase: document.get(doc::NOCASE).map_or(Ok(false), |text| text.parse().map_err(|_| Refusal::BadField))?,
+        offset: number(doc::OFFSET)?,
+        depth: number(doc::DEPTH)?,
+        source_port: document.get(doc::SOURCE_PORT).map(field::number).transpose()?,
+    })
+}
+
+/// Longest id kept; every alert repeats it.
+const MAX_ID_BYTES: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::loaded;
+    use super::*;
+    use crate::indicator::kind::{BYTES, IPV4, IPV6, JA3, URL, USER_AGENT};
+    use crate::indicator::{Match, Transport};
+
+    fn reason(line: &str) -> Option<Refusal> {
+        let (set, report) = loaded(line.as_bytes());
+        assert_eq!(set.len() + report.refusals.len(), 1, "{line}");
+        report.refusals.first().map(|r| r.reason)
+    }
+
+    #[test]
+    fn every_field_arrives() {
+        let (set, report) = loaded(
+            br#"{"threat":{"indicator":{"type":"ipv4-addr","ip":"192.0.2.77","port":4444,"name":"a name","id":["x-1"],
+"#
+            .iter()
+            .filter(|b| **b != b'\n')
+            .chain(
+                br#""provider":"p","confidence":"High","first_seen":"2024-01-01T00:00:00Z","reference":"r",
+"description":"d","marking":{"tlp":"RED"}}},"picket":{"transport":"tcp","pap":"AMBER","classification":"S//NF",
+"valid_from":"2024-01-01T00:00:00Z","valid_until":"2025-01-01T00:00:00Z","severity":80}}"#
+                    .iter()
+                    .filter(|b| **b != b'\n'),
+            )
+            .copied()
+            .collect::<Vec<u8>>()
+            .as_slice(),
+        );
+        assert_eq!((report.format, report.loaded), (Some("native"), 1), "{:?}", report.refusals);
+        let one = set.iter().next().expect("one");
+        assert_eq!((one.kind, one.value, one.port), (&IPV4, &[192, 0, 2, 77][..], Some(4444)));
+        assert_eq!((&*one.id(), one.transport), ("x-1", Some(Transport::Tcp)));
+        assert_eq!((one.window.from.secs(), one.window.until.secs()), (1_704_067_200, 1_735_689_600));
+        let (context, line) = set.sources(one.ix).next().expect("a source");
+        assert_eq!((context.provider.as_deref(), line), (Some("p"), 1));
+        assert_eq!(context.marking.to_string(), "TLP:RED PAP:AMBER SECRET//NOFORN");
+        assert_eq!((context.confidence.as_deref(), context.severity), (Some("High"), Some(80)));
+        assert_eq!((context.reference.as_deref(), context.description.as_deref()), (Some("r"), Some("d")));
+        assert_eq!(context.first_seen.as_deref(), Some("2024-01-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn type_and_name_suffice() {
+        let (set, report) = loaded(
+            br#"{"threat.indicator.type":"ipv6-addr","threat.indicator.name":"2001:db8::/32"}
+{"threat.indicator.type":"user-agent","threat.indicator.name":" EvilBot "}
+{"threat.indicator.type":"ja3","threat.indicator.name":"ADA70206E40642A3E4461F35503241D5"}
+{"threat.indicator.type":"url","threat.indicator.url.full":"http://malware.test/gate/","picket.match":"prefix"}
+{"threat.indicator.type":"ipv4-addr","threat.indicator.name":"192.0.2.1:53"}
+"#,
+        );
+        assert_eq!(report.loaded, 5, "{:?}", report.refusals);
+        let all: Vec<_> = set.iter().collect();
+        assert_eq!([all[0].kind, all[1].kind, all[2].kind, all[3].kind], [&IPV6, &USER_AGENT, &JA3, &URL]);
+        assert_eq!(all[1].value, b" EvilBot ");
+        assert_eq!(all[3].matching, Match::Prefix);
+        assert_eq!((all[4].value, all[4].port), (&[192, 0, 2, 1][..], Some(53)));
+    }
+
+    #[test]
+    fn byte_signatures_have_limits() {
+        let (set, report) = loaded(
+            br#"{"threat.indicator.type":"network-traffic","picket":{"pattern":{"content":"a|0d 0a|b","nocase":true,"offset":0,"depth":64,"transport":"tcp","source_port":1,"destination_port":"80"}}}
+{"threat.indicator.type":"network-traffic","threat.indicator.name":"t","picket":{"pattern":{"content":"|de ad be ef|","transport":"any","port":81}}}"#,
+        );
+        assert_eq!(report.loaded, 2, "{:?}", report.refusals);
+        let all: Vec<_> = set.iter().collect();
+        assert_eq!((all[0].kind, all[0].value, all[0].port), (&BYTES, &b"a\r\nb"[..], Some(80)));
+        let limits = Pattern { nocase: true, offset: Some(0), depth: Some(64), source_port: Some(1) };
+        assert_eq!((all[0].pattern, all[0].transport), (limits, Some(Transport::Tcp)));
+        assert_eq!((all[1].pattern, all[1].transport, all[1].port), (Pattern::default(), None, Some(81)));
+    }
+
+    #[test]
+    fn refusals_say_why() {
+        for (rest, expected) in [
+            (r#""type":"domain-name""#, Refusal::Empty),
+            (r#""name":"evil.example""#, Refusal::Malformed),
+            (r#""type":"x509-certificate","name":"x""#, Refusal::UnknownKind),
+            (r#""type":"ipv4-addr","name":"evil.example""#, Refusal::BadAddress),
+            (r#""type":"ipv4-addr","ip":"192.0.2.1","port":65536"#, Refusal::BadField),
+            (r#""type":"ipv4-addr","ip":"192.0.2.1:1","port":2"#, Refusal::BadField),
+            (r#""type":"ipv4-addr","ip":"192.0.2.1","ip":"192.0.2.2""#, Refusal::BadField),
+            (r#""type":"network-traffic","name":"lit-1""#, Refusal::BadPattern),
+            (r#""type":"ipv4-addr","ip":"127.0.0.1""#, Refusal::SpecialAddress),
+        ] {
+            assert_eq!(reason(&format!("{{\"threat\":{{\"indicator\":{{{rest}}}}}}}")), Some(expected), "{rest}");
+        }
+        for (picket, expected) in [
+            (r#""match":"prefix""#, Refusal::BadField),
+            (r#""severity":101"#, Refusal::BadField),
+            (r#""transport":"tcp""#, Refusal::BadField),
+            (r#""valid_from":"x""#, Refusal::BadField),
+            (r#""valid_from":"2025-01-01T00:00:00Z","valid_until":"2024-01-01T00:00:00Z""#, Refusal::BadField),
+            (r#""classification":"//JOINT S//REL TO USA, GBR""#, Refusal::ForeignMarking),
+        ] {
+            let line = format!(
+                "{{\"threat\":{{\"indicator\":{{\"type\":\"domain-name\",\"name\":\"evil.example\"}}}},\"picket\":{{{picket}}}}}"
+            );
+            assert_eq!(reason(&line), Some(expected), "{picket}");
+        }
+        for (pattern, expected) in [
+            (r#""content":"abc""#, Refusal::ShortPattern),
+            (r#""content":"""#, Refusal::BadPattern),
+            (r#""content":"||""#, Refusal::Empty),
+            (r#""content":"abcd","depth":3"#, Refusal::BadPattern),
+            (r#""content":"abcd","nocase":"maybe""#, Refusal::BadField),
+            (r#""content":"abcd","offset":-1"#, Refusal::BadField),
+            (r#""content":"ab|c""#, Refusal::BadPattern),
+        ] {
+            let line = format!(
+                "{{\"threat\":{{\"indicator\":{{\"type\":\"network-traffic\"}}}},\"picket\":{{\"pattern\":{{{pattern}}}}}}}"
+            );
+            assert_eq!(reason(&line), Some(expected), "{pattern}");
+        }
+        assert_eq!(reason("{"), Some(Refusal::Malformed));
+    }
+
+    #[test]
+    fn an_unreadable_marking_loads_as_the_strictest() {
+        let (set, report) = loaded(
+            br#"{"threat.indicator.type":"domain-name","threat.indicator.name":"evil.example","threat.indicator.marking.tlp":"MAUVE","picket.classification":"GEHEIM"}"#,
+        );
+        assert_eq!((report.loaded, report.unreadable_markings), (1, 2));
+        let (context, _) = set.sources(crate::indicator::IndicatorIx(0)).next().expect("a source");
+        assert!(context.marking.to_string().starts_with("TLP:RED TOP SECRET//NOT RELEASABLE"));
+    }
+}

@@ -1,0 +1,220 @@
+//! Plain lists: one value a line, its kind recognised. `#` begins a comment (after a blank too, so that a URL keeps its
+//! fragment); quotes, blanks and defanged forms are undone. A comment `# picket: match=exact tlp=AMBER provider="A name"`
+//! says what holds for the lines below it.
+
+use super::field;
+use super::intake::{Intake, Meta};
+use super::lines::{Line, Lines};
+use super::{Broken, Format, recognise, refang};
+use crate::indicator::{ContextIx, Draft, Index, Match, Refusal, Transport, Window};
+
+/// See the module. Any text is a plain list when it is nothing else.
+pub(super) const FORMAT: Format = Format { name: "plain", sniff: |_| true, read };
+
+fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
+    let mut limits = Limits::default();
+    let mut context = intake.context(&Meta::default());
+    while let Some((number, line)) = lines.next()? {
+        let Line::Text(line) = line else {
+            intake.refuse(number, Refusal::TooLong);
+            continue;
+        };
+        let text = line.trim_ascii();
+        match text.first() {
+            None => {}
+            Some(b'#') => {
+                if let Some(options) = options_of(text) {
+                    (limits, context) =
+                        read_options(options, intake).map_err(|what| Broken::Options { line: number, what })?;
+                }
+            }
+            Some(_) => entry(bare(text), number, &limits, context, intake),
+        }
+    }
+    Ok(())
+}
+
+fn entry(value: &[u8], line: u32, limits: &Limits, context: ContextIx, intake: &mut Intake<'_>) {
+    let value = refang(value);
+    let known = match recognise(&value) {
+        Ok(known) => known,
+        Err(reason) => return intake.refuse(line, if value.is_empty() { Refusal::Empty } else { reason }),
+    };
+    let is_addr = known.kind.index == Index::Prefix;
+    intake.add(&Draft {
+        matching: limits.matching.filter(|matching| field::can_match(known.kind, *matching)),
+        port: known.port,
+        transport: limits.transport.filter(|_| is_addr),
+        window: limits.window,
+        ..Draft::new(known.kind, known.value, context, line)
+    });
+}
+
+/// `text` without a trailing comment, quotes and blanks, those beyond ASCII included.
+fn bare(text: &[u8]) -> &[u8] {
+    let mut text = text;
+    if let Some(at) = memchr::memchr_iter(b'#', text).find(|at| at.checked_sub(1).is_some_and(|b| is_blank(text[b]))) {
+        text = &text[..at];
+    }
+    loop {
+        let inner = text.trim_ascii();
+        let inner = match inner {
+            [b'"', inner @ .., b'"'] | [b'\'', inner @ .., b'\''] | [b'`', inner @ .., b'`'] => inner,
+            _ => inner,
+        };
+        let inner = WIDE_BLANKS.iter().fold(inner, |inner, blank| {
+            let inner = inner.strip_prefix(*blank).unwrap_or(inner);
+            inner.strip_suffix(*blank).unwrap_or(inner)
+        });
+        if inner.len() == text.len() {
+            return inner;
+        }
+        text = inner;
+    }
+}
+
+fn is_blank(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
+}
+
+/// What a `# picket:` comment says of how far entries reach.
+struct Limits {
+    matching: Option<Match>,
+    transport: Option<Transport>,
+    window: Window,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { matching: None, transport: None, window: Window::ALWAYS }
+    }
+}
+
+fn options_of(comment: &[u8]) -> Option<&[u8]> {
+    comment.strip_prefix(b"#")?.trim_ascii_start().strip_prefix(b"picket:")
+}
+
+/// An option that cannot be read stops the file: without it the entries below would reach further, or be handled less
+/// strictly, than their author meant.
+fn read_options(text: &[u8], intake: &mut Intake<'_>) -> Result<(Limits, ContextIx), String> {
+    let text = std::str::from_utf8(text).map_err(|_| "the options are not UTF-8".to_string())?;
+    let mut limits = Limits::default();
+    let mut meta = Meta::default();
+    let (mut tlp, mut pap, mut classification) = (None, None, None);
+    for (name, value) in pairs(text)? {
+        let bad = |_| format!("option {name} cannot be read");
+        match name {
+            "match" => limits.matching = Some(field::matching(value).map_err(bad)?),
+            "transport" => limits.transport = field::transport(value).map_err(bad)?,
+            "valid_from" => limits.window.from = field::instant(value).map_err(bad)?,
+            "valid_until" => limits.window.until = field::instant(value).map_err(bad)?,
+            "severity" => meta.severity = Some(field::severity(value).map_err(bad)?),
+            "confidence" => meta.confidence = Some(field::confidence(value)),
+            "provider" => meta.provider = Some(value),
+            "reference" => meta.reference = Some(value),
+            "description" => meta.description = Some(value),
+            "tlp" => tlp = Some(value),
+            "pap" => pap = Some(value),
+            "classification" => classification = Some(value),
+            _ => return Err(format!("unknown option {name:?} (known: {KNOWN_OPTIONS})")),
+        }
+    }
+    let (marking, unreadable) = field::marking(tlp, pap, classification).map_err(|reason| reason.to_string())?;
+    (0..unreadable).for_each(|_| intake.unreadable_marking());
+    meta.marking = marking;
+    Ok((limits, intake.context(&meta)))
+}
+
+/// `name=value` and `name="a value"`, separated by blanks.
+fn pairs(text: &str) -> Result<Vec<(&str, &str)>, String> {
+    let mut pairs = Vec::new();
+    let mut rest = text.trim();
+    while !rest.is_empty() {
+        let (name, after) = rest.split_once('=').ok_or("an option is written name=value")?;
+        let (value, after) = match after.strip_prefix('"') {
+            Some(quoted) => quoted.split_once('"').ok_or("a quoted option has no closing quote")?,
+            None => after.split_once(char::is_whitespace).unwrap_or((after, "")),
+        };
+        pairs.push((name, value));
+        rest = after.trim_start();
+    }
+    Ok(pairs)
+}
+
+const KNOWN_OPTIONS: &str = "match, transport, valid_from, valid_until, severity, confidence, provider, reference, \
+                             description, tlp, pap, classification";
+
+/// Blanks that web pages leave in copied values: no-break space, zero-width space, byte order mark.
+const WIDE_BLANKS: [&[u8]; 3] = [b"\xc2\xa0", b"\xe2\x80\x8b", b"\xef\xbb\xbf"];
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{loaded, reloaded};
+    use crate::indicator::{Match, Refusal};
+    use crate::time::Timestamp;
+
+    #[test]
+    fn dirty_lines_are_cleaned() {
+        let text = "\u{feff}# a list\r\n\r\n  evil.example  \r\n\"192.0.2.1\"\n'198.51.100.0/24' # a network\n\
+                    hxxp://malware[.]test/gate\t# why\n\u{a0}203.0.113.9\u{200b}\n\"c2.example \" \n[2001:db8::1]:443\n";
+        let (set, report) = loaded(text.as_bytes());
+        assert_eq!(report.format, Some("plain"));
+        assert_eq!((report.loaded, report.refused_total()), (7, 0), "{:?}", report.refusals);
+        let kinds: Vec<_> = set.iter().map(|i| i.kind.name).collect();
+        assert_eq!(kinds, ["domain-name", "ipv4-addr", "ipv4-addr", "url", "ipv4-addr", "domain-name", "ipv6-addr"]);
+        let shown: Vec<_> = set.iter().map(|i| (i.kind.display)(i.value).into_owned()).collect();
+        assert_eq!((&*shown[0], &*shown[2], &*shown[4]), ("evil.example", "198.51.100.0/24", "203.0.113.9"));
+        assert_eq!(set.iter().last().and_then(|i| i.port), Some(443));
+    }
+
+    #[test]
+    fn bad_lines_are_counted_and_the_rest_loads() {
+        let (set, report) = loaded(
+            b"evil.example\nevil.example,1\n0.0.0.0/0\n127.0.0.1\n\"\"\nx.example:80\n192.0.2.1\n1.2.3\n\xff \xfe\n",
+        );
+        assert_eq!(set.len(), 2);
+        let refused: Vec<_> = report.refusals.iter().map(|r| (r.line, r.reason)).collect();
+        assert_eq!(
+            refused,
+            [
+                (2, Refusal::Unrecognised),
+                (3, Refusal::WideNetwork),
+                (4, Refusal::SpecialAddress),
+                (5, Refusal::Empty),
+                (6, Refusal::Unrecognised),
+                (8, Refusal::BadAddress),
+                (9, Refusal::Unrecognised),
+            ]
+        );
+        let (set, report) = reloaded(b"0.0.0.0/0\n127.0.0.1\nnonsense nonsense\n", true);
+        assert_eq!((set.len(), report.refused_total()), (2, 1));
+    }
+
+    #[test]
+    fn options_hold_for_the_lines_below() {
+        let text = "192.0.2.1\n# picket: match=exact tlp=AMBER provider=\"A name\" severity=70 transport=udp \
+                    valid_until=2024-01-01T00:00:00Z\nevil.example\n192.0.2.2\n#picket: tlp=orange match=prefix\n\
+                    evil.example\nmalware.test/gate/\n";
+        let (set, report) = loaded(text.as_bytes());
+        assert_eq!((report.loaded, report.unreadable_markings, report.error), (5, 1, None));
+        let all: Vec<_> = set.iter().collect();
+        assert_eq!((all[1].matching, all[3].matching, all[4].matching), (Match::Exact, Match::Subtree, Match::Prefix));
+        assert_eq!(all[1].window.until, Timestamp::from_parts(1_704_067_200, 0));
+        assert_eq!((all[0].transport, all[1].transport), (None, None));
+        assert!(all[2].transport.is_some());
+        let context = |at: usize| set.sources(all[at].ix).next().expect("a source").0.clone();
+        assert_eq!(context(0).marking.to_string(), "");
+        assert_eq!((context(1).marking.to_string(), context(1).severity), ("TLP:AMBER".into(), Some(70)));
+        assert_eq!(context(1).provider.as_deref(), Some("A name"));
+        assert_eq!(context(3).marking.to_string(), "TLP:RED", "what cannot be read is the strictest");
+    }
+
+    #[test]
+    fn an_option_that_cannot_be_read_stops_the_file() {
+        for options in ["match=exakt", "colour=red", "provider=\"x", "match", "classification=\"//JOINT S\""] {
+            let (set, report) = loaded(format!("192.0.2.1\n# picket: {options}\nevil.example\n").as_bytes());
+            assert_eq!(set.len(), 1, "{options}");
+            assert!(report.error.as_deref().is_some_and(|e| e.starts_with("line 2: ")), "{:?}", report.error);
+        }
+    }
+}

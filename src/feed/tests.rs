@@ -1,0 +1,177 @@
+//! Loading files and directories, and the rule that no bytes make a reader panic.
+
+use std::fs;
+use std::io::Write;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::indicator::{IndicatorIx, IndicatorSet};
+
+/// What a feed of this text loads.
+pub(super) fn loaded(text: &[u8]) -> (IndicatorSet, FileReport) {
+    reloaded(text, false)
+}
+
+pub(super) fn reloaded(text: &[u8], force: bool) -> (IndicatorSet, FileReport) {
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    file.write_all(text).expect("writes");
+    let mut set = IndicatorSet::default();
+    let mut report = load(&[file.path().to_owned()], &Options { force }, &mut set).expect("loads");
+    assert_eq!(report.totals.loaded, set.len() as u64);
+    (set, report.files.remove(0))
+}
+
+fn dir_of(files: &[(&str, &[u8])]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    for (name, text) in files {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().expect("below")).expect("makes");
+        fs::write(path, text).expect("writes");
+    }
+    dir
+}
+
+#[test]
+fn a_directory_loads_every_feed_in_name_order() {
+    let dir = dir_of(&[
+        ("b.txt", b"192.0.2.1\n192.0.2.2\n"),
+        ("a/z.intel", b"#fields\tindicator\tindicator_type\n192.0.2.1\tIntel::ADDR\n"),
+        ("README", b"no feed"),
+        ("notes.md", b"no feed"),
+        ("LICENSE", b"no feed"),
+        (".hidden/x", b"192.0.2.9"),
+        ("c.jsonl", b"{\"threat.indicator.type\":\"ipv4-addr\",\"threat.indicator.name\":\"192.0.2.2\"}\n{"),
+    ]);
+    let mut set = IndicatorSet::default();
+    let report = load(&[dir.path().to_owned()], &Options::default(), &mut set).expect("loads");
+    let files: Vec<_> = report.files.iter().map(|f| (&*f.feed, f.format, f.loaded, f.merged)).collect();
+    assert_eq!(
+        files,
+        [("a/z.intel", Some("zeek"), 1, 0), ("b.txt", Some("plain"), 1, 1), ("c.jsonl", Some("native"), 0, 1)]
+    );
+    let sources: Vec<_> = set.sources(IndicatorIx(0)).map(|(c, line)| (c.feed.to_string(), line)).collect();
+    assert_eq!(sources, [("a/z.intel".to_string(), 2), ("b.txt".to_string(), 1)], "both sources are kept");
+    let skipped: Vec<_> = report.skipped.iter().map(|s| s.reason).collect();
+    assert_eq!(skipped, ["hidden", "licence", "documentation", "documentation"]);
+    assert_eq!((report.totals.loaded, report.totals.merged, report.totals.refused), (2, 2, 1));
+    assert!(!report.is_clean());
+    assert_eq!(report.kinds, [KindCount { kind: "ipv4-addr", indicators: 2, inert: false }]);
+    let json = serde_json::to_value(&report).expect("serialises");
+    assert_eq!(json["files"][2]["refused"]["malformed"], 1);
+    assert_eq!(json["files"][2]["refusals"][0]["line"], 2);
+}
+
+#[test]
+fn a_file_given_by_name_is_read_whatever_its_name() {
+    let dir = dir_of(&[("README", b"192.0.2.1\n")]);
+    let path = dir.path().join("README");
+    let mut set = IndicatorSet::default();
+    let report = load(&[path.clone(), path], &Options::default(), &mut set).expect("loads");
+    assert_eq!((report.totals.loaded, report.totals.merged), (1, 1));
+    assert_eq!(set.sources(IndicatorIx(0)).count(), 1, "the same file twice is one source");
+}
+
+#[test]
+fn a_missing_path_is_named() {
+    let error =
+        load(&["/no/such/feed".into()], &Options::default(), &mut IndicatorSet::default()).expect_err("missing");
+    assert!(error.to_string().starts_with("cannot read feed /no/such/feed: "), "{error}");
+}
+
+#[test]
+fn what_is_no_feed_is_said_and_the_others_load() {
+    let mut cut = {
+        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+        gz.write_all("192.0.2.1\n".repeat(40_000).as_bytes()).expect("writes");
+        gz.finish().expect("packs")
+    };
+    cut.truncate(200_000);
+    let dir = dir_of(&[
+        ("a.pcap", b"\xd4\xc3\xb2\xa1\x02\0\x04\0"),
+        ("b.bin", b"abc\0def"),
+        ("c.txt.gz", &cut),
+        ("d.txt", b"192.0.2.3"),
+        ("e.txt", b""),
+        ("f.txt.zst", &zstd::encode_all(&b"192.0.2.4\n"[..], 1).expect("packs")),
+    ]);
+    let mut set = IndicatorSet::default();
+    let report = load(&[dir.path().to_owned()], &Options::default(), &mut set).expect("loads");
+    let errors: Vec<_> = report.files.iter().map(|f| f.error.as_deref().unwrap_or("")).collect();
+    assert_eq!(errors[0], "this is a capture, not a feed");
+    assert_eq!(errors[1], "not text: a zero byte at offset 3");
+    assert!(errors[2].starts_with("the file cannot be read on: "), "{}", errors[2]);
+    assert_eq!(errors[3..], ["", "", ""]);
+    assert_eq!((set.len(), report.totals.broken_files), (3, 3), "what came before the break is kept");
+}
+
+#[test]
+fn refusals_are_listed_up_to_a_cap_and_all_counted() {
+    let (_, report) = loaded("no value\n".repeat(1000).as_bytes());
+    assert_eq!(report.refused.get(&Refusal::Unrecognised), Some(&1000));
+    assert_eq!(report.refusals.len(), report::MAX_REFUSALS_LISTED);
+}
+
+/// Text that looks enough like each format to reach every branch.
+fn nearly_a_feed() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop::sample::select(vec![
+        "#fields\tindicator\tindicator_type\tmeta.source\n",
+        "\t",
+        "Intel::ADDR",
+        "Intel::URL",
+        "Intel::SOFTWARE",
+        "\n",
+        "\r\n",
+        "{\"threat\":{\"indicator\":{",
+        "\"type\":",
+        "\"network-traffic\"",
+        "\"ipv4-addr\"",
+        "\"name\":",
+        "\"id\":[",
+        "}}}",
+        "\"picket\":{\"pattern\":{\"content\":\"|0d",
+        "\",",
+        "192.0.2.1",
+        "::ffff:1.2.3.4/97",
+        "[::1]:80",
+        "/24",
+        "hxxp://",
+        "[.]",
+        "evil.example",
+        "\\x",
+        "# picket: match=exact tlp=\"",
+        "\"",
+        "#",
+        " ",
+        "\u{feff}",
+        "\u{130}",
+    ]);
+    let piece = prop_oneof![
+        8 => piece.prop_map(|p| p.as_bytes().to_vec()),
+        1 => prop::collection::vec(any::<u8>(), 0..4),
+    ];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn any_bytes_load_or_are_refused_in_every_format(text in nearly_a_feed(), force in any::<bool>()) {
+        for format in FORMATS {
+            let mut set = IndicatorSet::default();
+            let found = Found { path: "x".into(), feed: "x".into() };
+            let mut report = FileReport::new(&found);
+            let mut lines = Lines::over(Box::new(io::Cursor::new(text.clone())), text.len() as u64).expect("opens");
+            if let Ok(head) = lines.head() {
+                let _ = (format.sniff)(head);
+                let mut intake = Intake::new(&mut set, &Options { force }, &mut report);
+                let _ = (format.read)(&mut lines, &mut intake);
+                prop_assert_eq!(set.len() as u64, report.loaded);
+                for indicator in set.iter() {
+                    let _ = (indicator.kind.display)(indicator.value);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! [`Counters`]: what one worker saw and, above all, what it could not look into.
+
+use serde::Serialize;
+
+use crate::flow::StreamCounters;
+use crate::indicator::IndicatorIx;
+use crate::metrics::Tally;
+use crate::packet::{DecodeError, ErrorKind, Layer};
+use crate::proto::Unread;
+
+/// One worker's numbers; the sum of all is the run's.
+#[derive(Debug, Default, Clone)]
+pub struct Counters {
+    /// Frames.
+    pub frames: u64,
+    /// Bytes captured.
+    pub captured_bytes: u64,
+    /// Bytes on the wire.
+    pub wire_bytes: u64,
+    /// Flows started.
+    pub flows: u64,
+    /// Flows that had to go because the table was full.
+    pub evicted_flows: u64,
+    /// Flows that timed out.
+    pub expired_flows: u64,
+    /// Packets whose end the snap length cut.
+    pub cut_packets: u64,
+    /// Frames whose decode stopped, by header and reason.
+    pub stopped: Tally<(Layer, ErrorKind)>,
+    /// Bytes or messages that no parser could read, by reason.
+    pub unread: Tally<Unread>,
+    /// Reassembly.
+    pub streams: StreamCounters,
+    /// Segments that found no memory to wait in.
+    pub no_memory: u64,
+    /// Payload bytes that the byte-signature scan gave up on.
+    pub unscanned_bytes: u64,
+    /// Hits that the allow-list suppressed, by indicator.
+    pub suppressed: Tally<IndicatorIx>,
+    /// Hits beyond the cap of one flow.
+    pub over_flow_cap: u64,
+}
+
+/// One line of "what was not inspected".
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Uninspected {
+    /// A stable word: `ethertype.0x88cc`, `snap_length`, `flow_evicted` ...
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+    /// Of what.
+    pub unit: &'static str,
+}
+
+impl Counters {
+    /// Adds another worker's.
+    pub fn merge(&mut self, other: &Self) {
+        self.frames += other.frames;
+        self.captured_bytes += other.captured_bytes;
+        self.wire_bytes += other.wire_bytes;
+        self.flows += other.flows;
+        self.evicted_flows += other.evicted_flows;
+        self.expired_flows += other.expired_flows;
+        self.cut_packets += other.cut_packets;
+        self.stopped.merge(&other.stopped);
+        self.unread.merge(&other.unread);
+        self.streams.merge(&other.streams);
+        self.no_memory += other.no_memory;
+        self.unscanned_bytes += other.unscanned_bytes;
+        self.suppressed.merge(&other.suppressed);
+        self.over_flow_cap += other.over_flow_cap;
+    }
+
+    /// Everything that was not looked into, most first.
+    pub fn uninspected(&self) -> Vec<Uninspected> {
+        let stopped = self.stopped.iter().map(|(&(layer, kind), count)| Uninspected {
+            reason: DecodeError { layer, kind, offset: 0 }.to_string(),
+            count,
+            unit: "frames",
+        });
+        let unread = self.unread.iter().map(|(unread, count)| Uninspected {
+            reason: unread.code().replace(' ', "_"),
+            count,
+            unit: unread.unit(),
+        });
+        let rest = [
+            ("snap_length", self.cut_packets, "packets"),
+            ("stream_gap", self.streams.gaps, "gaps"),
+            ("stream_gap_bytes", self.streams.gap_bytes, "bytes"),
+            ("segment_out_of_window", self.streams.out_of_window, "segments"),
+            ("flow_evicted", self.evicted_flows, "flows"),
+            ("stream_memory_full", self.no_memory, "segments"),
+            ("pattern_scan_budget", self.unscanned_bytes, "bytes"),
+            ("alerts_per_flow_cap", self.over_flow_cap, "hits"),
+        ];
+        let rest = rest.into_iter().map(|(reason, count, unit)| Uninspected { reason: reason.into(), count, unit });
+        let mut all: Vec<Uninspected> = stopped.chain(unread).chain(rest).filter(|line| line.count > 0).collect();
+        all.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.reason.cmp(&b.reason)));
+        all
+    }
+}

@@ -1,0 +1,218 @@
+//! [`Eyes`]: what looks at observables and raises alerts: the matcher's view, and everything but the flows, so that a flow can
+//! be borrowed beside it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::decoded::Item;
+use super::shard::{Raise, Reported, State};
+use crate::alert::Alert;
+use crate::flow::{Chunk, Direction, Identity, Pool};
+use crate::indicator::{IndicatorIx, Observable, Transport, Value, Where, kind};
+use crate::matcher::{Carry, EndpointKey, Hit, How, MatchSet, Matcher, ScanPlace};
+use crate::metrics::Tally;
+use crate::packet::{FrameRef, protocol};
+use crate::proto::{Hint, Unread};
+
+/// Field of a byte signature's match: the schema has none for payload.
+const PAYLOAD: Where = Where("picket.payload");
+
+/// See the module.
+pub(super) struct Eyes {
+    matcher: Matcher,
+    set: Arc<MatchSet>,
+    captures: Arc<[Arc<Path>]>,
+    hits: Vec<Hit>,
+    /// Raised since they were last taken.
+    pub(super) alerts: Vec<Alert>,
+    /// Hits that the allow-list suppressed.
+    pub(super) suppressed: Tally<IndicatorIx>,
+    /// Hits beyond the cap of one flow.
+    pub(super) over_flow_cap: u64,
+    /// Payload bytes that the scan gave up on.
+    pub(super) unscanned_bytes: u64,
+}
+
+impl Eyes {
+    pub(super) fn new(set: &Arc<MatchSet>, captures: &Arc<[Arc<Path>]>) -> Self {
+        Self {
+            matcher: Matcher::new(Arc::clone(set)),
+            set: Arc::clone(set),
+            captures: Arc::clone(captures),
+            hits: Vec::new(),
+            alerts: Vec::new(),
+            suppressed: Tally::default(),
+            over_flow_cap: 0,
+            unscanned_bytes: 0,
+        }
+    }
+
+    /// Hashes both ends of a packet and asks for the filter lines that tell whether they are worth a look.
+    #[inline]
+    pub(super) fn prefetch_ends(&self, item: &Item) -> [EndpointKey; 2] {
+        let packet = &item.packet;
+        [(packet.source, packet.source_port), (packet.destination, packet.destination_port)].map(|(address, port)| {
+            let key = self.set.endpoint_key(address.ip(), port);
+            self.set.prefetch_endpoint(&key);
+            key
+        })
+    }
+
+    /// Looks both ends of a new flow up, if the filter says that an indicator may cover one.
+    #[inline]
+    pub(super) fn look_at_ends(
+        &mut self,
+        keys: &[EndpointKey; 2],
+        identity: &Identity,
+        reported: &mut Reported,
+        frame: FrameRef,
+    ) {
+        if !keys.iter().any(|key| self.set.endpoint_maybe(key)) {
+            return;
+        }
+        let transport = match identity.protocol() {
+            protocol::TCP => Some(Transport::Tcp),
+            protocol::UDP => Some(Transport::Udp),
+            _ => None,
+        };
+        for ((ip, port), at) in
+            [(identity.originator(), Where("source.ip")), (identity.responder(), Where("destination.ip"))]
+        {
+            let value = Value::Endpoint(ip, port, transport);
+            self.see(identity, reported, &Observable { kind: kind::of_addr(ip), value, at, with: &[] }, frame);
+        }
+    }
+
+    /// One observable: whatever indicators cover it raise their alerts.
+    #[inline]
+    pub(super) fn see(
+        &mut self,
+        identity: &Identity,
+        reported: &mut Reported,
+        observable: &Observable<'_>,
+        frame: FrameRef,
+    ) {
+        self.hits.clear();
+        self.matcher.seen(observable, frame.time, &mut self.hits);
+        if !self.hits.is_empty() {
+            self.raise(identity, reported, observable, frame);
+        }
+    }
+
+    #[cold]
+    fn raise(&mut self, identity: &Identity, reported: &mut Reported, observable: &Observable<'_>, frame: FrameRef) {
+        for hit in &self.hits {
+            match reported.raise(hit.indicator, observable.at) {
+                Raise::Again => {}
+                Raise::Yes if hit.suppressed => self.suppressed.count(hit.indicator),
+                Raise::Yes => {
+                    let Some(capture) = self.captures.get(frame.file as usize) else { continue };
+                    let covered = (hit.indicator, hit.how);
+                    self.alerts.push(Alert::new(identity, frame, capture, observable, covered, &self.set));
+                }
+                Raise::OverCap => self.over_flow_cap += 1,
+            }
+        }
+    }
+
+    /// Scans payload for byte signatures.
+    fn scan(
+        &mut self,
+        identity: &Identity,
+        reported: &mut Reported,
+        carry: Option<&mut Carry>,
+        (data, place): (&[u8], &ScanPlace),
+        frame: FrameRef,
+    ) {
+        self.hits.clear();
+        let scanned = self.matcher.scan(carry, data, place, &mut self.hits);
+        self.unscanned_bytes += scanned.cut_bytes;
+        for at in 0..self.hits.len() {
+            let hit = self.hits[at];
+            let How::Pattern { start } = hit.how else { continue };
+            let set = Arc::clone(&self.set);
+            let value = Value::Text(set.indicator(hit.indicator).value);
+            let with = [crate::indicator::Field::number("picket.payload_offset", start)];
+            let observable = Observable { kind: &kind::BYTES, value, at: PAYLOAD, with: &with };
+            let all = std::mem::replace(&mut self.hits, vec![hit]);
+            self.raise(identity, reported, &observable, frame);
+            self.hits = all;
+        }
+    }
+
+    /// Alerts raised during one call of a parser carry the protocol's name, which may have been found in it.
+    fn name_protocol(&mut self, first: usize, protocol: Option<&'static str>) {
+        for alert in &mut self.alerts[first..] {
+            alert.flow.protocol = protocol;
+        }
+    }
+}
+
+/// One direction of one flow, being handed bytes.
+pub(super) struct Delivery<'w> {
+    pub(super) identity: &'w Identity,
+    pub(super) state: &'w mut State,
+    pub(super) direction: Direction,
+    /// Whether the payload is to be scanned for byte signatures.
+    pub(super) scans: bool,
+    pub(super) eyes: &'w mut Eyes,
+    pub(super) unread: &'w mut Tally<Unread>,
+}
+
+impl Delivery<'_> {
+    /// Bytes of a stream: scanned for byte signatures, then parsed.
+    pub(super) fn chunk(&mut self, chunk: &Chunk<'_>, pool: &mut Pool) {
+        let hint = self.hint(Transport::Tcp);
+        let first = self.eyes.alerts.len();
+        let Self { identity, state, direction, scans, eyes, unread } = self;
+        let State { conversation, carries, reported } = &mut **state;
+        if *scans && !chunk.data.is_empty() {
+            let place = place(&hint, *direction, chunk.position, chunk.start_is_known, chunk.frame);
+            let carry = Some(&mut carries[direction.index()]);
+            eyes.scan(identity, reported, carry, (chunk.data, &place), chunk.frame);
+        }
+        if conversation.wants(*direction) {
+            let mut seen = |observable: Observable<'_>| eyes.see(identity, reported, &observable, chunk.frame);
+            conversation.stream(*direction, chunk, &hint, pool, &mut seen, &mut |why| unread.count(why));
+        }
+        eyes.name_protocol(first, conversation.protocol());
+    }
+
+    /// A datagram: the same.
+    pub(super) fn datagram(&mut self, payload: &[u8], frame: FrameRef) {
+        let hint = self.hint(Transport::Udp);
+        let first = self.eyes.alerts.len();
+        let Self { identity, state, direction, scans, eyes, unread } = self;
+        let State { conversation, reported, .. } = &mut **state;
+        if *scans {
+            let place = place(&hint, *direction, 0, true, frame);
+            eyes.scan(identity, reported, None, (payload, &place), frame);
+        }
+        if conversation.wants(*direction) {
+            let mut seen = |observable: Observable<'_>| eyes.see(identity, reported, &observable, frame);
+            conversation.datagram(*direction, payload, &hint, &mut seen, &mut |why| unread.count(why));
+        }
+        eyes.name_protocol(first, conversation.protocol());
+    }
+
+    fn hint(&self, transport: Transport) -> Hint {
+        let (originator, responder) = self.identity.ports();
+        let (source_port, destination_port) = match self.direction {
+            Direction::ToResponder => (originator, responder),
+            Direction::ToOriginator => (responder, originator),
+        };
+        Hint { transport, source_port, destination_port }
+    }
+}
+
+fn place(hint: &Hint, direction: Direction, stream_offset: u64, start_known: bool, frame: FrameRef) -> ScanPlace {
+    ScanPlace {
+        transport: hint.transport,
+        source_port: hint.source_port,
+        destination_port: hint.destination_port,
+        to_responder: direction == Direction::ToResponder,
+        stream_offset,
+        start_known,
+        time: frame.time,
+    }
+}

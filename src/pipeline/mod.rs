@@ -1,0 +1,48 @@
+//! The only place with threads and channels: a source's batches through decode, flows, parsers and matcher, to alerts.
+//!
+//! [`replay`] runs capture files and hands back the channel that the alerts come through. With one worker everything happens
+//! on one thread; with more, one reader decodes and hashes, and each worker owns a fixed part of [`SHARDS`] logical shards.
+//! A shard sees its packets in capture order whatever the number of workers, and the alerts are put in order again
+//! (`order`), so the output does not depend on it.
+//!
+//! Nothing here looks at a value or a protocol: it moves packets and calls the floors below.
+
+mod counters;
+mod decoded;
+mod engine;
+mod eyes;
+mod order;
+mod shard;
+mod summary;
+mod worker;
+
+pub use counters::{Counters, Uninspected};
+pub use engine::{Outcome, Progress, Replay, Stages, replay};
+pub use summary::{AlertTally, Summary};
+
+/// Logical shards, spread over the workers: so many workers can share the work, and so many independent tables there are.
+pub const SHARDS: usize = 16;
+
+/// How a run is done.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Workers, 1 to [`SHARDS`].
+    pub threads: usize,
+    /// Flows followed at once, in all.
+    pub max_flows: usize,
+    /// Bytes held back in all for messages and streams that are not complete.
+    pub max_stream_bytes: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { threads: 1, max_flows: 1_000_000, max_stream_bytes: 256 * 1024 * 1024 }
+    }
+}
+
+impl Options {
+    /// Bytes that one flow takes in its table.
+    pub fn flow_bytes() -> usize {
+        shard::Table::bytes_for(1 << 20) >> 20
+    }
+}

@@ -1,0 +1,121 @@
+//! [`Shard`]: a fixed part of all flows, with its own table, memory and queue of holes. A shard is never shared and sees its
+//! packets in capture order: what it does depends on nothing else.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::flow::{Direction, Flow, FlowTable, Pool, Slot};
+use crate::indicator::{IndicatorIx, Where};
+use crate::matcher::Carry;
+use crate::packet::FrameRef;
+use crate::proto::Conversation;
+use crate::time::Timestamp;
+
+/// How long a hole in a stream is waited for, in packet time: longer than a lost segment takes to be sent again.
+const MAX_HOLE_AGE: Duration = Duration::from_secs(10);
+
+/// The same in packets of the shard: where time stands still (captures without timestamps), alerts must not wait for ever.
+const MAX_HOLE_PACKETS: u64 = 1 << 18;
+
+/// Indicators that one flow may raise alerts for, counted by field: a feed of common words must not turn one flow into a
+/// flood. What is beyond is counted.
+const MAX_REPORTED: usize = 256;
+
+pub(super) type Table = FlowTable<State>;
+
+/// What the pipeline keeps with a flow.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) conversation: Conversation,
+    pub(super) carries: [Carry; 2],
+    pub(super) reported: Reported,
+}
+
+/// What a flow has raised alerts for: nothing is raised twice.
+#[derive(Default)]
+pub(super) struct Reported(Option<Box<Vec<(IndicatorIx, Where)>>>);
+
+/// Whether a hit is to be raised.
+pub(super) enum Raise {
+    Yes,
+    Again,
+    OverCap,
+}
+
+impl Reported {
+    pub(super) fn raise(&mut self, indicator: IndicatorIx, at: Where) -> Raise {
+        let known = self.0.get_or_insert_default();
+        if known.contains(&(indicator, at)) {
+            return Raise::Again;
+        }
+        if known.len() >= MAX_REPORTED {
+            return Raise::OverCap;
+        }
+        known.push((indicator, at));
+        Raise::Yes
+    }
+}
+
+/// See the module.
+pub(super) struct Shard {
+    pub(super) flows: Table,
+    pub(super) pool: Pool,
+    pub(super) packets: u64,
+    holes: VecDeque<Hole>,
+}
+
+/// A stream direction in which something waits behind a hole.
+struct Hole {
+    /// The first packet that had to wait: no alert of this direction can name an earlier one.
+    frame: FrameRef,
+    packets: u64,
+    slot: Slot,
+    direction: Direction,
+    /// Tells the flow from a later one in its slot.
+    flow_first: Timestamp,
+}
+
+impl Shard {
+    pub(super) fn new(max_flows: usize, max_stream_bytes: usize) -> Self {
+        Self { flows: Table::new(max_flows), pool: Pool::new(max_stream_bytes), packets: 0, holes: VecDeque::new() }
+    }
+
+    /// Remembers that a direction has begun to wait.
+    pub(super) fn wait(&mut self, slot: Slot, direction: Direction, frame: FrameRef) {
+        let flow_first = self.flows.get_mut(slot).first;
+        self.holes.push_back(Hole { frame, packets: self.packets, slot, direction, flow_first });
+    }
+
+    /// The oldest hole that has been waited for long enough.
+    pub(super) fn overdue(&mut self, now: Timestamp) -> Option<(Slot, Direction)> {
+        self.forget_filled();
+        let hole = self.holes.front()?;
+        let is_overdue = now.since(hole.frame.time) > MAX_HOLE_AGE || self.packets - hole.packets > MAX_HOLE_PACKETS;
+        if !is_overdue {
+            return None;
+        }
+        self.holes.pop_front().map(|hole| (hole.slot, hole.direction))
+    }
+
+    /// The first packet that an alert still to come may name, if something waits.
+    pub(super) fn held_back(&mut self) -> Option<FrameRef> {
+        self.forget_filled();
+        self.holes.front().map(|hole| hole.frame)
+    }
+
+    /// A direction in which something still waits; to be asked until there is none.
+    pub(super) fn any_waiting(&mut self) -> Option<(Slot, Direction)> {
+        self.forget_filled();
+        self.holes.pop_front().map(|hole| (hole.slot, hole.direction))
+    }
+
+    fn forget_filled(&mut self) {
+        while let Some(hole) = self.holes.front() {
+            let flow: &Flow<State> = self.flows.get_mut(hole.slot);
+            if flow.first == hole.flow_first && flow.streams[hole.direction.index()].has_pending() {
+                return;
+            }
+            self.holes.pop_front();
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! [`Summary`]: what a run saw, found and could not look into, for a terminal and as JSON. Indicators by id, never by value.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::counters::Uninspected;
+use super::engine::Outcome;
+use crate::alert::{Alert, printable};
+use crate::capture::{FileInfo, Trouble};
+use crate::feed::LoadReport;
+use crate::matcher::MatchSet;
+use crate::metrics::Tally;
+
+/// Lines of a list on a terminal; JSON has all.
+const MAX_LINES: usize = 20;
+
+/// Hosts told apart when counting who has hits; the rest is counted together.
+const MAX_TALKERS: usize = 100_000;
+
+/// Alerts counted as they go by.
+#[derive(Debug, Default)]
+pub struct AlertTally {
+    total: u64,
+    by_kind: Tally<&'static str>,
+    by_indicator: Tally<String>,
+    by_provider: Tally<String>,
+    by_field: Tally<&'static str>,
+    talkers: Tally<IpAddr>,
+    other_talkers: u64,
+}
+
+/// See the module.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// Frames read.
+    pub frames: u64,
+    /// Bytes captured.
+    pub captured_bytes: u64,
+    /// Bytes on the wire.
+    pub wire_bytes: u64,
+    /// Flows started.
+    pub flows: u64,
+    /// Flows that timed out.
+    pub expired_flows: u64,
+    /// TCP reassembly.
+    pub streams: Streams,
+    /// Alerts raised.
+    pub alerts: Alerts,
+    /// What was not inspected, by reason.
+    pub not_inspected: Vec<Uninspected>,
+    /// Hits that the allow-list suppressed, by indicator id.
+    pub suppressed: BTreeMap<String, u64>,
+    /// The captures.
+    pub captures: Vec<Capture>,
+    /// What was wrong with captures.
+    pub troubles: Vec<Problem>,
+    /// Whether the run was stopped before the end of the captures.
+    pub interrupted: bool,
+    /// Seconds by stage.
+    pub seconds: Seconds,
+    /// Frames by wall-clock second.
+    pub packets_per_second: f64,
+    /// What the feeds gave.
+    pub feeds: LoadReport,
+}
+
+/// TCP reassembly.
+#[derive(Debug, Serialize)]
+pub struct Streams {
+    pub out_of_order: u64,
+    pub retransmitted: u64,
+    pub overlapping: u64,
+}
+
+/// Alerts by what they are about.
+#[derive(Debug, Serialize)]
+pub struct Alerts {
+    /// All.
+    pub total: u64,
+    /// By indicator kind.
+    pub by_kind: BTreeMap<&'static str, u64>,
+    /// By indicator id.
+    pub by_indicator: BTreeMap<String, u64>,
+    /// By provider.
+    pub by_provider: BTreeMap<String, u64>,
+    /// By field.
+    pub by_field: BTreeMap<&'static str, u64>,
+    /// Hosts that opened flows with hits, most first.
+    pub top_talkers: Vec<Talker>,
+}
+
+/// A host and its alerts.
+#[derive(Debug, Serialize)]
+pub struct Talker {
+    /// The host.
+    pub ip: IpAddr,
+    /// Alerts of flows that it opened.
+    pub alerts: u64,
+}
+
+/// One capture file.
+#[derive(Debug, Serialize)]
+pub struct Capture {
+    /// The file.
+    pub path: String,
+    /// Its format.
+    pub format: Option<&'static str>,
+    /// Its compression.
+    pub compression: Option<&'static str>,
+    /// Frames handed out.
+    pub frames: u64,
+    /// Frames left out.
+    pub skipped: u64,
+}
+
+/// Something wrong with a capture.
+#[derive(Debug, Serialize)]
+pub struct Problem {
+    /// The file.
+    pub path: String,
+    /// Where, in bytes of the decompressed stream.
+    pub offset: u64,
+    /// Stable word.
+    pub code: &'static str,
+    /// In words.
+    pub reason: String,
+    /// Whether nothing could be read.
+    pub unreadable: bool,
+}
+
+/// Seconds by stage; `read`, `decode`, `inspect` are sampled and summed over the workers.
+#[derive(Debug, Serialize)]
+pub struct Seconds {
+    pub load: f64,
+    pub read: f64,
+    pub decode: f64,
+    pub inspect: f64,
+    pub wall: f64,
+}
+
+impl AlertTally {
+    /// Counts one.
+    pub fn count(&mut self, alert: &Alert) {
+        self.total += 1;
+        let indicator = alert.indicator();
+        self.by_kind.count(indicator.kind.name);
+        self.by_field.count(alert.field.0);
+        self.by_indicator.count(indicator.id().into_owned());
+        for (context, _) in alert.set().indicators().sources(alert.indicator_ix()) {
+            self.by_provider.count(context.provider.as_deref().unwrap_or(&context.feed).to_owned());
+        }
+        let host = alert.flow.originator.0;
+        if self.talkers.len() < MAX_TALKERS || self.talkers.iter().any(|(known, _)| *known == host) {
+            self.talkers.count(host);
+        } else {
+            self.other_talkers += 1;
+        }
+    }
+
+    /// How many were counted.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    fn finish(&self) -> Alerts {
+        let owned =
+            |tally: &Tally<String>| tally.iter().map(|(key, count)| (printable(key.as_bytes()), count)).collect();
+        let mut top_talkers: Vec<Talker> = self.talkers.iter().map(|(&ip, alerts)| Talker { ip, alerts }).collect();
+        top_talkers.sort_by(|a, b| b.alerts.cmp(&a.alerts).then_with(|| a.ip.cmp(&b.ip)));
+        top_talkers.truncate(MAX_LINES);
+        Alerts {
+            total: self.total,
+            by_kind: self.by_kind.iter().map(|(key, count)| (*key, count)).collect(),
+            by_indicator: owned(&self.by_indicator),
+            by_provider: owned(&self.by_provider),
+            by_field: self.by_field.iter().map(|(key, count)| (*key, count)).collect(),
+            top_talkers,
+        }
+    }
+}
+
+impl Summary {
+    /// Sums a run up.
+    pub fn new(
+        outcome: &Outcome,
+        alerts: &AlertTally,
+        feeds: LoadReport,
+        set: &MatchSet,
+        load_seconds: f64,
+        interrupted: bool,
+    ) -> Self {
+        let counters = &outcome.counters;
+        let wall = outcome.stages.wall.as_secs_f64();
+        Self {
+            frames: counters.frames,
+            captured_bytes: counters.captured_bytes,
+            wire_bytes: counters.wire_bytes,
+            flows: counters.flows,
+            expired_flows: counters.expired_flows,
+            streams: Streams {
+                out_of_order: counters.streams.out_of_order,
+                retransmitted: counters.streams.retransmitted,
+                overlapping: counters.streams.overlapping,
+            },
+            alerts: alerts.finish(),
+            not_inspected: counters.uninspected(),
+            suppressed: counters
+                .suppressed
+                .iter()
+                .map(|(&ix, count)| (printable(set.indicator(ix).id().as_bytes()), count))
+                .collect(),
+            captures: outcome.files.iter().map(Capture::from).collect(),
+            troubles: outcome.troubles.iter().map(Problem::from).collect(),
+            interrupted,
+            seconds: Seconds {
+                load: load_seconds,
+                read: outcome.stages.read.as_secs_f64(),
+                decode: outcome.stages.decode.as_secs_f64(),
+                inspect: outcome.stages.inspect.as_secs_f64(),
+                wall,
+            },
+            packets_per_second: if wall > 0.0 { counters.frames as f64 / wall } else { 0.0 },
+            feeds,
+        }
+    }
+
+    /// For a person.
+    ///
+    /// # Errors
+    /// What the writer says.
+    pub fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(
+            out,
+            "{} frames, {} bytes, {} flows in {:.2} s ({:.0} packets/s); feeds loaded in {:.2} s",
+            self.frames, self.captured_bytes, self.flows, self.seconds.wall, self.packets_per_second, self.seconds.load
+        )?;
+        writeln!(
+            out,
+            "feeds: {} indicators from {} files, {} merged, {} refused{}",
+            self.feeds.totals.loaded,
+            self.feeds.totals.files,
+            self.feeds.totals.merged,
+            self.feeds.totals.refused,
+            if self.feeds.is_clean() { "" } else { " (picket feed check says which)" }
+        )?;
+        writeln!(out, "alerts: {}", self.alerts.total)?;
+        list(out, "  by kind", self.alerts.by_kind.iter().map(|(key, &count)| ((*key).to_owned(), count)))?;
+        list(out, "  by indicator", self.alerts.by_indicator.iter().map(|(key, &count)| (key.clone(), count)))?;
+        list(out, "  by provider", self.alerts.by_provider.iter().map(|(key, &count)| (key.clone(), count)))?;
+        list(out, "  by host", self.alerts.top_talkers.iter().map(|t| (t.ip.to_string(), t.alerts)))?;
+        list(out, "suppressed by the allow-list", self.suppressed.iter().map(|(key, &count)| (key.clone(), count)))?;
+        if self.not_inspected.is_empty() {
+            writeln!(out, "not inspected: nothing")?;
+        }
+        let lines = self.not_inspected.iter().map(|line| (format!("{} ({})", line.reason, line.unit), line.count));
+        list(out, "not inspected", lines)?;
+        for trouble in &self.troubles {
+            writeln!(out, "warning: {} at byte {}: {}", trouble.path, trouble.offset, trouble.reason)?;
+        }
+        if self.interrupted {
+            writeln!(out, "stopped before the end of the captures")?;
+        }
+        Ok(())
+    }
+}
+
+fn list(out: &mut dyn Write, title: &str, lines: impl Iterator<Item = (String, u64)>) -> io::Result<()> {
+    let mut lines: Vec<(String, u64)> = lines.collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    lines.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    writeln!(out, "{title}:")?;
+    for (name, count) in lines.iter().take(MAX_LINES) {
+        writeln!(out, "    {count:>10}  {name}")?;
+    }
+    if lines.len() > MAX_LINES {
+        writeln!(out, "    ... and {} more", lines.len() - MAX_LINES)?;
+    }
+    Ok(())
+}
+
+impl From<&FileInfo> for Capture {
+    fn from(file: &FileInfo) -> Self {
+        Self {
+            path: file.path.to_string_lossy().into_owned(),
+            format: file.format,
+            compression: file.compression,
+            frames: file.frames,
+            skipped: file.skipped,
+        }
+    }
+}
+
+impl From<&Trouble> for Problem {
+    fn from(trouble: &Trouble) -> Self {
+        Self {
+            path: trouble.path.to_string_lossy().into_owned(),
+            offset: trouble.offset,
+            code: trouble.code,
+            reason: trouble.reason.clone(),
+            unreadable: trouble.unreadable,
+        }
+    }
+}

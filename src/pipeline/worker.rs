@@ -1,0 +1,259 @@
+//! [`Worker`]: the life of a packet, in one place. It owns its shards, counters and view of the matcher, and shares nothing.
+//!
+//! Packets are taken in groups, and each stage runs over the whole group so that memory misses overlap: the buckets of all
+//! are asked for, then the records, then each packet is stepped through.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::counters::Counters;
+use super::decoded::{Item, frame_bytes};
+use super::eyes::{Delivery, Eyes};
+use super::shard::{Shard, State};
+use super::{Options, SHARDS};
+use crate::alert::Alert;
+use crate::flow::{Accepted, Direction, Displaced, Flow, Outlet, Segment, Slot, StreamCounters};
+use crate::indicator::Transport;
+use crate::matcher::{EndpointKey, MatchSet};
+use crate::metrics::Tally;
+use crate::packet::{FrameRef, protocol, tcp_flag};
+use crate::proto::Unread;
+
+/// Packets whose misses overlap. More would push the first out of the nearest cache again.
+pub(super) const GROUP: usize = 64;
+
+/// Packets of a shard between two looks for flows that timed out and holes that are overdue.
+const HOUSEKEEPING_INTERVAL: u64 = 32;
+
+/// See the module.
+pub(super) struct Worker {
+    /// By shard number divided by `stride`.
+    shards: Vec<Shard>,
+    stride: usize,
+    scans_tcp: bool,
+    scans_udp: bool,
+    eyes: Eyes,
+    counters: Counters,
+    unread: Tally<Unread>,
+    streams: StreamCounters,
+}
+
+impl Worker {
+    /// The worker of every `stride`-th shard.
+    pub(super) fn new(set: &Arc<MatchSet>, captures: &Arc<[Arc<Path>]>, options: &Options, stride: usize) -> Self {
+        let per_shard = |total: usize| total.div_ceil(SHARDS);
+        let shard = || Shard::new(per_shard(options.max_flows), per_shard(options.max_stream_bytes));
+        Self {
+            shards: (0..SHARDS.div_ceil(stride)).map(|_| shard()).collect(),
+            stride,
+            scans_tcp: set.has_patterns_for(Transport::Tcp),
+            scans_udp: set.has_patterns_for(Transport::Udp),
+            eyes: Eyes::new(set, captures),
+            counters: Counters::default(),
+            unread: Tally::default(),
+            streams: StreamCounters::default(),
+        }
+    }
+
+    /// Takes up to [`GROUP`] frames of one batch through everything.
+    pub(super) fn process<'i>(&mut self, data: &[u8], items: impl Iterator<Item = &'i Item> + Clone) {
+        for item in items.clone() {
+            self.shards[item.shard() / self.stride].flows.prefetch_bucket(item.hash);
+        }
+        let mut ends = [None; GROUP];
+        for (item, ends) in items.clone().zip(&mut ends) {
+            let is_known = self.shards[item.shard() / self.stride].flows.prefetch_record(item.hash);
+            if !is_known && item.packet.ip_version != 0 {
+                *ends = Some(self.eyes.prefetch_ends(item));
+            }
+        }
+        for (item, ends) in items.zip(ends) {
+            self.step(data, item, ends);
+        }
+    }
+
+    /// One packet.
+    fn step(&mut self, data: &[u8], item: &Item, ends: Option<[EndpointKey; 2]>) {
+        let packet = &item.packet;
+        self.counters.frames += 1;
+        self.counters.captured_bytes += u64::from(item.frame.captured_bytes);
+        self.counters.wire_bytes += u64::from(item.frame.wire_bytes);
+        if let Some(stopped) = packet.stopped {
+            self.counters.stopped.count((stopped.layer, stopped.kind));
+        }
+        if packet.ip_version == 0 {
+            return;
+        }
+        self.counters.cut_packets += u64::from(packet.payload_missing_bytes > 0);
+        let shard = item.shard() / self.stride;
+        let (slot, direction) = self.track(shard, item, ends);
+        if packet.stopped.is_none() {
+            match packet.protocol {
+                protocol::TCP => self.segment(shard, slot, direction, data, item),
+                protocol::UDP => self.datagram(shard, slot, direction, data, item),
+                _ => {}
+            }
+        }
+        self.keep_house(shard, item);
+    }
+
+    /// Finds or makes the packet's flow.
+    #[inline]
+    fn track(&mut self, shard: usize, item: &Item, ends: Option<[EndpointKey; 2]>) -> (Slot, Direction) {
+        let now = item.frame.time;
+        let table = &mut self.shards[shard].flows;
+        if let Some(slot) = table.find(&item.key, item.hash, now) {
+            let flow = table.get_mut(slot);
+            match flow.accept(&item.packet, item.from, now) {
+                Accepted::Yes(direction) => return (slot, direction),
+                Accepted::StartsAnother => {
+                    let old = std::mem::replace(flow, Flow::start(item.key, &item.packet, item.from, now));
+                    self.counters.expired_flows += u64::from(old.is_expired(now));
+                    self.finish(shard, old);
+                    return (slot, self.begin(shard, slot, item, ends));
+                }
+            }
+        }
+        let flow = Flow::start(item.key, &item.packet, item.from, now);
+        let (slot, displaced) = table.insert(flow, item.hash, now);
+        if let Some(Displaced(old)) = displaced {
+            if old.is_expired(now) {
+                self.counters.expired_flows += 1;
+            } else {
+                self.counters.evicted_flows += 1;
+            }
+            self.finish(shard, old);
+        }
+        (slot, self.begin(shard, slot, item, ends))
+    }
+
+    /// The first packet of a flow: its addresses are looked up, once for the flow.
+    fn begin(&mut self, shard: usize, slot: Slot, item: &Item, ends: Option<[EndpointKey; 2]>) -> Direction {
+        self.counters.flows += 1;
+        let keys = ends.unwrap_or_else(|| self.eyes.prefetch_ends(item));
+        let flow = self.shards[shard].flows.get_mut(slot);
+        let direction = match flow.accept(&item.packet, item.from, item.frame.time) {
+            Accepted::Yes(direction) => direction,
+            Accepted::StartsAnother => Direction::ToResponder,
+        };
+        self.eyes.look_at_ends(&keys, &flow.identity, &mut flow.state.reported, item.frame.reference());
+        direction
+    }
+
+    #[inline]
+    fn segment(&mut self, shard: usize, slot: Slot, direction: Direction, data: &[u8], item: &Item) {
+        let packet = &item.packet;
+        if packet.payload_bytes == 0 && packet.payload_missing_bytes == 0 && !packet.has(tcp_flag::SYN) {
+            return;
+        }
+        let segment = Segment {
+            sequence: packet.sequence,
+            is_syn: packet.has(tcp_flag::SYN),
+            data: packet.payload(frame_bytes(data, &item.frame)),
+            missing_bytes: packet.payload_missing_bytes,
+            frame: item.frame.reference(),
+        };
+        let here = &mut self.shards[shard];
+        let flow = here.flows.get_mut(slot);
+        let stream = &mut flow.streams[direction.index()];
+        let was_waiting = stream.has_pending();
+        if !self.scans_tcp && !was_waiting && !flow.state.conversation.wants(direction) {
+            return stream.follow(&segment);
+        }
+        self.deliver(shard, slot, direction, |stream, out| stream.push(&segment, out));
+        let here = &mut self.shards[shard];
+        if !was_waiting && here.flows.get_mut(slot).streams[direction.index()].has_pending() {
+            here.wait(slot, direction, segment.frame);
+        }
+    }
+
+    /// Has a stream do something that hands bytes on.
+    fn deliver(
+        &mut self,
+        shard: usize,
+        slot: Slot,
+        direction: Direction,
+        act: impl FnOnce(&mut crate::flow::Stream, &mut Outlet<'_>),
+    ) {
+        let Shard { flows, pool, .. } = &mut self.shards[shard];
+        let Flow { identity, streams, state, .. } = flows.get_mut(slot);
+        let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
+        let mut delivery = Delivery { identity, state, direction, scans, eyes, unread };
+        let emit = &mut |chunk: crate::flow::Chunk<'_>, pool: &mut crate::flow::Pool| delivery.chunk(&chunk, pool);
+        act(&mut streams[direction.index()], &mut Outlet { pool, counters: &mut self.streams, emit });
+    }
+
+    #[inline]
+    fn datagram(&mut self, shard: usize, slot: Slot, direction: Direction, data: &[u8], item: &Item) {
+        let payload = item.packet.payload(frame_bytes(data, &item.frame));
+        if payload.is_empty() || item.packet.is_fragment {
+            return;
+        }
+        let Flow { identity, state, .. } = self.shards[shard].flows.get_mut(slot);
+        if self.scans_udp || state.conversation.wants(direction) {
+            let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_udp);
+            Delivery { identity, state, direction, scans, eyes, unread }.datagram(payload, item.frame.reference());
+        }
+    }
+
+    /// Every so many packets of a shard an idle flow leaves and holes that are overdue are given up.
+    #[inline]
+    fn keep_house(&mut self, shard: usize, item: &Item) {
+        let here = &mut self.shards[shard];
+        here.packets += 1;
+        if !here.packets.is_multiple_of(HOUSEKEEPING_INTERVAL) {
+            return;
+        }
+        if let Some(Displaced(flow)) = here.flows.sweep(item.frame.time) {
+            self.counters.expired_flows += 1;
+            self.finish(shard, flow);
+        }
+        while let Some((slot, direction)) = self.shards[shard].overdue(item.frame.time) {
+            self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
+        }
+    }
+
+    /// A flow leaves: what still waits in it is looked at, and its memory goes back.
+    fn finish(&mut self, shard: usize, mut flow: Flow<State>) {
+        let pool = &mut self.shards[shard].pool;
+        let Flow { identity, streams, state, .. } = &mut flow;
+        for direction in [Direction::ToResponder, Direction::ToOriginator] {
+            let stream = &mut streams[direction.index()];
+            if stream.has_pending() {
+                let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
+                let mut delivery = Delivery { identity, state, direction, scans, eyes, unread };
+                let emit =
+                    &mut |chunk: crate::flow::Chunk<'_>, pool: &mut crate::flow::Pool| delivery.chunk(&chunk, pool);
+                stream.give_up(&mut Outlet { pool, counters: &mut self.streams, emit });
+            }
+        }
+        state.conversation.finish(pool, &mut |why| self.unread.count(why));
+    }
+
+    /// Alerts raised since the last call.
+    pub(super) fn take_alerts(&mut self) -> Vec<Alert> {
+        std::mem::take(&mut self.eyes.alerts)
+    }
+
+    /// The first frame that an alert still to come may name, among those already processed.
+    pub(super) fn held_back(&mut self) -> Option<FrameRef> {
+        self.shards.iter_mut().filter_map(Shard::held_back).min()
+    }
+
+    /// The end of the captures: what still waits is looked at. Returns the last alerts and the numbers.
+    pub(super) fn close(mut self) -> (Vec<Alert>, Counters) {
+        for shard in 0..self.shards.len() {
+            while let Some((slot, direction)) = self.shards[shard].any_waiting() {
+                self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
+            }
+        }
+        let mut counters = self.counters;
+        counters.no_memory = self.shards.iter().map(|shard| shard.pool.refused).sum();
+        counters.streams = self.streams;
+        counters.unread = self.unread;
+        counters.suppressed = self.eyes.suppressed;
+        counters.over_flow_cap = self.eyes.over_flow_cap;
+        counters.unscanned_bytes = self.eyes.unscanned_bytes;
+        (self.eyes.alerts, counters)
+    }
+}

@@ -1,0 +1,243 @@
+//! The ClientHello of TLS (RFC 8446 section 4.1.2) and DTLS (RFC 9147 section 5.3), and what is seen of it.
+//!
+//! [`ClientHello`] borrows the parts that names and fingerprints are made of; [`show`] shows, in this order:
+//! - `tls.client.server_name`: the server's name, or an address if a client wrongly names one (RFC 6066 section 3);
+//! - `tls.client.ja3` and `tls.client.ja4`: the fingerprints.
+//!
+//! With each: all of these, and `tls.client.alpn` (the protocols offered, comma-separated). Never allocates, unless a hello
+//! lists hundreds of cipher suites.
+
+use std::net::IpAddr;
+
+use super::{ja3, ja4};
+use crate::bytes::Reader;
+use crate::indicator::kind::{self, DOMAIN, JA3, JA4};
+use crate::indicator::{Field, Observable, Seen, Value, Where};
+
+/// What carries the hello.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Carrier {
+    /// TLS over a stream.
+    Tls,
+    /// DTLS over datagrams: its hello has a cookie.
+    Dtls,
+    /// QUIC (RFC 9001).
+    Quic,
+}
+
+/// A ClientHello's parts, borrowed. Lists of 16-bit numbers are read with [`numbers`].
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ClientHello<'a> {
+    /// `legacy_version`.
+    pub version: u16,
+    /// `cipher_suites`, 16-bit numbers.
+    pub ciphers: &'a [u8],
+    /// `extensions`, without their length; read with [`extensions`].
+    pub extensions: &'a [u8],
+    /// Extension 0 is there.
+    pub has_server_name: bool,
+    /// The first host name of extension 0.
+    pub server_name: Option<&'a [u8]>,
+    /// Extension 10, `supported_groups`, 16-bit numbers.
+    pub groups: &'a [u8],
+    /// Extension 11, `ec_point_formats`, bytes.
+    pub point_formats: &'a [u8],
+    /// Extension 13, `signature_algorithms`, 16-bit numbers.
+    pub signature_algorithms: &'a [u8],
+    /// Extension 16, the protocols, each behind a length byte; read with [`protocols`].
+    pub alpn: &'a [u8],
+    /// Extension 43, `supported_versions`, 16-bit numbers; `None` without it.
+    pub supported_versions: Option<&'a [u8]>,
+    /// Something in the extensions, or behind them, is malformed: the parts before it are good, fingerprints would not be.
+    pub is_damaged: bool,
+}
+
+impl<'a> ClientHello<'a> {
+    /// Parses the body of the handshake message (behind its type and length); `None` if it is none up to the extensions.
+    pub fn parse(body: &'a [u8], carrier: Carrier) -> Option<Self> {
+        let mut r = Reader::new(body);
+        let version = r.u16()?;
+        r.skip(RANDOM_BYTES)?;
+        let session = r.u8().filter(|length| *length <= MAX_SESSION_ID_BYTES)?;
+        r.skip(session.into())?;
+        if carrier == Carrier::Dtls {
+            let cookie = r.u8()?;
+            r.skip(cookie.into())?;
+        }
+        let ciphers = take16(&mut r).filter(|list| list.len() % 2 == 0)?;
+        let compressions = r.u8()?;
+        r.skip(compressions.into())?;
+        let mut hello = Self { version, ciphers, ..Self::default() };
+        if !r.is_empty() {
+            hello.is_damaged = hello.read_extensions(&mut r).is_none() || !r.is_empty();
+        }
+        Some(hello)
+    }
+
+    fn read_extensions(&mut self, r: &mut Reader<'a>) -> Option<()> {
+        // Of a block that is cut, what is there is still read.
+        let length = usize::from(r.u16()?);
+        let block = r.take(length.min(r.remaining()))?;
+        self.extensions = block;
+        let mut list = Reader::new(block);
+        while !list.is_empty() {
+            let kind = list.u16()?;
+            let data = take16(&mut list)?;
+            self.read_extension(kind, data)?;
+        }
+        (block.len() == length).then_some(())
+    }
+
+    fn read_extension(&mut self, kind: u16, data: &'a [u8]) -> Option<()> {
+        let mut r = Reader::new(data);
+        match kind {
+            SERVER_NAME => {
+                self.has_server_name = true;
+                // An empty one is legal (a server's, echoed by careless clients).
+                if !data.is_empty() && self.server_name.is_none() {
+                    self.server_name = host_name(take16(&mut r)?);
+                }
+            }
+            SUPPORTED_GROUPS => self.groups = take16(&mut r)?,
+            EC_POINT_FORMATS => self.point_formats = take8(&mut r)?,
+            SIGNATURE_ALGORITHMS => self.signature_algorithms = take16(&mut r)?,
+            ALPN => self.alpn = take16(&mut r)?,
+            SUPPORTED_VERSIONS => self.supported_versions = Some(take8(&mut r)?),
+            _ => {}
+        }
+        Some(())
+    }
+}
+
+/// Shows what the body of a ClientHello holds. `Err` says what was wrong with it, after what came before that was shown.
+pub fn show(body: &[u8], carrier: Carrier, seen: Seen<'_>) -> Result<(), &'static str> {
+    let hello = ClientHello::parse(body, carrier).ok_or("malformed ClientHello")?;
+    let name = hello.server_name.filter(|name| !name.is_empty() && name.len() <= MAX_NAME_BYTES);
+    let (ja3, ja4);
+    let mut alpn = [0; ALPN_TEXT_BYTES];
+    let mut fields = [Field::text("tls.client.server_name", name.unwrap_or_default()); 4];
+    let mut used = usize::from(name.is_some());
+    let mut push = |field| {
+        if let Some(free) = fields.get_mut(used) {
+            *free = field;
+            used += 1;
+        }
+    };
+    let alpn = alpn_text(&hello, &mut alpn);
+    if !alpn.is_empty() {
+        push(Field::text("tls.client.alpn", alpn));
+    }
+    let mut prints = None;
+    if !hello.is_damaged {
+        (ja3, ja4) = (ja3::fingerprint(&hello), ja4::fingerprint(&hello, carrier));
+        push(Field::text("tls.client.ja3", &ja3));
+        push(Field::text("tls.client.ja4", &ja4));
+        prints = Some((&ja3, &ja4));
+    }
+    let with = fields.get(..used).unwrap_or_default();
+    if let Some(name) = name {
+        let (kind, value) = match address(name) {
+            Some(addr) => (kind::of_addr(addr), Value::Addr(addr)),
+            None => (&DOMAIN, Value::Text(name)),
+        };
+        seen(Observable { kind, value, at: Where("tls.client.server_name"), with });
+    }
+    if let Some((ja3, ja4)) = prints {
+        seen(Observable { kind: &JA3, value: Value::Text(ja3), at: Where("tls.client.ja3"), with });
+        seen(Observable { kind: &JA4, value: Value::Text(ja4), at: Where("tls.client.ja4"), with });
+    }
+    if hello.is_damaged { Err("malformed extensions of a ClientHello") } else { Ok(()) }
+}
+
+/// The numbers of a list, without GREASE (RFC 8701), which says nothing about a client.
+pub fn numbers(list: &[u8]) -> impl Iterator<Item = u16> + '_ {
+    list.as_chunks::<2>().0.iter().map(|pair| u16::from_be_bytes(*pair)).filter(|number| !is_grease(*number))
+}
+
+/// The extension types of a block, in order, without GREASE.
+pub fn extensions(block: &[u8]) -> impl Iterator<Item = u16> + '_ {
+    let mut r = Reader::new(block);
+    std::iter::from_fn(move || {
+        let kind = r.u16()?;
+        take16(&mut r)?;
+        Some(kind)
+    })
+    .filter(|kind| !is_grease(*kind))
+}
+
+/// The protocol names of an ALPN extension (RFC 7301 section 3.1), GREASE included.
+pub fn protocols(alpn: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut r = Reader::new(alpn);
+    std::iter::from_fn(move || take8(&mut r))
+}
+
+/// Number of the server_name extension (RFC 6066).
+pub const SERVER_NAME: u16 = 0;
+/// Number of the application_layer_protocol_negotiation extension (RFC 7301).
+pub const ALPN: u16 = 16;
+
+const SUPPORTED_GROUPS: u16 = 10;
+const EC_POINT_FORMATS: u16 = 11;
+const SIGNATURE_ALGORITHMS: u16 = 13;
+const SUPPORTED_VERSIONS: u16 = 43;
+
+fn is_grease(number: u16) -> bool {
+    number & 0x0f0f == 0x0a0a && number >> 8 == number & 0xff
+}
+
+fn take8<'a>(r: &mut Reader<'a>) -> Option<&'a [u8]> {
+    let length = r.u8()?;
+    r.take(length.into())
+}
+
+fn take16<'a>(r: &mut Reader<'a>) -> Option<&'a [u8]> {
+    let length = r.u16()?;
+    r.take(length.into())
+}
+
+/// The first host name of a server name list.
+fn host_name(list: &[u8]) -> Option<&[u8]> {
+    let mut r = Reader::new(list);
+    loop {
+        let kind = r.u8()?;
+        let name = take16(&mut r)?;
+        if kind == HOST_NAME {
+            return Some(name);
+        }
+    }
+}
+
+/// The address that a server name is, if it is one; IPv6 also in brackets.
+fn address(name: &[u8]) -> Option<IpAddr> {
+    let last = name.last()?;
+    if !last.is_ascii_hexdigit() && !matches!(last, b']' | b':') {
+        return None;
+    }
+    let text = std::str::from_utf8(name).ok()?;
+    let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
+    bare.parse().ok()
+}
+
+/// The protocols offered, comma-separated, as many as fit whole. Names that a list could not hold are left out.
+fn alpn_text<'t>(hello: &ClientHello<'_>, text: &'t mut [u8; ALPN_TEXT_BYTES]) -> &'t [u8] {
+    let mut len = 0;
+    for name in protocols(hello.alpn).filter(|n| !n.is_empty() && n.iter().all(|b| b.is_ascii_graphic() && *b != b','))
+    {
+        let start = if len > 0 { len + 1 } else { 0 };
+        let Some(to) = text.get_mut(start..start + name.len()) else { break };
+        to.copy_from_slice(name);
+        if let Some(comma) = start.checked_sub(1).and_then(|at| text.get_mut(at)) {
+            *comma = b',';
+        }
+        len = start + name.len();
+    }
+    text.get(..len).unwrap_or_default()
+}
+
+const RANDOM_BYTES: usize = 32;
+const MAX_SESSION_ID_BYTES: u8 = 32;
+const HOST_NAME: u8 = 0;
+/// Longest name that anyone can look up; a longer one is no name.
+const MAX_NAME_BYTES: usize = 255;
+/// Room for the protocols that clients really offer several times over.
+const ALPN_TEXT_BYTES: usize = 128;

@@ -1,0 +1,382 @@
+//! [`Conversation`]: what a flow record keeps of layer 7: the protocol's session and, for each direction, how its bytes are
+//! being read (a lane).
+//!
+//! A lane probes until its bytes are recognised, then feeds the session's parser, holding back what the parser could not use
+//! yet. It gives up after [`MAX_PROBES`] segment starts, and from then on costs nothing. Bytes come in order and once; what is
+//! not looked at is said ([`Unread`]), never dropped in silence.
+
+use super::{AfterGap, Hint, Identified, Probe, Progress, Session};
+use crate::flow::{Chunk, Direction, Held, Pool};
+use crate::indicator::Seen;
+
+/// Segment starts (or datagrams) of a direction that are probed before it is taken for something nobody here parses. Nearly
+/// every protocol shows itself in the first; the rest is for streams picked up in the middle of a message.
+pub const MAX_PROBES: u16 = 256;
+
+/// Bytes held back while a probe is unsure.
+const MAX_PROBE_BYTES: usize = 64;
+
+/// Rounds of one chunk: each must consume something, this bounds a parser that does not.
+const MAX_ROUNDS: usize = 4096;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Conversation {
+    session: Session,
+    lanes: [Lane; 2],
+}
+
+/// How one direction's bytes are being read.
+#[derive(Debug, Default)]
+struct Lane {
+    held: Option<Box<Held>>,
+    /// Bytes to step over before the parser is offered any.
+    skip_bytes: u64,
+    /// Bytes the parser wants before it is called again.
+    need_bytes: u32,
+    probes: u16,
+    mode: Mode,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    #[default]
+    Probing,
+    Parsing,
+    Done,
+}
+
+/// Bytes that no parser looked at, or a message it could not make sense of: why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Unread {
+    /// No protocol was recognised in the first segments of a direction.
+    NotRecognised,
+    /// A message longer than its parser holds back.
+    MessageTooLong,
+    /// No memory left to hold an incomplete message.
+    NoMemory,
+    /// A message that the flow ended in.
+    Incomplete,
+    /// A hole in the stream, in the middle of a message.
+    Gap,
+    /// A parser stopped or passed over something: its own words.
+    Parser(&'static str),
+}
+
+impl Conversation {
+    /// `network.protocol`, once known.
+    pub fn protocol(&self) -> Option<&'static str> {
+        self.session.name()
+    }
+
+    /// Whether the bytes of a direction are still of interest.
+    #[inline]
+    pub fn wants(&self, direction: Direction) -> bool {
+        self.lanes[direction.index()].mode != Mode::Done
+    }
+
+    /// A datagram.
+    pub fn datagram(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        hint: &Hint,
+        seen: Seen<'_>,
+        unread: &mut dyn FnMut(Unread),
+    ) {
+        let lane = &mut self.lanes[direction.index()];
+        if lane.mode == Mode::Probing && !probe_datagram(&mut self.session, lane, data, hint, unread) {
+            return;
+        }
+        match self.session.parse(direction, data, hint, seen) {
+            Progress::Consumed { .. } | Progress::Skip(_) | Progress::Reprobe(_) => {}
+            Progress::Damaged { reason, .. } | Progress::Stopped(reason) => unread(Unread::Parser(reason)),
+            Progress::DoneDirection => self.lanes[direction.index()].mode = Mode::Done,
+            Progress::Done => self.lanes.iter_mut().for_each(|lane| lane.mode = Mode::Done),
+        }
+    }
+
+    /// The next bytes of a stream.
+    pub fn stream(
+        &mut self,
+        direction: Direction,
+        chunk: &Chunk<'_>,
+        hint: &Hint,
+        pool: &mut Pool,
+        seen: Seen<'_>,
+        unread: &mut dyn FnMut(Unread),
+    ) {
+        if chunk.gap_bytes > 0 {
+            self.gap(direction, chunk.gap_bytes, hint, pool, seen, unread);
+        }
+        let mut data = chunk.data;
+        if !self.wants(direction) || data.is_empty() {
+            return;
+        }
+        let lane = &mut self.lanes[direction.index()];
+        if lane.skip_bytes > 0 {
+            let step = lane.skip_bytes.min(data.len() as u64);
+            lane.skip_bytes -= step;
+            data = &data[step as usize..];
+            if data.is_empty() {
+                return;
+            }
+        }
+        if lane.held.is_none() {
+            let rest = self.read(direction, data, hint, pool, seen, unread);
+            return self.keep(direction, &data[rest..], pool, unread);
+        }
+        if !pool.hold(&mut lane.held, data) {
+            return self.stop(direction, Unread::NoMemory, pool, unread);
+        }
+        if lane.held.as_ref().is_none_or(|held| held.bytes.len() < lane.need_bytes as usize) {
+            return self.check_length(direction, pool, unread);
+        }
+        let Some(held) = lane.held.take() else { return };
+        let used = self.read(direction, &held.bytes, hint, pool, seen, unread);
+        let lane = &mut self.lanes[direction.index()];
+        lane.held = Some(held);
+        if lane.mode == Mode::Done {
+            pool.release(&mut lane.held);
+        } else {
+            pool.forget(&mut lane.held, used);
+            self.check_length(direction, pool, unread);
+        }
+    }
+
+    /// The flow ends: gives back what it holds.
+    pub fn finish(&mut self, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
+        for lane in &mut self.lanes {
+            if lane.held.is_some() && lane.mode == Mode::Parsing {
+                unread(Unread::Incomplete);
+            }
+            pool.release(&mut lane.held);
+        }
+    }
+
+    /// Offers bytes until no more of them can be used, and returns how many were.
+    fn read(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        hint: &Hint,
+        pool: &mut Pool,
+        seen: Seen<'_>,
+        unread: &mut dyn FnMut(Unread),
+    ) -> usize {
+        let mut at = 0;
+        for _ in 0..MAX_ROUNDS {
+            let rest = &data[at..];
+            if rest.is_empty() || self.lanes[direction.index()].mode == Mode::Done {
+                return data.len();
+            }
+            if self.lanes[direction.index()].mode == Mode::Probing {
+                match self.probe_stream(direction, rest, hint, unread) {
+                    Probe::Yes => {}
+                    Probe::Unsure => return at,
+                    Probe::No => return data.len(),
+                }
+            }
+            let progress = self.session.parse(direction, rest, hint, seen);
+            let lane = &mut self.lanes[direction.index()];
+            lane.need_bytes = 0;
+            match progress {
+                Progress::Consumed { bytes, need } | Progress::Damaged { bytes, need, .. } => {
+                    if let Progress::Damaged { reason, .. } = progress {
+                        unread(Unread::Parser(reason));
+                    }
+                    at += bytes.min(rest.len());
+                    lane.need_bytes = u32::try_from(need).unwrap_or(u32::MAX);
+                    if bytes == 0 || need > data.len() - at {
+                        return at;
+                    }
+                }
+                Progress::Skip(bytes) => {
+                    let here = bytes.min(rest.len() as u64);
+                    at += here as usize;
+                    lane.skip_bytes = bytes - here;
+                }
+                Progress::Reprobe(bytes) => {
+                    at += bytes.min(rest.len());
+                    self.session = Session::default();
+                    for (index, lane) in self.lanes.iter_mut().enumerate() {
+                        // The other direction's bytes belong to the protocol that ended.
+                        if index != direction.index() {
+                            pool.release(&mut lane.held);
+                        }
+                        (lane.mode, lane.probes, lane.need_bytes) = (Mode::Probing, 0, 0);
+                    }
+                }
+                Progress::DoneDirection => lane.mode = Mode::Done,
+                Progress::Done => {
+                    for (index, lane) in self.lanes.iter_mut().enumerate() {
+                        lane.mode = Mode::Done;
+                        if index != direction.index() {
+                            pool.release(&mut lane.held);
+                        }
+                    }
+                }
+                Progress::Stopped(reason) => {
+                    unread(Unread::Parser(reason));
+                    // What follows may begin another message: look at the next segments' starts.
+                    lane.mode = Mode::Probing;
+                    return data.len();
+                }
+            }
+        }
+        unread(Unread::Parser("parser made no progress"));
+        self.lanes[direction.index()].mode = Mode::Done;
+        data.len()
+    }
+
+    /// Whether the bytes at a segment's start are a message's of the session's protocol, or of any while there is none.
+    fn probe_stream(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        hint: &Hint,
+        unread: &mut dyn FnMut(Unread),
+    ) -> Probe {
+        let mut probe = if let Session::Unknown = self.session {
+            match Session::identify(data, hint) {
+                Identified::Yes(session) => {
+                    self.session = session;
+                    Probe::Yes
+                }
+                Identified::Unsure => Probe::Unsure,
+                Identified::No => Probe::No,
+            }
+        } else {
+            self.session.probe(data, hint)
+        };
+        if probe == Probe::Unsure && data.len() >= MAX_PROBE_BYTES {
+            probe = Probe::No;
+        }
+        let lane = &mut self.lanes[direction.index()];
+        match probe {
+            Probe::Yes => lane.mode = Mode::Parsing,
+            Probe::Unsure => lane.need_bytes = 0,
+            Probe::No => lane.count_probe(unread),
+        }
+        probe
+    }
+
+    /// Keeps bytes that could not be used yet.
+    fn keep(&mut self, direction: Direction, rest: &[u8], pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
+        let lane = &mut self.lanes[direction.index()];
+        if rest.is_empty() || lane.mode == Mode::Done {
+            return;
+        }
+        if pool.hold(&mut lane.held, rest) {
+            self.check_length(direction, pool, unread);
+        } else {
+            self.stop(direction, Unread::NoMemory, pool, unread);
+        }
+    }
+
+    fn check_length(&mut self, direction: Direction, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
+        let held = self.lanes[direction.index()].held.as_ref().map_or(0, |held| held.bytes.len());
+        if held > self.session.max_pending_bytes() {
+            self.stop(direction, Unread::MessageTooLong, pool, unread);
+        }
+    }
+
+    fn stop(&mut self, direction: Direction, why: Unread, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
+        let lane = &mut self.lanes[direction.index()];
+        pool.release(&mut lane.held);
+        (lane.mode, lane.need_bytes) = (Mode::Probing, 0);
+        unread(why);
+    }
+
+    fn gap(
+        &mut self,
+        direction: Direction,
+        bytes: u64,
+        hint: &Hint,
+        pool: &mut Pool,
+        seen: Seen<'_>,
+        unread: &mut dyn FnMut(Unread),
+    ) {
+        let lane = &mut self.lanes[direction.index()];
+        if lane.mode != Mode::Parsing {
+            pool.release(&mut lane.held);
+            return;
+        }
+        if bytes <= lane.skip_bytes {
+            lane.skip_bytes -= bytes;
+            return;
+        }
+        let beyond = bytes - lane.skip_bytes;
+        (lane.skip_bytes, lane.need_bytes) = (0, 0);
+        let was_reading = lane.held.is_some();
+        if let Some(held) = &lane.held {
+            self.session.cut(direction, &held.bytes, hint, seen);
+        }
+        pool.release(&mut lane.held);
+        let next = self.session.gap(direction, beyond);
+        if next == AfterGap::Probe {
+            self.lanes[direction.index()].mode = Mode::Probing;
+        }
+        if was_reading || next == AfterGap::Probe {
+            unread(Unread::Gap);
+        }
+    }
+}
+
+impl Lane {
+    fn count_probe(&mut self, unread: &mut dyn FnMut(Unread)) {
+        self.probes += 1;
+        if self.probes >= MAX_PROBES {
+            self.mode = Mode::Done;
+            unread(Unread::NotRecognised);
+        }
+    }
+}
+
+/// Whether a datagram is to be parsed. A flow keeps its first protocol; a datagram that is not of it is passed over.
+fn probe_datagram(
+    session: &mut Session,
+    lane: &mut Lane,
+    data: &[u8],
+    hint: &Hint,
+    unread: &mut dyn FnMut(Unread),
+) -> bool {
+    let found = match session {
+        Session::Unknown => match Session::identify(data, hint) {
+            Identified::Yes(found) => {
+                *session = found;
+                true
+            }
+            Identified::No | Identified::Unsure => false,
+        },
+        known => known.probe(data, hint) == Probe::Yes,
+    };
+    if found {
+        lane.mode = Mode::Parsing;
+    } else {
+        lane.count_probe(unread);
+    }
+    found
+}
+
+impl Unread {
+    /// A stable word for counters.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotRecognised => "protocol_not_recognised",
+            Self::MessageTooLong => "message_too_long",
+            Self::NoMemory => "no_memory",
+            Self::Incomplete => "message_incomplete",
+            Self::Gap => "gap_in_message",
+            Self::Parser(reason) => reason,
+        }
+    }
+
+    /// What is counted.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::NotRecognised => "flow directions",
+            _ => "messages",
+        }
+    }
+}

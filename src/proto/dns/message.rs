@@ -1,0 +1,320 @@
+//! One message: header, questions, records (RFC 1035 section 4.1).
+
+use super::name::{self, Name, NameError};
+use super::record;
+use crate::bytes::Reader;
+use crate::indicator::kind::{self, DOMAIN};
+use crate::indicator::{Field, Observable, Seen, Value, Where};
+
+/// How much may be wrong with a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Care {
+    /// What comes before the damage is seen; a record whose own data is damaged is stepped over.
+    Lenient,
+    /// Nothing: classes are real ones, names are not NetBIOS ones, the last record ends at the last byte.
+    Strict,
+}
+
+/// The header (RFC 1035 section 4.1.1).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Header {
+    id: u16,
+    flags: u16,
+    questions: u16,
+    answers: u16,
+    authorities: u16,
+    additionals: u16,
+}
+
+impl Header {
+    /// Its length.
+    pub(super) const BYTES: usize = 12;
+
+    #[inline]
+    pub(super) fn read(message: &[u8]) -> Option<Self> {
+        let mut r = Reader::new(message);
+        let [id, flags, questions, answers, authorities, additionals] = r.array::<{ Self::BYTES }>().map(|bytes| {
+            let mut words = [0; 6];
+            for (word, pair) in words.iter_mut().zip(bytes.chunks_exact(2)) {
+                *word = pair.try_into().map_or(0, u16::from_be_bytes);
+            }
+            words
+        })?;
+        Some(Self { id, flags, questions, answers, authorities, additionals })
+    }
+
+    /// Whether this can begin a message at all: a known operation and something to say.
+    #[inline]
+    pub(super) fn is_plausible(self) -> bool {
+        matches!(self.opcode(), QUERY | 1 | 2 | NOTIFY | UPDATE | 6)
+            && self.questions | self.answers | self.authorities | self.additionals != 0
+    }
+
+    /// Whether this can begin a message as clients and servers really send them.
+    #[inline]
+    pub(super) fn is_strictly_plausible(self) -> bool {
+        let flags = self.flags;
+        let reply_bits = AUTHORITATIVE | TRUNCATED | RECURSION_AVAILABLE | RESPONSE_CODE;
+        let counts_fit = match (self.opcode(), self.is_response()) {
+            (QUERY, false) => self.questions == 1 && self.answers == 0 && flags & reply_bits == 0,
+            (QUERY, true) => self.questions <= 1 && self.questions | self.answers != 0,
+            (NOTIFY | UPDATE, _) => self.questions == 1,
+            _ => false,
+        };
+        counts_fit && flags & RESERVED == 0 && flags & RESPONSE_CODE <= NOT_ZONE
+    }
+
+    fn is_response(self) -> bool {
+        self.flags & RESPONSE != 0
+    }
+
+    fn opcode(self) -> u16 {
+        self.flags >> 11 & 0xf
+    }
+
+    fn records(self) -> u32 {
+        u32::from(self.answers) + u32::from(self.authorities) + u32::from(self.additionals)
+    }
+}
+
+/// Shows what the message holds. `Err` says what was wrong, after everything before the damage was seen.
+pub(super) fn walk(bytes: &[u8], care: Care, seen: Seen<'_>) -> Result<(), &'static str> {
+    let header = Header::read(bytes).ok_or("DNS message cut in its header")?;
+    if !header.is_plausible() {
+        return Err("not a DNS message");
+    }
+    let mut walk = Walk { bytes, care, at: Header::BYTES, seen };
+    let mut text = [0; name::TEXT_BYTES];
+    let mut first = None;
+    for number in 0..header.questions {
+        if number == 0 {
+            first = Some(walk.question(&header, &mut text)?);
+        } else {
+            walk.question(&header, &mut [0; name::TEXT_BYTES])?;
+        }
+    }
+    if header.records() > 0 {
+        let question = first.map(|(len, kind)| (text.get(..len).unwrap_or_default(), kind));
+        walk.records(&header, question)?;
+    }
+    if walk.at < bytes.len() { Err("bytes after the DNS message") } else { Ok(()) }
+}
+
+/// The walk over one message.
+pub(super) struct Walk<'m, 's> {
+    pub(super) bytes: &'m [u8],
+    care: Care,
+    at: usize,
+    seen: Seen<'s>,
+}
+
+/// Name (empty if it does not fit) and type of a question.
+type Question<'a> = (&'a [u8], u16);
+
+impl<'m> Walk<'m, '_> {
+    /// Shows one question; the length of its text and its type.
+    fn question(&mut self, header: &Header, text: &mut [u8; name::TEXT_BYTES]) -> Result<(usize, u16), &'static str> {
+        let decoded = name::decode(self.bytes, self.at, text);
+        let Name { len, next } = match decoded {
+            Ok(name) => name,
+            // The name is still shown below, from a longer buffer; only the records' fields go without it.
+            Err(NameError::NoRoom) => Name { len: 0, next: self.skip_name()? },
+            Err(NameError::Malformed) => return Err("malformed name in a DNS question"),
+        };
+        let mut r = self.reader(next);
+        let (kind, class) = r.u16().zip(r.u16()).ok_or("DNS message cut in a question")?;
+        if self.care == Care::Strict && (!is_class(class) || kind == 0 || is_netbios(self.bytes, self.at)) {
+            return Err("not a DNS question");
+        }
+        let shown = text.get(..len).unwrap_or_default();
+        let fields = Fields::new(header, Some((shown, kind)));
+        if decoded.is_ok() {
+            self.show_name("dns.question.name", shown, &fields);
+        } else {
+            self.show_long_name(self.at, "dns.question.name", &fields);
+        }
+        self.at = next + r.position();
+        Ok((len, kind))
+    }
+
+    fn records(&mut self, header: &Header, question: Option<Question<'_>>) -> Result<(), &'static str> {
+        let fields = Fields::new(header, question);
+        let mut damage = Ok(());
+        // The owner of most records is a pointer to the question's name, which stands right behind the header.
+        let mut known_owner = question.map(|_| Header::BYTES);
+        for _ in 0..header.records() {
+            known_owner = self.owner(known_owner, question, &fields)?;
+            let mut r = self.reader(self.at);
+            let (Some(kind), Some(class), Some(_ttl), Some(length)) = (r.u16(), r.u16(), r.u32(), r.u16()) else {
+                return Err("DNS message cut in a record");
+            };
+            let start = self.at + r.position();
+            let end = start + usize::from(length);
+            if end > self.bytes.len() {
+                return Err("DNS message cut in a record");
+            }
+            if self.care == Care::Strict && (kind == 0 || kind != record::OPT && !is_class(class)) {
+                return Err("not a DNS record");
+            }
+            if let Err(reason) = record::show(self, kind, class, start..end, &fields) {
+                damage = Err(reason);
+            }
+            self.at = end;
+        }
+        damage
+    }
+
+    /// Steps over a record's owner and shows it, unless it stands at `known`; where it stands.
+    fn owner(
+        &mut self,
+        known: Option<usize>,
+        question: Option<Question<'_>>,
+        fields: &Fields<'_>,
+    ) -> Result<Option<usize>, &'static str> {
+        let pair = self.reader(self.at).u16().map(usize::from);
+        let points_to = pair.filter(|p| p & 0xc000 == 0xc000).map(|p| p & 0x3fff);
+        if points_to.is_some() && points_to == known {
+            self.at += 2;
+            return Ok(known);
+        }
+        let mut text = [0; name::TEXT_BYTES];
+        let next = match name::decode(self.bytes, self.at, &mut text) {
+            Ok(Name { len, next }) => {
+                let owner = text.get(..len).unwrap_or_default();
+                if !question.is_some_and(|(asked, _)| owner.eq_ignore_ascii_case(asked)) {
+                    self.show_name("dns.answers.name", owner, fields);
+                }
+                next
+            }
+            Err(NameError::NoRoom) => self.show_long_name(self.at, "dns.answers.name", fields),
+            Err(NameError::Malformed) => return Err("malformed owner name in a DNS record"),
+        };
+        let here = std::mem::replace(&mut self.at, next);
+        Ok(points_to.or(Some(here)))
+    }
+
+    /// Shows the name at `at` as a record's data, which ends at `limit`; where the name ends.
+    pub(super) fn data_name(&mut self, at: usize, limit: usize, fields: &Fields<'_>) -> Option<usize> {
+        let mut text = [0; name::TEXT_BYTES];
+        match name::decode(self.bytes, at, &mut text) {
+            Ok(Name { len, next }) if next <= limit => {
+                self.show_name("dns.answers.data", text.get(..len).unwrap_or_default(), fields);
+                Some(next)
+            }
+            Err(NameError::NoRoom) => {
+                let next = self.show_long_name(at, "dns.answers.data", fields);
+                (next <= limit).then_some(next)
+            }
+            _ => None,
+        }
+    }
+
+    /// Shows an address of a record's data.
+    pub(super) fn data_addr(&mut self, addr: std::net::IpAddr, fields: &Fields<'_>) {
+        let (kind, at) = (kind::of_addr(addr), Where("dns.resolved_ip"));
+        (self.seen)(Observable { kind, value: Value::Addr(addr), at, with: fields.list() });
+    }
+
+    /// Shows a name; the root is none.
+    fn show_name(&mut self, at: &'static str, text: &[u8], fields: &Fields<'_>) {
+        if !text.is_empty() {
+            (self.seen)(Observable { kind: &DOMAIN, value: Value::Text(text), at: Where(at), with: fields.list() });
+        }
+    }
+
+    /// Shows a name that fits no usual buffer for its escapes; where it ends.
+    #[cold]
+    #[inline(never)]
+    fn show_long_name(&mut self, from: usize, at: &'static str, fields: &Fields<'_>) -> usize {
+        let mut text = [0; name::ESCAPED_TEXT_BYTES];
+        match name::decode(self.bytes, from, &mut text) {
+            Ok(Name { len, next }) => {
+                self.show_name(at, text.get(..len).unwrap_or_default(), fields);
+                next
+            }
+            Err(_) => self.bytes.len(),
+        }
+    }
+
+    #[cold]
+    fn skip_name(&self) -> Result<usize, &'static str> {
+        name::decode(self.bytes, self.at, &mut [0; name::ESCAPED_TEXT_BYTES])
+            .map(|name| name.next)
+            .map_err(|_| "malformed name in a DNS question")
+    }
+
+    fn reader(&self, at: usize) -> Reader<'m> {
+        Reader::new(self.bytes.get(at..).unwrap_or_default())
+    }
+}
+
+/// What goes with each observable of a message.
+pub(super) struct Fields<'a> {
+    fields: [Field<'a>; 5],
+    used: usize,
+}
+
+impl<'a> Fields<'a> {
+    fn new(header: &Header, question: Option<Question<'a>>) -> Self {
+        let mut all = Self { fields: [Field::number("dns.id", header.id.into()); 5], used: 1 };
+        all.push(Field::word("dns.type", if header.is_response() { "answer" } else { "query" }));
+        if let Some((name, kind)) = question {
+            if !name.is_empty() {
+                all.push(Field::text("dns.question.name", name));
+            }
+            all.push(match record::type_name(kind) {
+                Some(word) => Field::word("dns.question.type", word),
+                None => Field::number("dns.question.type", kind.into()),
+            });
+        }
+        if header.is_response() {
+            let code = header.flags & RESPONSE_CODE;
+            all.push(match RESPONSE_CODES.get(usize::from(code)) {
+                Some(word) => Field::word("dns.response_code", word),
+                None => Field::number("dns.response_code", code.into()),
+            });
+        }
+        all
+    }
+
+    fn push(&mut self, field: Field<'a>) {
+        if let Some(free) = self.fields.get_mut(self.used) {
+            *free = field;
+            self.used += 1;
+        }
+    }
+
+    fn list(&self) -> &[Field<'a>] {
+        self.fields.get(..self.used).unwrap_or_default()
+    }
+}
+
+/// Internet, Chaos, Hesiod, NONE, ANY (RFC 6895 section 3.2); the top bit is multicast DNS's.
+fn is_class(class: u16) -> bool {
+    matches!(class & 0x7fff, 1 | 3 | 4 | 254 | 255)
+}
+
+/// Whether the name at `at` begins with an encoded NetBIOS name: 32 letters A to P (RFC 1001 section 14.1).
+fn is_netbios(message: &[u8], at: usize) -> bool {
+    let label = message.get(at..).and_then(|b| b.split_first_chunk::<33>());
+    label.is_some_and(|([size, letters @ ..], _)| *size == 32 && letters.iter().all(|b| matches!(b, b'A'..=b'P')))
+}
+
+const QUERY: u16 = 0;
+const NOTIFY: u16 = 4;
+const UPDATE: u16 = 5;
+
+const RESPONSE: u16 = 0x8000;
+const AUTHORITATIVE: u16 = 0x0400;
+const TRUNCATED: u16 = 0x0200;
+const RECURSION_AVAILABLE: u16 = 0x0080;
+const RESERVED: u16 = 0x0040;
+const RESPONSE_CODE: u16 = 0x000f;
+/// The last response code in use (RFC 2136 section 2.2).
+const NOT_ZONE: u16 = 10;
+
+/// RFC 6895 section 2.3.
+const RESPONSE_CODES: [&str; 11] = [
+    "NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "YXDOMAIN", "YXRRSET", "NXRRSET", "NOTAUTH",
+    "NOTZONE",
+];

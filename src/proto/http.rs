@@ -1,0 +1,352 @@
+//! HTTP/1.0 and 1.1 (RFC 9110, RFC 9112) over TCP, and over UDP as SSDP speaks it, recognised by content on any port.
+//!
+//! Of each head it reports the URL, the host, the user agent, and the URLs in `Referer` and `Location`; bodies are skipped
+//! by their framing and never looked at. It is as liberal as servers are, since what a server accepts must be seen: names
+//! in any case, blanks before the colon, bare line feeds, empty lines before a message, folded lines, blanks in a target,
+//! several `Host` lines (each is reported). Heads are read in place once they are whole; a head that never gets whole is
+//! reported as far as it goes ([`Parser::cut`]).
+//!
+//! Responses are framed by the method they answer. Where that is not known (one direction only, loss, deep pipelining) a
+//! body counts as one only if no further response starts in its place. HTTP/0.9 and HTTP/2 are not read here.
+
+mod emit;
+mod head;
+#[cfg(test)]
+mod tests;
+
+use super::{AfterGap, Hint, Parser, Probe, Progress};
+use crate::flow::Direction;
+use crate::indicator::{Seen, Transport};
+
+use head::{Framing, Head, Line};
+
+/// Longest head read, in bytes: above the limits of common servers (8 to 64 KiB).
+pub const MAX_HEAD_BYTES: usize = 64 * 1024;
+
+/// Longest chunk-size or trailer line, in bytes; extensions are the only reason for a long one.
+const MAX_CHUNK_LINE_BYTES: usize = 4096;
+
+/// Bytes within which a body that may not be there must show whether the next message starts instead.
+const MAX_UNDECIDED_BYTES: u64 = 64;
+
+/// One connection's state, both directions. Small: it lies in the flow.
+#[derive(Debug, Default)]
+pub struct Http {
+    halves: [Half; 2],
+    awaited: Awaited,
+}
+
+#[derive(Debug, Default)]
+struct Half {
+    phase: Phase,
+    /// Bytes of the head on offer that are known to hold no end of it, so that a head in tiny segments costs linear time.
+    scanned: u32,
+}
+
+/// What the next byte of a direction belongs to.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The empty lines before a message, or its first line.
+    #[default]
+    Start,
+    /// A head whose first line is whole and good.
+    Head,
+    /// A chunk-size line, or the line end after a chunk (RFC 9112, 7.1).
+    Chunk,
+    /// Lines after the last chunk.
+    Trailer,
+    /// So many bytes of body, unless another response starts here.
+    MaybeResponseBody(u64),
+    /// So many bytes of body, unless another request starts here (the server may decline `Expect: 100-continue`).
+    MaybeRequestBody(u64),
+}
+
+/// What one look at the bytes led to.
+enum Step {
+    /// So many bytes are done with, maybe more than there are; 0 when only the phase changed.
+    Past(u64),
+    /// Nothing to be done with fewer bytes than this.
+    Need(usize),
+    /// So many bytes are done with, and what follows may be anything.
+    Reprobe(usize),
+    Done,
+    Stopped(&'static str),
+}
+
+impl Parser for Http {
+    const NAME: &'static str = "http";
+    const MAX_PENDING_BYTES: usize = MAX_HEAD_BYTES;
+
+    fn probe(data: &[u8], hint: &Hint) -> Probe {
+        match head::probe(data) {
+            Probe::Unsure if hint.transport == Transport::Udp => Probe::No,
+            answer => answer,
+        }
+    }
+
+    fn parse(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress {
+        if hint.transport == Transport::Udp {
+            emit::whole_lines(data, true, hint, seen);
+            return Progress::Consumed { bytes: data.len(), need: 0 };
+        }
+        let mut at = 0;
+        loop {
+            let rest = data.get(at..).unwrap_or(&[]);
+            if rest.is_empty() {
+                return Progress::Consumed { bytes: at, need: 0 };
+            }
+            match self.step(direction, rest, hint, seen) {
+                Step::Past(bytes) if bytes > rest.len() as u64 => {
+                    return Progress::Skip(bytes.saturating_add(at as u64));
+                }
+                Step::Past(bytes) => at += bytes as usize,
+                Step::Need(bytes) => return Progress::Consumed { bytes: at, need: bytes },
+                Step::Reprobe(bytes) => return Progress::Reprobe(at + bytes),
+                Step::Done => return Progress::DoneDirection,
+                Step::Stopped(reason) => return Progress::Stopped(reason),
+            }
+        }
+    }
+
+    fn cut(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) {
+        let half = self.half(direction);
+        if matches!(half.phase, Phase::Start | Phase::Head) {
+            half.enter(Phase::Start);
+            emit::whole_lines(data, false, hint, seen);
+        }
+    }
+
+    /// Which request a response answers is lost with the bytes. (A gap within [`Progress::Skip`] is the caller's and no gap.)
+    fn gap(&mut self, direction: Direction, _missing_bytes: u64) -> AfterGap {
+        self.half(direction).enter(Phase::Start);
+        self.awaited.lose();
+        AfterGap::Probe
+    }
+}
+
+impl Http {
+    fn half(&mut self, direction: Direction) -> &mut Half {
+        let [to_responder, to_originator] = &mut self.halves;
+        match direction {
+            Direction::ToResponder => to_responder,
+            Direction::ToOriginator => to_originator,
+        }
+    }
+
+    /// One step over `rest`, which is not empty.
+    fn step(&mut self, direction: Direction, rest: &[u8], hint: &Hint, seen: Seen<'_>) -> Step {
+        let half = self.half(direction);
+        match half.phase {
+            Phase::Start | Phase::Head => match half.find_head(rest) {
+                Ok(head_bytes) => {
+                    let head = rest.get(..head_bytes).unwrap_or(rest);
+                    self.message(direction, head, hint, seen)
+                }
+                Err(step) => {
+                    if matches!(step, Step::Stopped(_)) {
+                        emit::whole_lines(rest, false, hint, seen);
+                    }
+                    step
+                }
+            },
+            Phase::Chunk => half.chunk(rest),
+            Phase::Trailer => half.trailer(rest),
+            Phase::MaybeResponseBody(bytes) => half.maybe_body(rest, bytes, head::probe_response(rest)),
+            Phase::MaybeRequestBody(bytes) => half.maybe_body(rest, bytes, head::probe(rest)),
+        }
+    }
+
+    /// A whole head: reports it and decides what follows it (RFC 9112, 6.3).
+    fn message(&mut self, direction: Direction, bytes: &[u8], hint: &Hint, seen: Seen<'_>) -> Step {
+        let Some(head) = Head::new(bytes) else { return Step::Reprobe(0) };
+        let framing = emit::head(&head, hint, seen);
+        let head_bytes = bytes.len() as u64;
+        let (phase, past) = match head.line {
+            Line::Request { method, .. } => {
+                self.awaited.push(Answering::to(method));
+                after_request(&framing)
+            }
+            Line::Response { status: 101 } => return Step::Reprobe(bytes.len()),
+            Line::Response { status: 100..200 } => (Phase::Start, 0),
+            Line::Response { status } => match (self.awaited.pop(), status, framing.length) {
+                (Some(Answering::Connect), 200..300, _) => return Step::Reprobe(bytes.len()),
+                (Some(Answering::Head), ..) | (_, 204 | 304, _) => (Phase::Start, 0),
+                _ if framing.chunked => (Phase::Chunk, 0),
+                (Some(_), _, Some(body_bytes)) => (Phase::Start, body_bytes),
+                (None, _, Some(body_bytes)) => (Phase::MaybeResponseBody(body_bytes), 0),
+                (Some(_), _, None) => return Step::Done,
+                // Till the end of the connection, or the answer to a HEAD or CONNECT that was not seen.
+                (None, _, None) => return Step::Reprobe(bytes.len()),
+            },
+        };
+        self.half(direction).enter(phase);
+        Step::Past(head_bytes.saturating_add(past))
+    }
+}
+
+/// After a CONNECT or an upgrade nothing need be known: what is no request is probed anew.
+fn after_request(framing: &Framing) -> (Phase, u64) {
+    match framing.length {
+        _ if framing.chunked => (Phase::Chunk, 0),
+        Some(body_bytes) if framing.expects_continue => (Phase::MaybeRequestBody(body_bytes), 0),
+        body_bytes => (Phase::Start, body_bytes.unwrap_or(0)),
+    }
+}
+
+impl Half {
+    fn enter(&mut self, phase: Phase) {
+        *self = Self { phase, scanned: 0 };
+    }
+
+    /// The length of the head that `rest` starts with, through its empty line.
+    fn find_head(&mut self, rest: &[u8]) -> Result<usize, Step> {
+        let wait_for_more = |half: &mut Self, scanned: usize| {
+            half.scanned = scanned as u32;
+            if rest.len() >= MAX_HEAD_BYTES { Step::Stopped("http_head_too_long") } else { Step::Need(rest.len() + 1) }
+        };
+        if self.phase == Phase::Start {
+            let empty = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+            if empty > 0 {
+                self.enter(Phase::Start);
+                return Err(Step::Past(empty as u64));
+            }
+            if !head::may_start(rest) {
+                return Err(Step::Reprobe(0));
+            }
+            let Some(line_end) = head::find_from(rest, b'\n', self.scanned as usize) else {
+                return Err(wait_for_more(self, rest.len()));
+            };
+            if Line::parse(rest.get(..line_end).unwrap_or(&[])).is_none() {
+                return Err(Step::Reprobe(0));
+            }
+            *self = Self { phase: Phase::Head, scanned: line_end as u32 };
+        }
+        head::find_end(rest, self.scanned as usize).map_err(|scanned| wait_for_more(self, scanned))
+    }
+
+    fn chunk(&mut self, rest: &[u8]) -> Step {
+        let empty = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        if empty > 0 {
+            return Step::Past(empty as u64);
+        }
+        let line_bytes = match line_bytes(rest) {
+            Ok(bytes) => bytes,
+            Err(step) if rest.first().is_some_and(u8::is_ascii_hexdigit) => return self.unless_too_long(step),
+            Err(_) => 0,
+        };
+        match head::chunk_size(rest.get(..line_bytes).unwrap_or(&[])) {
+            Some(0) => {
+                self.enter(Phase::Trailer);
+                Step::Past(line_bytes as u64)
+            }
+            Some(size) => Step::Past(size.saturating_add(line_bytes as u64)),
+            None => {
+                self.enter(Phase::Start);
+                Step::Past(0)
+            }
+        }
+    }
+
+    fn trailer(&mut self, rest: &[u8]) -> Step {
+        let line_bytes = match line_bytes(rest) {
+            Ok(bytes) => bytes,
+            Err(step) => return self.unless_too_long(step),
+        };
+        let line = rest.get(..line_bytes).unwrap_or(&[]);
+        // Some peers leave the last empty line out, and the next message starts here.
+        if Line::parse(line).is_some() {
+            self.enter(Phase::Start);
+            return Step::Past(0);
+        }
+        if line.trim_ascii().is_empty() {
+            self.enter(Phase::Start);
+        }
+        Step::Past(line_bytes as u64)
+    }
+
+    fn unless_too_long(&mut self, step: Option<usize>) -> Step {
+        match step {
+            Some(need) => Step::Need(need),
+            None => {
+                self.enter(Phase::Start);
+                Step::Past(0)
+            }
+        }
+    }
+
+    fn maybe_body(&mut self, rest: &[u8], body_bytes: u64, next: Probe) -> Step {
+        let bytes = rest.len() as u64;
+        if next == Probe::Unsure && bytes < body_bytes.min(MAX_UNDECIDED_BYTES) {
+            return Step::Need(rest.len() + 1);
+        }
+        self.enter(Phase::Start);
+        Step::Past(if next == Probe::Yes { 0 } else { body_bytes })
+    }
+}
+
+/// Length of the line at the start of `rest`, with its line feed; else how many bytes to wait for, `None` if it is too long.
+fn line_bytes(rest: &[u8]) -> Result<usize, Option<usize>> {
+    match memchr::memchr(b'\n', rest) {
+        Some(at) if at < MAX_CHUNK_LINE_BYTES => Ok(at + 1),
+        None if rest.len() < MAX_CHUNK_LINE_BYTES => Err(Some(rest.len() + 1)),
+        _ => Err(None),
+    }
+}
+
+/// What matters of a request for framing its response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answering {
+    Other = 0,
+    Head = 1,
+    Connect = 2,
+}
+
+impl Answering {
+    fn to(method: &[u8]) -> Self {
+        if method.eq_ignore_ascii_case(b"HEAD") {
+            Self::Head
+        } else if method.eq_ignore_ascii_case(b"CONNECT") {
+            Self::Connect
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// Requests whose response has not come, oldest in the lowest two bits. Deeper pipelines than it holds are rare enough to
+/// be framed as if their requests had not been seen.
+#[derive(Debug, Default)]
+struct Awaited {
+    kinds: u32,
+    count: u8,
+    lost: bool,
+}
+
+impl Awaited {
+    const MAX: u8 = 16;
+
+    fn push(&mut self, request: Answering) {
+        if self.count == Self::MAX {
+            self.lose();
+        }
+        if !self.lost {
+            self.kinds |= (request as u32) << (2 * self.count);
+            self.count += 1;
+        }
+    }
+
+    fn pop(&mut self) -> Option<Answering> {
+        self.count = self.count.checked_sub(1)?;
+        let oldest = self.kinds & 3;
+        self.kinds >>= 2;
+        Some(match oldest {
+            1 => Answering::Head,
+            2 => Answering::Connect,
+            _ => Answering::Other,
+        })
+    }
+
+    fn lose(&mut self) {
+        *self = Self { kinds: 0, count: 0, lost: true };
+    }
+}

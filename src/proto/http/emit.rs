@@ -1,0 +1,224 @@
+//! What a head shows, as observables: each host, URL and user agent, with the rest of the head for the alert.
+//!
+//! The only allocation is one scratch buffer a thread, which a URL is put together in; it grows to the longest head.
+
+use std::cell::Cell;
+
+use super::Hint;
+use super::head::{self, Framing, Head, Headers, Line, Name};
+use crate::indicator::kind::url::{self, Parts};
+use crate::indicator::kind::{DOMAIN, URL, USER_AGENT, of_addr};
+use crate::indicator::{Field, Observable, Seen, Transport, Value, Where};
+
+const URL_FULL: &str = "url.full";
+const URL_ORIGINAL: &str = "url.original";
+const URL_DOMAIN: &str = "url.domain";
+const METHOD: &str = "http.request.method";
+const STATUS: &str = "http.response.status_code";
+const AGENT: &str = "user_agent.original";
+const REFERRER: &str = "http.request.referrer";
+const REQUEST_LOCATION: &str = "http.request.headers.location";
+const RESPONSE_LOCATION: &str = "http.response.headers.location";
+
+/// Reports a head and says how its body is framed.
+pub(super) fn head(head: &Head<'_>, hint: &Hint, seen: Seen<'_>) -> Framing {
+    let mut scratch = SCRATCH.take();
+    let headers = if head::is_folded(head.headers) {
+        head::unfold(head.headers, &mut scratch.headers);
+        Headers(&scratch.headers)
+    } else {
+        Headers(head.headers)
+    };
+    let mut report = Report { headers, agent: headers.first(Name::UserAgent), hint, seen };
+    match head.line {
+        Line::Request { method, target } => report.request(method, target, &mut scratch.url),
+        Line::Response { status } => report.response(status),
+    }
+    let framing = Framing::of(headers);
+    SCRATCH.set(scratch);
+    framing
+}
+
+/// Reports as much of a head as whole lines of it are there; the last line counts without its end if the message `ends` there.
+pub(super) fn whole_lines(data: &[u8], ends: bool, hint: &Hint, seen: Seen<'_>) {
+    let data = data.trim_ascii_start();
+    let end = match head::find_end(data, 0) {
+        Ok(end) => end,
+        Err(_) if ends => data.len(),
+        Err(_) => memchr::memrchr(b'\n', data).map_or(0, |at| at + 1),
+    };
+    if let Some(message) = data.get(..end).and_then(Head::new) {
+        head(&message, hint, seen);
+    }
+}
+
+struct Report<'h, 's> {
+    headers: Headers<'h>,
+    agent: Option<&'h [u8]>,
+    hint: &'h Hint,
+    seen: Seen<'s>,
+}
+
+impl Report<'_, '_> {
+    /// The host of the target, if it names one, and every `Host` that differs from it (RFC 9112, 3.2).
+    fn request(&mut self, method: &[u8], target: &[u8], buffer: &mut Vec<u8>) {
+        let connect = method.eq_ignore_ascii_case(b"CONNECT");
+        let named = if is_absolute(target) {
+            url::split(target)
+        } else if connect {
+            host(target)
+        } else {
+            None
+        };
+        let path = named.map_or(target, |named| if connect { b"" } else { named.target });
+        let with = With::default().text(METHOD, Some(method)).text(AGENT, self.agent);
+        let mut reported = false;
+        if let Some(named) = named {
+            let full = (!connect || is_absolute(target)).then_some(target);
+            self.resource(full, &named, with, !reported);
+            reported = true;
+        }
+        let mut before = named;
+        for (_, value) in self.headers.filter(|(name, value)| *name == Name::Host && !value.is_empty()) {
+            let Some(parts) = host(value) else { continue };
+            if before.is_some_and(|b| b.port == parts.port && b.host.eq_ignore_ascii_case(parts.host)) {
+                continue;
+            }
+            before = Some(parts);
+            let full = if connect { None } else { Some(full_url(value, path, buffer)) };
+            self.resource(full, &parts, with, !reported);
+            reported = true;
+        }
+        if !reported {
+            self.others(with.text(URL_ORIGINAL, Some(target)).slice(), REQUEST_LOCATION);
+        }
+    }
+
+    fn response(&mut self, status: u16) {
+        let with = With::default().number(STATUS, u64::from(status)).text(AGENT, self.agent);
+        let hosts = self.headers.filter(|(name, _)| *name == Name::Host);
+        for parts in hosts.filter_map(|(_, value)| host(value)) {
+            self.host(&parts, URL_DOMAIN, self.hint.transport, with.slice());
+        }
+        self.others(with.slice(), RESPONSE_LOCATION);
+    }
+
+    fn resource(&mut self, full: Option<&[u8]>, parts: &Parts<'_>, with: With<'_>, with_others: bool) {
+        let with = with.text(URL_FULL, full).text(URL_DOMAIN, Some(parts.host));
+        if let Some(full) = full {
+            (self.seen)(Observable { kind: &URL, value: Value::Text(full), at: Where(URL_FULL), with: with.slice() });
+        }
+        self.host(parts, URL_DOMAIN, self.hint.transport, with.slice());
+        if with_others {
+            self.others(with.slice(), REQUEST_LOCATION);
+        }
+    }
+
+    /// User agents, and the URLs in `Referer` and `Location`. Relative ones name no host that is not seen elsewhere.
+    fn others(&mut self, with: &[Field<'_>], location: &'static str) {
+        for (name, value) in self.headers {
+            match name {
+                Name::UserAgent if !value.is_empty() => {
+                    (self.seen)(Observable { kind: &USER_AGENT, value: Value::Text(value), at: Where(AGENT), with });
+                }
+                Name::Referer => self.link(value, REFERRER, with),
+                Name::Location => self.link(value, location, with),
+                _ => {}
+            }
+        }
+    }
+
+    fn link(&mut self, link: &[u8], at: &'static str, with: &[Field<'_>]) {
+        if !is_absolute(link) && !link.starts_with(b"//") {
+            return;
+        }
+        if let Some(parts) = url::split(link) {
+            (self.seen)(Observable { kind: &URL, value: Value::Text(link), at: Where(at), with });
+            self.host(&parts, at, Transport::Tcp, with);
+        }
+    }
+
+    fn host(&mut self, parts: &Parts<'_>, at: &'static str, transport: Transport, with: &[Field<'_>]) {
+        let (kind, value) = match (parts.addr(), parts.port) {
+            (Some(addr), Some(port)) => (of_addr(addr), Value::Endpoint(addr, port, Some(transport))),
+            (Some(addr), None) => (of_addr(addr), Value::Addr(addr)),
+            (None, _) => (&DOMAIN, Value::Text(parts.host)),
+        };
+        (self.seen)(Observable { kind, value, at: Where(at), with });
+    }
+}
+
+/// Fields for the alert; what does not fit is left out.
+#[derive(Clone, Copy)]
+struct With<'a> {
+    fields: [Field<'a>; 4],
+    count: usize,
+}
+
+impl Default for With<'_> {
+    fn default() -> Self {
+        Self { fields: [Field::number("", 0); 4], count: 0 }
+    }
+}
+
+impl<'a> With<'a> {
+    fn text(self, path: &'static str, value: Option<&'a [u8]>) -> Self {
+        match value {
+            Some(value) => self.field(Field::text(path, value)),
+            None => self,
+        }
+    }
+
+    fn number(self, path: &'static str, value: u64) -> Self {
+        self.field(Field::number(path, value))
+    }
+
+    fn field(mut self, field: Field<'a>) -> Self {
+        if let Some(slot) = self.fields.get_mut(self.count) {
+            *slot = field;
+            self.count += 1;
+        }
+        self
+    }
+
+    fn slice(&self) -> &[Field<'a>] {
+        self.fields.get(..self.count).unwrap_or(&[])
+    }
+}
+
+/// Whether a URL names its scheme and host.
+fn is_absolute(text: &[u8]) -> bool {
+    let scheme = text.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.')).count();
+    scheme > 0 && text.get(scheme..).is_some_and(|rest| rest.starts_with(b"://"))
+}
+
+/// A `Host` value or CONNECT target. Some clients put a whole URL there.
+fn host(value: &[u8]) -> Option<Parts<'_>> {
+    match url::split_authority(value) {
+        Some((host, port)) => Some(Parts { scheme: None, host, port: port.or(Some(80)), target: b"" }),
+        None => url::split(value),
+    }
+}
+
+/// `http://` + host + target, which is `*` for requests to the server as a whole.
+fn full_url<'b>(host: &[u8], target: &[u8], buffer: &'b mut Vec<u8>) -> &'b [u8] {
+    buffer.clear();
+    buffer.extend_from_slice(b"http://");
+    buffer.extend_from_slice(host);
+    if !matches!(target.first(), Some(b'/' | b'*')) {
+        buffer.push(b'/');
+    }
+    buffer.extend_from_slice(target);
+    buffer
+}
+
+/// Reused so that a clean request allocates nothing. Each holds at most one head ([`super::MAX_HEAD_BYTES`]).
+#[derive(Default)]
+struct Scratch {
+    url: Vec<u8>,
+    headers: Vec<u8>,
+}
+
+thread_local! {
+    static SCRATCH: Cell<Scratch> = const { Cell::new(Scratch { url: Vec::new(), headers: Vec::new() }) };
+}

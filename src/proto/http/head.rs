@@ -1,0 +1,299 @@
+//! The head of a message as text: where it ends, its first line, the header lines that matter, the framing they declare.
+//!
+//! Borrowed views only; nothing here allocates or reports.
+
+use super::Probe;
+
+/// Longest method that is looked for. Registered ones have at most 17 bytes (IANA HTTP Method Registry).
+const MAX_METHOD_BYTES: usize = 32;
+
+/// A first line longer than this is not waited for when only its end can tell whether this is HTTP.
+const MAX_PROBE_BYTES: usize = 2048;
+
+/// Empty lines that may precede a first message.
+const MAX_EMPTY_BYTES: usize = 4;
+
+/// A head taken apart: its first line, and the lines below it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Head<'a> {
+    pub(super) line: Line<'a>,
+    pub(super) headers: &'a [u8],
+}
+
+impl<'a> Head<'a> {
+    /// Of bytes that start with a first line; they need not be the whole head.
+    pub(super) fn new(bytes: &'a [u8]) -> Option<Self> {
+        let line_end = memchr::memchr(b'\n', bytes)?;
+        let (line, headers) = bytes.split_at_checked(line_end + 1)?;
+        Some(Self { line: Line::parse(line)?, headers })
+    }
+}
+
+/// The first line (RFC 9112, 3 and 4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Line<'a> {
+    Request {
+        method: &'a [u8],
+        target: &'a [u8],
+    },
+    /// `status` is 0 when it cannot be read.
+    Response {
+        status: u16,
+    },
+}
+
+impl<'a> Line<'a> {
+    pub(super) fn parse(line: &'a [u8]) -> Option<Self> {
+        let line = line.trim_ascii_end();
+        if let Some(rest) = after_version(line) {
+            let rest = rest.trim_ascii_start();
+            let status = rest.get(..3).and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
+            return Some(Self::Response { status: status.unwrap_or(0) });
+        }
+        let (method, rest) = split_method(line)?;
+        let version = memchr::memrchr2(b' ', b'\t', rest)?;
+        let (target, version) = rest.split_at_checked(version)?;
+        let target = target.trim_ascii();
+        let after = after_version(version.trim_ascii_start())?;
+        (after.is_empty() && !target.is_empty()).then_some(Self::Request { method, target })
+    }
+}
+
+/// Whether bytes are the start of a message, as far as they go.
+pub(super) fn probe(data: &[u8]) -> Probe {
+    let empty = data.iter().take(MAX_EMPTY_BYTES).take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    let data = data.get(empty..).unwrap_or(&[]);
+    match probe_response(data) {
+        Probe::No => probe_request(data),
+        answer => answer,
+    }
+}
+
+/// The same for a response alone.
+pub(super) fn probe_response(data: &[u8]) -> Probe {
+    let start = data.get(..VERSION.len()).unwrap_or(data);
+    if !VERSION.get(..start.len()).is_some_and(|version| version.eq_ignore_ascii_case(start)) {
+        return Probe::No;
+    }
+    match data.get(VERSION.len()) {
+        Some(digit) if digit.is_ascii_digit() => Probe::Yes,
+        Some(_) => Probe::No,
+        None => Probe::Unsure,
+    }
+}
+
+fn probe_request(data: &[u8]) -> Probe {
+    if !may_start(data) {
+        return Probe::No;
+    }
+    if let Some(end) = memchr::memchr(b'\n', data.get(..MAX_PROBE_BYTES).unwrap_or(data)) {
+        return if data.get(..end).and_then(Line::parse).is_some() { Probe::Yes } else { Probe::No };
+    }
+    let target = split_method(data).map(|(method, target)| (method, target.first()));
+    match target {
+        Some((method, Some(b'/' | b'h' | b'H'))) if ONLY_HTTP.iter().any(|m| m.eq_ignore_ascii_case(method)) => {
+            Probe::Yes
+        }
+        _ if data.len() >= MAX_PROBE_BYTES => Probe::No,
+        _ => Probe::Unsure,
+    }
+}
+
+/// Whether the first bytes could still become a message: a token and a blank, or less than that.
+pub(super) fn may_start(data: &[u8]) -> bool {
+    let method = data.iter().take(MAX_METHOD_BYTES + 1).take_while(|byte| is_token(**byte)).count();
+    match data.get(method) {
+        None => method <= MAX_METHOD_BYTES,
+        Some(b' ' | b'\t') => method > 0,
+        // `HTTP/1.1 200`: the slash is in no token.
+        Some(b'/') => probe_response(data) != Probe::No,
+        Some(_) => false,
+    }
+}
+
+/// Where the first `needle` at or after `from` is.
+pub(super) fn find_from(data: &[u8], needle: u8, from: usize) -> Option<usize> {
+    memchr::memchr(needle, data.get(from..)?).map(|at| from + at)
+}
+
+/// The length of the head through its empty line, looking at line ends from `from` on; else where to look next time.
+pub(super) fn find_end(data: &[u8], from: usize) -> Result<usize, usize> {
+    let mut from = from;
+    while let Some(line_end) = find_from(data, b'\n', from) {
+        match data.get(line_end + 1..).unwrap_or(&[]) {
+            [b'\n', ..] => return Ok(line_end + 2),
+            [b'\r', b'\n', ..] => return Ok(line_end + 3),
+            [] | [b'\r'] => return Err(line_end),
+            _ => from = line_end + 1,
+        }
+    }
+    Err(data.len())
+}
+
+/// Header fields that matter here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Name {
+    Host,
+    UserAgent,
+    Referer,
+    Location,
+    ContentLength,
+    TransferEncoding,
+    Expect,
+}
+
+impl Name {
+    fn of(name: &[u8]) -> Option<Self> {
+        let (known, text): (_, &[u8]) = match name.len() {
+            4 => (Self::Host, b"host"),
+            6 => (Self::Expect, b"expect"),
+            7 => (Self::Referer, b"referer"),
+            8 => (Self::Location, b"location"),
+            10 => (Self::UserAgent, b"user-agent"),
+            14 => (Self::ContentLength, b"content-length"),
+            17 => (Self::TransferEncoding, b"transfer-encoding"),
+            _ => return None,
+        };
+        name.eq_ignore_ascii_case(text).then_some(known)
+    }
+}
+
+/// The header lines that matter, in order, values without the blanks around them. Folded lines are not joined: see
+/// [`is_folded`] and [`unfold`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Headers<'a>(pub(super) &'a [u8]);
+
+impl<'a> Headers<'a> {
+    /// The first non-empty value of a field.
+    pub(super) fn first(self, name: Name) -> Option<&'a [u8]> {
+        self.into_iter().find(|(n, value)| *n == name && !value.is_empty()).map(|(_, value)| value)
+    }
+}
+
+impl<'a> Iterator for Headers<'a> {
+    type Item = (Name, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while !self.0.is_empty() {
+            let line_end = memchr::memchr(b'\n', self.0).map_or(self.0.len(), |at| at + 1);
+            let (line, rest) = self.0.split_at_checked(line_end)?;
+            self.0 = rest;
+            // No field that matters has a longer name; blanks may stand before the colon.
+            let name_end = line.iter().take(MAX_NAME_BYTES).position(|byte| *byte == b':');
+            let Some((name, value)) = name_end.and_then(|at| line.split_at_checked(at)) else { continue };
+            if let Some(name) = Name::of(name.trim_ascii()) {
+                return Some((name, value.get(1..).unwrap_or(&[]).trim_ascii()));
+            }
+        }
+        None
+    }
+}
+
+const MAX_NAME_BYTES: usize = 64;
+
+/// Whether a line continues the one before it (`obs-fold`, RFC 9112, 5.2).
+pub(super) fn is_folded(headers: &[u8]) -> bool {
+    memchr::memchr_iter(b'\n', headers).any(|at| matches!(headers.get(at + 1), Some(b' ' | b'\t')))
+}
+
+/// Writes header lines to `out` with each fold and the blanks around it as one space, as RFC 9112, 5.2 has servers do.
+pub(super) fn unfold(headers: &[u8], out: &mut Vec<u8>) {
+    out.clear();
+    for line in headers.split_inclusive(|byte| *byte == b'\n') {
+        if matches!(line.first(), Some(b' ' | b'\t')) && !out.is_empty() {
+            out.truncate(out.trim_ascii_end().len());
+            out.push(b' ');
+            out.extend_from_slice(line.trim_ascii_start());
+        } else {
+            out.extend_from_slice(line);
+        }
+    }
+}
+
+/// What a head says of the body after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Framing {
+    /// `Content-Length`; the first of several.
+    pub(super) length: Option<u64>,
+    /// `Transfer-Encoding` ends in or has `chunked`: goes before the length (RFC 9112, 6.3).
+    pub(super) chunked: bool,
+    /// `Expect: 100-continue`.
+    pub(super) expects_continue: bool,
+}
+
+impl Framing {
+    pub(super) fn of(headers: Headers<'_>) -> Self {
+        let mut framing = Self::default();
+        for (name, value) in headers {
+            match name {
+                Name::ContentLength => framing.length = framing.length.or_else(|| decimal(value)),
+                Name::TransferEncoding => {
+                    let mut codings = value.split(|byte| *byte == b',');
+                    framing.chunked |= codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"chunked"));
+                }
+                Name::Expect => framing.expects_continue |= value.eq_ignore_ascii_case(b"100-continue"),
+                _ => {}
+            }
+        }
+        framing
+    }
+}
+
+/// The size that a chunk-size line declares (RFC 9112, 7.1); extensions are ignored. Saturates.
+pub(super) fn chunk_size(line: &[u8]) -> Option<u64> {
+    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let after = line.get(digits..)?;
+    if digits == 0 || !matches!(after.first(), Some(b'\r' | b'\n' | b';' | b' ' | b'\t')) {
+        return None;
+    }
+    let text = std::str::from_utf8(line.get(..digits)?).ok()?;
+    Some(u64::from_str_radix(text, 16).unwrap_or(u64::MAX))
+}
+
+/// A decimal number, the first of a list of them (RFC 9112, 6.3). Saturates.
+fn decimal(value: &[u8]) -> Option<u64> {
+    let value = value.split(|byte| *byte == b',').next()?.trim_ascii();
+    let text = std::str::from_utf8(value).ok().filter(|_| value.iter().all(u8::is_ascii_digit) && !value.is_empty())?;
+    Some(text.parse().unwrap_or(u64::MAX))
+}
+
+const VERSION: &[u8] = b"HTTP/1.";
+
+/// What follows `HTTP/1.` and the minor version.
+fn after_version(text: &[u8]) -> Option<&[u8]> {
+    let (version, rest) = text.split_at_checked(VERSION.len())?;
+    let (minor, rest) = rest.split_first()?;
+    (version.eq_ignore_ascii_case(VERSION) && minor.is_ascii_digit()).then_some(rest)
+}
+
+fn split_method(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = line.iter().take(MAX_METHOD_BYTES + 1).position(|byte| !is_token(*byte))?;
+    let (method, rest) = line.split_at_checked(end)?;
+    (end > 0 && matches!(rest.first(), Some(b' ' | b'\t'))).then(|| (method, rest.trim_ascii_start()))
+}
+
+/// RFC 9110, 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+/// Methods that no other text protocol (SIP, RTSP, ...) starts a line with: enough to know HTTP by before the line ends.
+const ONLY_HTTP: &[&[u8]] = &[
+    b"GET",
+    b"POST",
+    b"HEAD",
+    b"PUT",
+    b"DELETE",
+    b"PATCH",
+    b"TRACE",
+    b"CONNECT",
+    b"PROPFIND",
+    b"PROPPATCH",
+    b"MKCOL",
+    b"COPY",
+    b"MOVE",
+    b"LOCK",
+    b"UNLOCK",
+    b"SEARCH",
+    b"REPORT",
+];

@@ -1,0 +1,526 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::indicator::{FieldValue, Observable, Value};
+use Direction::{ToOriginator as Down, ToResponder as Up};
+
+const TCP: Hint = Hint { transport: Transport::Tcp, source_port: 40000, destination_port: 8181 };
+const UDP: Hint = Hint { transport: Transport::Udp, source_port: 1900, destination_port: 1900 };
+
+/// What the flow above does: keeps what is not consumed, waits for what is needed, skips, probes anew.
+#[derive(Default)]
+struct Wire {
+    http: Http,
+    identified: bool,
+    pending: [Vec<u8>; 2],
+    need: [usize; 2],
+    skip: [u64; 2],
+    over: [Option<&'static str>; 2],
+    seen: Vec<String>,
+    foreign: Vec<u8>,
+}
+
+impl Wire {
+    fn offer(&mut self, direction: Direction, bytes: &[u8]) {
+        let d = direction.index();
+        let skipped = self.skip[d].min(bytes.len() as u64);
+        self.skip[d] -= skipped;
+        self.pending[d].extend(&bytes[skipped as usize..]);
+        while self.over[d].is_none() && !self.pending[d].is_empty() && self.pending[d].len() >= self.need[d] {
+            if !self.identified {
+                match Http::probe(&self.pending[d], &TCP) {
+                    Probe::Yes => self.identified = true,
+                    Probe::Unsure => return,
+                    Probe::No => return self.foreign.append(&mut self.pending[d]),
+                }
+            }
+            self.need[d] = 0;
+            let seen = &mut self.seen;
+            let progress = self.http.parse(direction, &self.pending[d], &TCP, &mut |o| seen.push(shown(&o)));
+            let offered = self.pending[d].len();
+            match progress {
+                Progress::Consumed { bytes, need } => {
+                    assert!(bytes > 0 || need > offered, "no progress: {progress:?} of {offered}");
+                    self.pending[d].drain(..bytes);
+                    self.need[d] = need;
+                }
+                Progress::Skip(bytes) => {
+                    assert!(bytes > 0);
+                    let here = bytes.min(offered as u64);
+                    self.pending[d].drain(..here as usize);
+                    self.skip[d] = bytes - here;
+                }
+                Progress::Reprobe(bytes) => {
+                    self.pending[d].drain(..bytes);
+                    assert!(bytes > 0 || Http::probe(&self.pending[d], &TCP) != Probe::Yes, "would never end");
+                    (self.http, self.identified, self.need, self.skip) = (Http::default(), false, [0; 2], [0; 2]);
+                }
+                Progress::DoneDirection => self.over[d] = Some("done"),
+                Progress::Done => self.over = [Some("done"); 2],
+                Progress::Stopped(reason) => self.over[d] = Some(reason),
+            }
+        }
+    }
+
+    fn cut(&mut self, direction: Direction) {
+        self.need[direction.index()] = 0;
+        let data = std::mem::take(&mut self.pending[direction.index()]);
+        let seen = &mut self.seen;
+        self.http.cut(direction, &data, &TCP, &mut |o| seen.push(shown(&o)));
+    }
+}
+
+fn text(value: &[u8]) -> String {
+    String::from_utf8_lossy(value).into_owned()
+}
+
+fn shown(o: &Observable<'_>) -> String {
+    match o.value {
+        Value::Addr(addr) => format!("{} {addr}", o.at.0),
+        Value::Endpoint(addr, port, transport) => format!("{} {addr} {port} {:?}", o.at.0, transport.expect("known")),
+        Value::Text(value) if o.kind.name == "url" => format!("{} <{}>", o.at.0, text(value)),
+        Value::Text(value) => format!("{} {}", o.at.0, text(value)),
+    }
+}
+
+fn run(messages: &[(Direction, &str)]) -> Wire {
+    let mut wire = Wire::default();
+    for (direction, bytes) in messages {
+        wire.offer(*direction, bytes.as_bytes());
+    }
+    wire
+}
+
+/// What is seen of these messages, which must not depend on how they are cut into segments.
+fn seen(messages: &[(Direction, &str)]) -> Vec<String> {
+    let whole = run(messages);
+    for (cut, (_, message)) in messages.iter().enumerate() {
+        for at in 1..message.len() {
+            let mut wire = Wire::default();
+            for (n, (direction, bytes)) in messages.iter().enumerate() {
+                let (a, b) = bytes.as_bytes().split_at(if n == cut { at } else { 0 });
+                wire.offer(*direction, a);
+                wire.offer(*direction, b);
+            }
+            assert_eq!(wire.seen, whole.seen, "message {cut} cut at {at}");
+        }
+    }
+    let mut bytewise = Wire::default();
+    for (direction, bytes) in messages {
+        bytes.as_bytes().chunks(1).for_each(|byte| bytewise.offer(*direction, byte));
+    }
+    assert_eq!(bytewise.seen, whole.seen, "byte by byte");
+    assert_eq!(bytewise.over, whole.over);
+    whole.seen
+}
+
+fn seen_up(request: &str) -> Vec<String> {
+    seen(&[(Up, request)])
+}
+
+fn seen_udp(datagram: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    assert_eq!(Http::probe(datagram.as_bytes(), &UDP), Probe::Yes);
+    Http::default().parse(Up, datagram.as_bytes(), &UDP, &mut |o| found.push(shown(&o)));
+    found
+}
+
+#[test]
+fn the_state_is_small() {
+    assert!(size_of::<Http>() <= 56, "{}", size_of::<Http>());
+}
+
+#[test]
+fn a_request_shows_url_host_agent_and_referrer() {
+    let request = "GET /a/B?c=d HTTP/1.1\r\nHost: Evil.example:8080\r\nUser-Agent: Mozilla/5.0 (x; y)\r\nAccept: */*\r\n\
+        Referer: https://ref.example/from\r\n\r\n";
+    assert_eq!(
+        seen_up(request),
+        [
+            "url.full <http://Evil.example:8080/a/B?c=d>",
+            "url.domain Evil.example",
+            "user_agent.original Mozilla/5.0 (x; y)",
+            "http.request.referrer <https://ref.example/from>",
+            "http.request.referrer ref.example",
+        ]
+    );
+    let mut with = Vec::new();
+    Http::default().parse(Up, request.as_bytes(), &TCP, &mut |o| {
+        with.push(
+            o.with
+                .iter()
+                .map(|f| match f.value {
+                    FieldValue::Text(value) => format!("{}={}", f.path.0, text(value)),
+                    FieldValue::Word(word) => format!("{}={word}", f.path.0),
+                    FieldValue::Number(number) => format!("{}={number}", f.path.0),
+                })
+                .collect::<Vec<_>>()
+                .join(" "),
+        );
+    });
+    assert_eq!(
+        with[4],
+        "http.request.method=GET user_agent.original=Mozilla/5.0 (x; y) url.full=http://Evil.example:8080/a/B?c=d url.domain=Evil.example"
+    );
+}
+
+#[test]
+fn a_response_shows_where_it_points() {
+    assert_eq!(
+        seen(&[
+            (Up, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+            (Down, "HTTP/1.1 302 Found\r\nlocation:http://192.0.2.9/x\r\nContent-Length: 0\r\n\r\n")
+        ]),
+        [
+            "url.full <http://a/>",
+            "url.domain a",
+            "http.response.headers.location <http://192.0.2.9/x>",
+            "http.response.headers.location 192.0.2.9 80 Tcp"
+        ]
+    );
+    assert_eq!(run(&[(Down, "HTTP/1.1 302 Found\r\nLocation: /here\r\nContent-Length: 0\r\n\r\n")]).seen, [""; 0]);
+    assert_eq!(
+        run(&[(Down, "HTTP/1.1 302 Found\r\nLocation: //b.example/here\r\nContent-Length: 0\r\n\r\n")]).seen,
+        ["http.response.headers.location <//b.example/here>", "http.response.headers.location b.example"]
+    );
+}
+
+#[test]
+fn what_servers_accept_is_seen() {
+    let host_only = ["url.full <http://evil.example/>", "url.domain evil.example"];
+    for request in [
+        "GET / HTTP/1.1\r\nhost: evil.example\r\n\r\n",
+        "GET / HTTP/1.1\r\nHOST:evil.example\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost : evil.example\r\n\r\n",
+        "GET / HTTP/1.1\r\n Host: evil.example\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost:\t evil.example \t\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost:\r\n evil.example\r\n\r\n",
+        "GET / HTTP/1.1\nHost: evil.example\n\n",
+        "GET / HTTP/1.1\nHost: evil.example\n\r\n",
+        "GET / HTTP/1.1\r\nA: b\nHost: evil.example\r\n\n",
+        "\r\n\r\nGET / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+        "\nGET / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+        "get / http/1.1\r\nHost: evil.example\r\n\r\n",
+        "GET  /  HTTP/1.1 \r\nHost: evil.example\r\n\r\n",
+        "GET\t/\tHTTP/1.1\r\nHost: evil.example\r\n\r\n",
+        "GET / HTTP/1.0\r\nHost: evil.example\r\n\r\n",
+        "X-CUSTOM_method / HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+        "PROPFIND / HTTP/1.1\r\nDepth: 1\r\nHost: evil.example\r\n\r\n",
+        "GET / HTTP/1.1\r\nno colon\r\n: x\r\nHost: evil.example\r\n\r\n",
+    ] {
+        assert_eq!(seen_up(request), host_only, "{request:?}");
+    }
+    for (line, url) in [
+        ("GET /a b c HTTP/1.1", "http://evil.example/a b c"),
+        ("GET path HTTP/1.1", "http://evil.example/path"),
+        ("GET ?q HTTP/1.1", "http://evil.example/?q"),
+        ("OPTIONS * HTTP/1.1", "http://evil.example*"),
+        ("GET /\u{fc} HTTP/1.1", "http://evil.example/\u{fc}"),
+    ] {
+        let request = format!("{line}\r\nHost: evil.example\r\n\r\n");
+        assert_eq!(seen_up(&request), [format!("url.full <{url}>"), "url.domain evil.example".into()], "{line}");
+    }
+}
+
+#[test]
+fn every_host_is_seen() {
+    assert_eq!(
+        seen_up("GET http://a.example/p HTTP/1.1\r\nHost: b.example\r\nHost: B.example\r\nHost: c.example\r\n\r\n"),
+        [
+            "url.full <http://a.example/p>",
+            "url.domain a.example",
+            "url.full <http://b.example/p>",
+            "url.domain b.example",
+            "url.full <http://c.example/p>",
+            "url.domain c.example",
+        ]
+    );
+    assert_eq!(seen_up("GET https://a.example/p HTTP/1.1\r\nHost: a.example:443\r\n\r\n").len(), 2, "the same one");
+    for (host, shown) in [
+        ("192.0.2.1", "192.0.2.1 80 Tcp"),
+        ("192.0.2.1:5800", "192.0.2.1 5800 Tcp"),
+        ("[2001:db8::1]:81", "2001:db8::1 81 Tcp"),
+        ("[::ffff:192.0.2.1]", "192.0.2.1 80 Tcp"),
+        ("a.example:", "a.example"),
+    ] {
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        assert_eq!(seen_up(&request), [format!("url.full <http://{host}/>"), format!("url.domain {shown}")]);
+    }
+    assert_eq!(seen_up("GET / HTTP/1.1\r\nHost: http://a.example/\r\n\r\n")[1], "url.domain a.example");
+    assert_eq!(seen_up("GET / HTTP/1.0\r\nUser-Agent: x\r\n\r\n"), ["user_agent.original x"]);
+    assert_eq!(seen_up("GET / HTTP/1.1\r\nHost: \r\nUser-Agent: \r\n\r\n"), [""; 0]);
+}
+
+#[test]
+fn folded_lines_are_joined() {
+    assert_eq!(
+        seen_up("GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: one \r\n\t  two\r\n three\r\nX: y\r\n\r\n"),
+        ["url.full <http://a/>", "url.domain a", "user_agent.original one two three"]
+    );
+}
+
+#[test]
+fn pipelined_requests_and_bodies_of_every_framing() {
+    let up = "POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nGET /GET /2 HTTP/1.1\r\nHost: a\r\n\r\n\
+        PUT /3 HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n\
+        5;x=y\r\nGET /\r\n00A \r\n0123456789\r\n0\r\nTrailer: x\r\n\r\nGET /4 HTTP/1.1\r\nHost: a\r\n\r\n";
+    let down = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcHTTP/1.1 304 Not Modified\r\n\
+        Content-Length: 30\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n\
+        HTTP/1.1 301 Moved\r\nLocation: http://b/\r\n\r\nHTTP/1.1 302 In the body\r\nLocation: http://c/\r\n\r\n";
+    let expected = [
+        "url.full <http://a/1>",
+        "url.domain a",
+        "url.full <http://a/2>",
+        "url.domain a",
+        "url.full <http://a/3>",
+        "url.domain a",
+        "url.full <http://a/4>",
+        "url.domain a",
+        "http.response.headers.location <http://b/>",
+        "http.response.headers.location b",
+    ];
+    assert_eq!(seen(&[(Up, up), (Down, down)]), expected);
+    let wire = run(&[(Up, up), (Down, down)]);
+    assert_eq!(wire.over, [None, Some("done")], "a body till the end of the connection");
+    assert!(wire.foreign.is_empty());
+}
+
+#[test]
+fn a_long_body_is_skipped_not_offered() {
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\nbody";
+    let progress = Http::default().parse(Up, head, &TCP, &mut |_| {});
+    assert_eq!(progress, Progress::Skip(head.len() as u64 - 4 + 99_999_999_999));
+    for size in ["99999999999999999999999", "ffffffffffffffffffff"] {
+        let head = format!(
+            "POST / HTTP/1.1\r\nContent-Length: {size}\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\nx"
+        );
+        assert_eq!(Http::default().parse(Up, head.as_bytes(), &TCP, &mut |_| {}), Progress::Skip(u64::MAX));
+    }
+}
+
+#[test]
+fn heads_answer_without_a_body() {
+    let next = "HTTP/1.1 302 Found\r\nLocation: http://b/\r\nContent-Length: 0\r\n\r\n";
+    let found = ["http.response.headers.location <http://b/>", "http.response.headers.location b"];
+    for bodiless in ["200 OK\r\nContent-Length: 500", "200 OK", "200 OK\r\nTransfer-Encoding: chunked"] {
+        let down = format!("HTTP/1.1 {bodiless}\r\n\r\n{next}");
+        let both = "HEAD / HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n";
+        assert_eq!(seen(&[(Up, both), (Down, &down)]), found, "asked by HEAD: {bodiless}");
+        assert_eq!(seen(&[(Down, &down)]), found, "one direction only: {bodiless}");
+    }
+    let with_body = format!("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nHTTP{next}");
+    assert_eq!(seen(&[(Down, &with_body)]), found, "a body that only begins like a response");
+    let many = format!("{}HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{next}", "HTTP/1.1 204 No\r\n\r\n".repeat(20));
+    let heads = "HEAD / HTTP/1.1\r\n\r\n".repeat(22);
+    assert_eq!(run(&[(Up, &heads), (Down, &many)]).seen, found, "more requests than are remembered");
+}
+
+#[test]
+fn a_declined_body_is_not_awaited() {
+    let request = "PUT /1 HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\r\n";
+    let next = "GET /2 HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert_eq!(seen(&[(Up, request), (Up, next)]).len(), 4);
+    let body = format!("{}{next}", "x".repeat(100));
+    assert_eq!(seen(&[(Up, request), (Up, &body)]).len(), 4);
+}
+
+#[test]
+fn a_tunnel_or_upgrade_is_probed_anew() {
+    let tls = "\x16\x03\x01\x02\x00\x01hello";
+    let connect = "CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example:443\r\n\r\n";
+    let ok = "HTTP/1.0 200 Connection established\r\n\r\n";
+    for messages in [
+        &[(Up, connect), (Down, ok), (Up, tls)][..],
+        &[(Up, connect), (Up, tls), (Down, ok)],
+        &[
+            (Up, connect),
+            (Down, "HTTP/1.1 407 Proxy\r\nContent-Length: 2\r\n\r\nno"),
+            (Up, connect),
+            (Down, ok),
+            (Up, tls),
+        ],
+    ] {
+        let wire = run(messages);
+        assert_eq!(wire.seen[0], "url.domain evil.example");
+        assert!(!wire.seen.iter().any(|s| s.contains('<')), "{:?}", wire.seen);
+        assert!(wire.foreign.starts_with(tls.as_bytes()), "{:?}", text(&wire.foreign));
+    }
+    let inner = "GET /in HTTP/1.1\r\nHost: in.example\r\n\r\n";
+    assert_eq!(
+        seen(&[(Up, connect), (Down, ok), (Up, inner)])[1..],
+        ["url.full <http://in.example/in>", "url.domain in.example"]
+    );
+    assert_eq!(run(&[(Down, ok), (Down, tls)]).foreign, tls.as_bytes(), "one direction only");
+    let upgrade = "GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n";
+    let switched = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n\u{1}frame";
+    let wire = run(&[(Up, upgrade), (Down, switched), (Up, "\u{2}frame")]);
+    assert_eq!((wire.seen.len(), wire.foreign.as_slice()), (2, &b"\x01frame\x02frame"[..]));
+}
+
+#[test]
+fn only_http_1_is_recognised() {
+    for (data, answer) in [
+        ("GET /", Probe::Yes),
+        ("GET http://x", Probe::Yes),
+        ("GET / HTTP/1.1\r\n", Probe::Yes),
+        ("HTTP/1.1", Probe::Yes),
+        ("http/1.0 200", Probe::Yes),
+        ("\r\nPOST /x", Probe::Yes),
+        ("M-SEARCH * HTTP/1.1\r\n", Probe::Yes),
+        ("x / HTTP/1.1\n", Probe::Yes),
+        ("", Probe::Unsure),
+        ("\r\n", Probe::Unsure),
+        ("G", Probe::Unsure),
+        ("HTTP/", Probe::Unsure),
+        ("HTTP/1.", Probe::Unsure),
+        ("PRI * HT", Probe::Unsure),
+        ("OPTIONS /x", Probe::Unsure),
+        ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Probe::No),
+        ("HTTP/2 200", Probe::No),
+        ("HTTP/x", Probe::No),
+        ("OPTIONS rtsp://a/b RTSP/1.0\r\n", Probe::No),
+        ("INVITE sip:a@b SIP/2.0\r\n", Probe::No),
+        ("SSH-2.0-OpenSSH_9.0\r\n", Probe::No),
+        ("EHLO a.example\r\n", Probe::No),
+        ("GET /\r\n", Probe::No),
+        ("GET / HTTP/1.1 x\r\n", Probe::No),
+        ("\x16\x03\x01", Probe::No),
+        ("ICY 200 OK\r\n", Probe::No),
+        (" GET / HTTP/1.1", Probe::No),
+    ] {
+        assert_eq!(Http::probe(data.as_bytes(), &TCP), answer, "{data:?}");
+    }
+    assert_eq!(Http::probe(b"AN-ENDLESS-WORD-THAT-IS-NO-METHOD-AT-ALL", &TCP), Probe::No);
+    assert_eq!(Http::probe(&[b"X ".as_slice(), &[b'a'; 3000]].concat(), &TCP), Probe::No);
+    assert_eq!(Http::probe(b"M-SEARCH * HT", &UDP), Probe::No);
+}
+
+#[test]
+fn ssdp_is_seen() {
+    assert_eq!(
+        seen_udp(
+            "NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nLOCATION: http://192.0.2.7:49152/desc.xml\r\nUSER-AGENT: x/1\r\n"
+        ),
+        [
+            "url.full <http://239.255.255.250:1900*>",
+            "url.domain 239.255.255.250 1900 Udp",
+            "http.request.headers.location <http://192.0.2.7:49152/desc.xml>",
+            "http.request.headers.location 192.0.2.7 49152 Tcp",
+            "user_agent.original x/1",
+        ]
+    );
+    assert_eq!(
+        seen_udp("HTTP/1.1 200 OK\r\nST: x\r\nUser-Agent: y\r\nLocation: http://a.example/d\r\n\r\n"),
+        [
+            "user_agent.original y",
+            "http.response.headers.location <http://a.example/d>",
+            "http.response.headers.location a.example"
+        ]
+    );
+    assert_eq!(seen_udp("M-SEARCH * HTTP/1.1\r\nHost: a")[1], "url.domain a", "a datagram ends where it ends");
+}
+
+#[test]
+fn an_overlong_head_shows_what_is_whole() {
+    let request = format!("GET /x HTTP/1.1\r\nHost: a.example\r\nX: {}", "y".repeat(MAX_HEAD_BYTES));
+    let wire = run(&[(Up, &request)]);
+    assert_eq!(wire.seen, ["url.full <http://a.example/x>", "url.domain a.example"]);
+    assert_eq!(wire.over[0], Some("http_head_too_long"));
+    let line = format!("GET /{}", "y".repeat(MAX_HEAD_BYTES));
+    assert_eq!(run(&[(Up, &line)]).over[0], Some("http_head_too_long"));
+}
+
+#[test]
+fn a_cut_head_shows_its_whole_lines() {
+    let mut wire = run(&[(Up, "GET /x HTTP/1.1\r\nHost: a.example\r\nReferer: http://google.co")]);
+    assert!(wire.seen.is_empty());
+    wire.cut(Up);
+    assert_eq!(wire.seen, ["url.full <http://a.example/x>", "url.domain a.example"]);
+    assert_eq!(wire.http.gap(Up, 100), AfterGap::Probe);
+    wire.offer(Up, b"GET /y HTTP/1.1\r\nHost: b.example\r\n\r\n");
+    assert_eq!(wire.seen[2..], ["url.full <http://b.example/y>", "url.domain b.example"]);
+
+    let mut wire = run(&[(Up, "GET /x HTTP/1.1\r\nHost: a.exam")]);
+    wire.cut(Up);
+    assert!(wire.seen.is_empty(), "half a name is another name");
+}
+
+#[test]
+fn a_gap_forgets_what_was_asked() {
+    let mut wire = run(&[(Up, "GET / HTTP/1.1\r\n\r\n")]);
+    wire.http.gap(Down, 1);
+    wire.offer(Down, b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nHTTP/1.1 302 F\r\nLocation: http://b/\r\n\r\n");
+    assert_eq!(wire.seen.len(), 2, "the lost response may have been the one to GET");
+}
+
+#[test]
+fn lost_framing_is_found_again() {
+    let up = "GET /1 HTTP/1.1\r\nHost: a\r\n\r\n";
+    let wire = run(&[(Up, up), (Up, "\x00garbage"), (Up, up)]);
+    assert_eq!(wire.seen.len(), 4);
+    assert_eq!(wire.foreign, b"\x00garbage");
+    let bad_chunk = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabcHTTP/1.1 302 F\r\nLocation: http://b/\r\nContent-Length: 0\r\n\r\n";
+    assert_eq!(seen(&[(Up, up), (Down, bad_chunk)]).len(), 4, "a chunk that a response follows");
+    let no_last_line =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nHTTP/1.1 302 F\r\nLocation: http://b/\r\n\r\n";
+    assert_eq!(seen(&[(Up, up), (Down, no_last_line)]).len(), 4, "a last chunk without its empty line");
+    let long_line = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;{}", "x".repeat(5000));
+    assert!(!run(&[(Up, up), (Down, &long_line)]).foreign.is_empty(), "an endless chunk extension");
+}
+
+#[test]
+fn a_head_in_tiny_segments_is_scanned_once() {
+    let request = format!("GET /{} HTTP/1.1\r\n{}", "a".repeat(3000), "X: y\r\n".repeat(5000));
+    let mut http = Http::default();
+    for length in 1..=request.len() {
+        let progress = http.parse(Up, &request.as_bytes()[..length], &TCP, &mut |_| {});
+        assert_eq!(progress, Progress::Consumed { bytes: 0, need: length + 1 });
+        assert!(
+            http.halves[0].scanned as usize + 3 > length,
+            "{length} bytes, {} of them scanned",
+            http.halves[0].scanned
+        );
+    }
+}
+
+fn mutated() -> impl Strategy<Value = Vec<u8>> {
+    let sample = prop_oneof![
+        Just(
+            "POST http://a.example:80/x HTTP/1.1\r\nHost: [2001:db8::1]:8\r\nUser-Agent: a\r\n b\r\nContent-Length: 4\r\n\r\nbodyGET / HTTP/1.1\r\n\r\n"
+        ),
+        Just(
+            "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nLocation: http://b/\r\n\r\n3\r\nabc\r\n0\r\n\r\nHTTP/1.1 204 x\r\n\r\n"
+        ),
+        Just("CONNECT a:443 HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 20\r\n\r\nGET / HTTP/1.1\r\n\r\n"),
+    ];
+    let edits = proptest::collection::vec((any::<prop::sample::Index>(), any::<Option<u8>>()), 0..6);
+    (sample, edits).prop_map(|(sample, edits)| {
+        let mut bytes = sample.as_bytes().to_vec();
+        for (at, edit) in edits {
+            let at = at.index(bytes.len());
+            match edit {
+                Some(byte) => bytes[at] = byte,
+                None if bytes.len() > 1 => drop(bytes.remove(at)),
+                None => {}
+            }
+        }
+        bytes
+    })
+}
+
+proptest! {
+    #[test]
+    fn hostile_bytes_end_in_progress(
+        segments in proptest::collection::vec((any::<bool>(), prop_oneof![mutated(), proptest::collection::vec(any::<u8>(), 0..40)]), 0..6),
+        size in 1..60usize,
+    ) {
+        let mut wire = Wire::default();
+        for (up, bytes) in &segments {
+            let direction = if *up { Up } else { Down };
+            bytes.chunks(size).for_each(|part| wire.offer(direction, part));
+            let _ = Http::default().parse(direction, bytes, &UDP, &mut |_| {});
+        }
+        wire.cut(Up);
+        wire.cut(Down);
+    }
+}

@@ -1,0 +1,179 @@
+use proptest::prelude::*;
+
+use super::super::testing::{Hello, Stream, same_in_any_segments, tcp, text_with_fields};
+use super::*;
+
+const UP: Direction = Direction::ToResponder;
+
+fn hint() -> Hint {
+    tcp(50_000, 8443)
+}
+
+fn run(data: &[u8]) -> (Vec<String>, Option<Progress>) {
+    let stream = Stream::<Tls>::of(UP, hint(), data, &[]);
+    (stream.seen, stream.ended)
+}
+
+fn application_data() -> Vec<u8> {
+    [&[23, 3, 3, 0, 40][..], &[0xee; 40]].concat()
+}
+
+#[test]
+fn name_and_fingerprints_in_order() {
+    let seen = same_in_any_segments::<Tls>(UP, hint(), &Hello::browser().records(16_384));
+    assert_eq!(seen.len(), 3);
+    assert_eq!(seen[0], "domain-name tls.client.server_name www.example.com");
+    assert!(seen[1].starts_with("ja3 tls.client.ja3 "));
+    assert_eq!(seen[2], "ja4 tls.client.ja4 t13d1516h2_8daaf6152771_e5627efa2ab1");
+}
+
+#[test]
+fn everything_known_goes_with_each() {
+    let mut all = Vec::new();
+    let hello = Hello::browser().records(16_384);
+    Tls::default().parse(UP, &hello, &hint(), &mut |o| all.push(text_with_fields(&o)));
+    assert_eq!(all.len(), 3);
+    for one in all {
+        assert!(
+            one.contains(" tls.client.server_name=www.example.com tls.client.alpn=h2,http/1.1 tls.client.ja3="),
+            "{one}"
+        );
+        assert!(one.ends_with(" tls.client.ja4=t13d1516h2_8daaf6152771_e5627efa2ab1"), "{one}");
+    }
+}
+
+#[test]
+fn split_over_records_reads_the_same() {
+    let whole = run(&Hello::browser().records(16_384));
+    for size in [1, 2, 3, 4, 5, 100, 333] {
+        assert_eq!(run(&Hello::browser().records(size)), whole, "records of {size}");
+    }
+    assert_eq!(same_in_any_segments::<Tls>(UP, hint(), &Hello::browser().records(3)), whole.0);
+}
+
+#[test]
+fn post_quantum_sizes_fit_and_no_more() {
+    let padded = |bytes: usize| {
+        let mut hello = Hello::browser();
+        hello.extensions.push((0x15, vec![0; bytes]));
+        hello.records(16_384)
+    };
+    assert_eq!(run(&padded(20_000)).0.len(), 3);
+    assert_eq!(run(&padded(40_000)), (vec![], Some(Progress::Stopped("TLS ClientHello too long"))));
+}
+
+#[test]
+fn tiny_records_are_not_walked_for_each_of_them() {
+    let mut hello = Hello::browser();
+    hello.extensions.push((0x15, vec![0; 9_000]));
+    let data = hello.records(1);
+    let mut stream = Stream::<Tls>::new(UP, hint());
+    data.iter().for_each(|byte| stream.push(&[*byte]));
+    assert_eq!(stream.seen.len(), 3);
+    assert!(stream.calls < 100, "{} calls", stream.calls);
+    let endless = Hello { extensions: vec![(0x15, vec![0; 30_000])], ..Hello::browser() }.records(1);
+    let stream = Stream::<Tls>::of(UP, hint(), &endless, &(0..150).map(|i| i * 1_400).collect::<Vec<_>>());
+    assert_eq!(stream.ended, Some(Progress::Stopped("TLS ClientHello in too many records")));
+}
+
+#[test]
+fn a_retried_hello_is_seen_too() {
+    let first = Hello::browser().records(16_384);
+    let middlebox = [20, 3, 3, 0, 1, 1];
+    let mut second = Hello::browser();
+    second.extensions[2] = Hello::server_name(b"second.example");
+    let data = [&first[..], &middlebox, &second.records(200), &application_data()].concat();
+    let seen = same_in_any_segments::<Tls>(UP, hint(), &data);
+    assert_eq!(seen.len(), 6);
+    assert_eq!(seen[3], "domain-name tls.client.server_name second.example");
+    assert_eq!(run(&data).1, Some(Progress::DoneDirection));
+}
+
+#[test]
+fn nothing_else_is_of_interest() {
+    let server_hello = [22, 3, 3, 0, 40, 2, 0, 0, 36];
+    for data in [&server_hello[..], &application_data(), &[21, 3, 1, 0, 2, 2, 40], &[20, 3, 3, 0, 1, 1]] {
+        assert_eq!(Tls::probe(data, &hint()), Probe::Yes);
+        assert_eq!(run(data), (vec![], Some(Progress::DoneDirection)));
+    }
+}
+
+#[test]
+fn an_address_as_server_name_is_an_address() {
+    for (name, expected) in [
+        (&b"192.0.2.7"[..], "ipv4-addr tls.client.server_name 192.0.2.7"),
+        (b"2001:db8::1", "ipv6-addr tls.client.server_name 2001:db8::1"),
+        (b"[2001:db8::1]", "ipv6-addr tls.client.server_name 2001:db8::1"),
+        (b"1.2.3.example", "domain-name tls.client.server_name 1.2.3.example"),
+    ] {
+        let hello = Hello { extensions: vec![Hello::server_name(name)], ..Hello::default() };
+        assert_eq!(run(&hello.records(16_384)).0[0], expected);
+    }
+}
+
+#[test]
+fn a_name_before_damage_is_seen_but_no_fingerprint() {
+    let mut hello =
+        Hello { extensions: vec![Hello::server_name(b"a.example"), Hello::groups(&[23])], ..Hello::default() };
+    hello.extensions[1].1[1] = 200;
+    let (seen, ended) = run(&hello.records(16_384));
+    assert_eq!(seen, ["domain-name tls.client.server_name a.example"]);
+    assert_eq!(ended, Some(Progress::Stopped("malformed extensions of a ClientHello")));
+}
+
+#[test]
+fn empty_and_overlong_names_are_none() {
+    for extension in [(0, vec![]), Hello::server_name(b""), Hello::server_name(&[b'a'; 256])] {
+        let hello = Hello { extensions: vec![extension], ..Hello::default() };
+        let (seen, ended) = run(&hello.records(16_384));
+        assert_eq!(seen.len(), 2, "{seen:?}");
+        assert!(seen[1].starts_with("ja4 tls.client.ja4 t12d0001"));
+        assert_eq!(ended, None);
+    }
+}
+
+#[test]
+fn probe_is_sure_with_six_bytes() {
+    let hello = Hello::browser().records(16_384);
+    for length in 0..6 {
+        assert_eq!(Tls::probe(&hello[..length], &hint()), Probe::Unsure, "{length}");
+    }
+    assert_eq!(Tls::probe(&hello[..6], &hint()), Probe::Yes);
+    for foreign in
+        [&b"GET / HTTP/1.1\r\n"[..], b"\x16\x04\x01\x00\x05\x01", b"\x16\x03\x01\x00\x00\x01", b"\x17\x03\x03\x00\x05x"]
+    {
+        assert_eq!(Tls::probe(foreign, &hint()), Probe::No, "{foreign:?}");
+    }
+    // A record that another one should follow.
+    assert_eq!(Tls::probe(b"\x16\x03\x01\x00\x01\x01GET", &hint()), Probe::No);
+}
+
+proptest! {
+    #[test]
+    fn segments_and_records_do_not_matter(size in 1usize..600, cuts in prop::collection::vec(0usize..3_000, 0..6)) {
+        let mut cuts = cuts;
+        cuts.sort_unstable();
+        let data = [&Hello::browser().records(size)[..], &application_data()].concat();
+        let split = Stream::<Tls>::of(UP, hint(), &data, &cuts);
+        let whole = run(&[&Hello::browser().records(16_384)[..], &application_data()].concat());
+        prop_assert_eq!((split.seen, split.ended), whole);
+    }
+
+    #[test]
+    fn never_panics(data in prop::collection::vec(any::<u8>(), 0..200), cuts in prop::collection::vec(0usize..200, 0..3)) {
+        let hello = [&[22, 3, 1, 0, 150, 1, 0, 0, 146][..], &data].concat();
+        Stream::<Tls>::of(UP, hint(), &hello, &cuts);
+        Stream::<Tls>::of(UP, hint(), &data, &cuts);
+        Tls::probe(&data, &hint());
+    }
+
+    #[test]
+    fn damage_never_panics(at in 0usize..600, with in 1u8.., size in 100usize..600) {
+        let mut data = Hello::browser().records(size);
+        if let Some(byte) = data.get_mut(at) {
+            *byte ^= with;
+        }
+        let (seen, _) = run(&data);
+        prop_assert!(seen.len() <= 6);
+    }
+}

@@ -1,0 +1,35 @@
+//! Alerts out: one file a format, one line each in [`FORMATS`]. A sink writes what it is given, in the order it is given.
+
+pub mod csv;
+pub mod ecs;
+pub mod table;
+
+use std::io;
+
+use crate::alert::Alert;
+
+/// Where alerts go.
+pub trait Sink: Send {
+    /// Writes one alert.
+    ///
+    /// # Errors
+    /// What the writer below says.
+    fn write(&mut self, alert: &Alert) -> io::Result<()>;
+
+    /// Writes what a format ends with, and everything still buffered.
+    ///
+    /// # Errors
+    /// What the writer below says.
+    fn finish(&mut self) -> io::Result<()>;
+}
+
+/// An output format.
+pub struct Format {
+    /// What `--format` calls it.
+    pub name: &'static str,
+    /// Makes a sink over a writer.
+    pub open: fn(Box<dyn io::Write + Send>) -> Box<dyn Sink>,
+}
+
+/// Every output format.
+pub static FORMATS: &[&Format] = &[&ecs::FORMAT, &table::FORMAT, &csv::FORMAT];
