@@ -204,7 +204,7 @@ def bench(capture, feeds, args, empty, label=None):
     name = label or pathlib.Path(capture).name
     print(f"\n{name}: {count or '?'} packets, {os.path.getsize(capture)} bytes; medians, CPU = user + system, measured by python3 wait4")
     show(table)
-    if args.record:
+    if not args.no_record:
         record(table, name, " ".join(pathlib.Path(feed).name for feed in feeds))
     return {tool.name: tool for tool in todo}, count
 
@@ -234,7 +234,7 @@ def arguments():
     ask.add_argument("--threads", default="1,2", type=lambda text: [int(word) for word in text.split(",")])
     ask.add_argument("--flood", nargs="?", type=int, const=FLOOD_FLOWS)
     ask.add_argument("--picket", default=str(ROOT / "target/release/picket"))
-    for flag in ("--quick", "--no-build", "--record"):
+    for flag in ("--quick", "--no-build", "--no-record"):
         ask.add_argument(flag, action="store_true")
     args = ask.parse_args()
     if args.flood is None and not args.words:

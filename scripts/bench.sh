@@ -3,7 +3,8 @@
 #
 #   scripts/bench.sh CAPTURE [FEED..]              feeds: given, or a generated one of 1.46 million entries
 #   scripts/bench.sh --flood [FLOWS] [FEED..]      on a generated SYN flood (4 million flows) instead, and on its first half million
-#   options: --rounds N (5)   --quick (no slow tools; --flood implies it)   --no-build   --record (write benches/record/<arch>/<date>.csv)
+#   Writes benches/record/<arch>/<date>.csv too.
+#   options: --rounds N (5)   --quick (no slow tools; --flood implies it)   --no-build   --no-record
 #
 # The measuring itself is scripts/bench.py: python3 with nothing but its standard library (os.wait4 gives each child's CPU and peak memory).
 set -euo pipefail

@@ -1,0 +1,7 @@
+//! Any bytes as a plain list.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use picket_fuzz::feeds;
+
+fuzz_target!(|data: &[u8]| feeds::load(feeds::PLAIN, data));

@@ -1,0 +1,98 @@
+//! Bytes as what a protocol parser is offered.
+
+use picket::flow::Direction;
+use picket::indicator::{Observable, Transport, Value};
+use picket::proto::{AfterGap, Hint, Parser, Probe, Progress};
+
+/// The bytes as a stream cut into pieces, with gaps, and as datagrams: both as `data` chooses.
+pub fn stream_and_datagrams<P: Parser>(data: &[u8]) {
+    let Some((&ways, rest)) = data.split_first() else { return };
+    let port = [53, 443, 80, 5353, 5355, 40000][usize::from(ways >> 2) % 6];
+    let transport = if ways & 1 == 0 { Transport::Tcp } else { Transport::Udp };
+    let hint = Hint { transport, source_port: 40000, destination_port: port };
+    let _ = P::probe(rest, &hint);
+    let mut parser = P::default();
+    if transport == Transport::Udp {
+        for (number, datagram) in pieces(rest).into_iter().enumerate() {
+            if P::probe(datagram, &hint) == Probe::Yes {
+                check(parser.parse(way(number), datagram, &hint, &mut seen), datagram.len());
+            }
+        }
+        return;
+    }
+    stream(&mut parser, &pieces(rest), &hint);
+}
+
+/// Cut where the bytes themselves say: a byte of the first half's stride gives the length of the next piece.
+fn pieces(data: &[u8]) -> Vec<&[u8]> {
+    let (mut out, mut rest) = (Vec::new(), data);
+    while let Some(&first) = rest.first() {
+        let length = (usize::from(first) * 3 + 1).min(rest.len());
+        let (piece, after) = rest.split_at(length);
+        out.push(piece);
+        rest = after;
+    }
+    out
+}
+
+fn way(number: usize) -> Direction {
+    if number % 3 == 2 { Direction::ToOriginator } else { Direction::ToResponder }
+}
+
+/// Offers pieces as the pipeline does: what was not consumed is offered again with what follows, what is skipped never.
+fn stream<P: Parser>(parser: &mut P, pieces: &[&[u8]], hint: &Hint) {
+    let (mut held, mut skip, mut done) = ([Vec::new(), Vec::new()], [0_u64; 2], [false; 2]);
+    for (number, piece) in pieces.iter().enumerate() {
+        let direction = way(number);
+        let side = direction.index();
+        if piece.len() % 97 == 13 {
+            done[side] |= parser.gap(direction, 7) == AfterGap::Probe;
+            held[side].clear();
+        }
+        held[side].extend_from_slice(piece);
+        while !done[side] && !held[side].is_empty() {
+            let skipped = skip[side].min(held[side].len() as u64);
+            held[side].drain(..skipped as usize);
+            skip[side] -= skipped;
+            if held[side].is_empty() {
+                break;
+            }
+            let progress = parser.parse(direction, &held[side], hint, &mut seen);
+            check(progress, held[side].len());
+            match progress {
+                Progress::Consumed { bytes, .. } => {
+                    held[side].drain(..bytes);
+                    if bytes == 0 {
+                        break;
+                    }
+                }
+                Progress::Skip(bytes) => {
+                    skip[side] = bytes;
+                    if bytes == 0 {
+                        break;
+                    }
+                }
+                Progress::DoneDirection | Progress::Stopped(_) => done[side] = true,
+                Progress::Done => return,
+            }
+        }
+        if held[side].len() > P::MAX_PENDING_BYTES + piece.len() {
+            done[side] = true;
+        }
+    }
+}
+
+fn check(progress: Progress, offered: usize) {
+    if let Progress::Consumed { bytes, .. } = progress {
+        assert!(bytes <= offered, "consumed {bytes} of {offered}");
+    }
+}
+
+/// Observables are looked at, as a matcher would.
+fn seen(observable: Observable<'_>) {
+    assert!(!observable.at.0.is_empty());
+    if let Value::Text(text) = observable.value {
+        assert!(text.len() <= 1 << 16, "{} has {} bytes", observable.at.0, text.len());
+    }
+    assert!(observable.with.iter().all(|field| !field.path.0.is_empty()));
+}
