@@ -111,7 +111,7 @@ fn what_was_handed_on_stands_and_the_first_to_wait_wins() {
     rig.push(106, b"GHxxKL", 4);
     rig.push(104, b"EF", 5);
     assert_eq!(rig.out, b"ABCDEFGHIJKL");
-    assert_eq!((rig.counters.overlapping, rig.counters.retransmitted), (1, 0));
+    assert_eq!((rig.counters.overlapping, rig.counters.retransmitted), (2, 0));
     rig.push(100, b"zz", 6);
     assert_eq!((rig.counters.retransmitted, rig.out.len()), (1, 12));
 }
