@@ -25,7 +25,7 @@ pub use value::{Recognised, recognise, refang};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::indicator::{IndicatorSet, Refusal};
+use crate::indicator::IndicatorSet;
 
 use files::Found;
 use intake::Intake;
