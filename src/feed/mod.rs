@@ -34,7 +34,7 @@ use lines::Lines;
 /// How to load.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
-    /// Load dangerous entries too ([`Refusal::is_dangerous`]).
+    /// Load dangerous entries too ([`Refusal::is_dangerous`](crate::indicator::Refusal::is_dangerous)).
     pub force: bool,
 }
 
