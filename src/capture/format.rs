@@ -65,7 +65,7 @@ pub(super) enum Step {
 /// Asks for what the walk will read soon, after a record that lies from `from` to `to`.
 ///
 /// Mapped bytes miss the cache line by line, and a record's neighbours are where the next ones start: asking for all of
-/// them costs 9 ns a packet where asking for one costs 24 (228-byte records, page cache). Bytes that the kernel copied
+/// them cost 9 ns a frame in a prototype of the walk where asking for one cost 24 and for none 51 (228-byte frames). Bytes that the kernel copied
 /// a moment ago are in the cache.
 #[inline(always)]
 pub(super) fn fetch_ahead<const MAPPED: bool>(bytes: &[u8], from: usize, to: usize) {

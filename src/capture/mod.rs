@@ -4,9 +4,9 @@
 //! and the other files go on. It knows nothing of what is in a frame.
 //!
 //! [`Files`] lists what it was given (`list`), opens one file after the other and recognises it by its first bytes
-//! (`input`, `compression`, [`format`]), and walks window after window of it (`reading`, `pcap`, `pcapng`). A new file
-//! format is one file with a [`format::Format`] and one line in [`format::READERS`]; a new compression one line in
-//! [`compression::COMPRESSIONS`].
+//! (`input`, `compression`, `format`), and walks piece after piece of it (`reading`, `pcap`, `pcapng`). A new file format
+//! is one file with a `Format` and one line in `format::READERS`; a new compression one line in
+//! `compression::COMPRESSIONS`.
 
 mod compression;
 mod describe;

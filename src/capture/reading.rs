@@ -170,11 +170,15 @@ impl Problem {
 
     fn not_a_capture(compression: Option<&'static str>, head: &[u8]) -> Self {
         let kind = describe(head);
-        let reason = match compression {
-            None => format!("neither pcap nor pcapng; it looks like {kind}"),
-            Some(name) => format!("{name} data that holds neither pcap nor pcapng; its content looks like {kind}"),
+        let (code, reason) = match (compression, head.is_empty()) {
+            (None, true) => ("empty_file", "it is empty".into()),
+            (Some(name), true) => ("empty_file", format!("its {name} data unpacks to nothing")),
+            (None, false) => ("not_a_capture", format!("neither pcap nor pcapng; it looks like {kind}")),
+            (Some(name), false) => (
+                "not_a_capture",
+                format!("{name} data that holds neither pcap nor pcapng; its content looks like {kind}"),
+            ),
         };
-        let code = if head.is_empty() { "empty_file" } else { "not_a_capture" };
         Self { offset: 0, reason, code }
     }
 }

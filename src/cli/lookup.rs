@@ -137,7 +137,7 @@ fn why(how: How, indicator: &Indicator<'_>, typed: &str) -> String {
     why
 }
 
-/// Who named the indicator, for [`print`].
+/// Who named the indicator: feed and line.
 fn sources(set: &MatchSet, ix: IndicatorIx) -> impl Iterator<Item = (&crate::indicator::Context, u32)> {
     set.indicators().sources(ix)
 }

@@ -125,7 +125,9 @@ pub fn refang(value: &[u8]) -> Cow<'_, [u8]> {
             }
         }
     }
-    if scheme && let Some(xx) = out.get_mut(1..3) {
+    // Names may begin with these letters too: only before a colon are they a scheme.
+    let is_scheme = scheme && [4, 5].iter().any(|at| out.get(*at) == Some(&b':'));
+    if is_scheme && let Some(xx) = out.get_mut(1..3) {
         xx.copy_from_slice(b"tt");
     }
     Cow::Owned(out)
@@ -244,6 +246,8 @@ mod tests {
             ("2001[:]db8[:][:]1", "2001:db8::1"),
             ("[2001:db8::1]:443", "[2001:db8::1]:443"),
             ("evil[.example", "evil[.example"),
+            ("hxxps-out.evil[.]example", "hxxps-out.evil.example"),
+            ("hxxp.evil.example", "hxxp.evil.example"),
         ] {
             let shown = String::from_utf8_lossy(&refang(written.as_bytes())).into_owned();
             assert!(shown.eq_ignore_ascii_case(meant), "{written} gave {shown}");

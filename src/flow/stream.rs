@@ -71,6 +71,9 @@ pub struct Chunk<'a> {
     pub start_is_known: bool,
     /// The packet that made them readable.
     pub frame: FrameRef,
+    /// These bytes overlap others that stand in their place in the stream: they are not part of it, but the receiver may
+    /// have decided otherwise. They may be looked at on their own.
+    pub is_overlap: bool,
 }
 
 /// What a stream works with and hands its bytes to.
@@ -219,8 +222,15 @@ impl Stream {
         }
         out.counters.out_of_order += 1;
         let pending = self.pending.get_or_insert_with(|| out.pool.pending());
+        let before = pending.live_bytes;
         let is_kept = pending.insert(sequence, segment, out.pool);
-        if !is_kept || pending.is_full() {
+        let is_partial = pending.live_bytes - before < segment.data.len();
+        let is_full = pending.is_full();
+        if is_kept && is_partial {
+            out.counters.overlapping += 1;
+            self.emit_overlap(segment, out);
+        }
+        if !is_kept || is_full {
             self.give_up(out);
         }
         if !is_kept {
@@ -232,9 +242,12 @@ impl Stream {
     fn push_over_next(&mut self, seen: usize, sequence: u32, segment: &Segment<'_>, out: &mut Outlet<'_>) {
         if seen >= segment.data.len() + segment.missing_bytes as usize {
             out.counters.retransmitted += 1;
-            return;
+            return self.emit_overlap(segment, out);
         }
-        out.counters.overlapping += u64::from(seen > 0);
+        if seen > 0 {
+            out.counters.overlapping += 1;
+            self.emit_overlap(segment, out);
+        }
         let Some(pending) = self.pending.as_mut() else {
             return self.hand_on_rest(seen, segment, out);
         };
@@ -330,7 +343,13 @@ impl Stream {
 
     fn emit(&self, data: &[u8], gap_bytes: u64, frame: FrameRef, out: &mut Outlet<'_>) {
         let (position, start_is_known) = (self.position, self.start_is_known);
-        (out.emit)(Chunk { data, gap_bytes, position, start_is_known, frame }, out.pool);
+        (out.emit)(Chunk { data, gap_bytes, position, start_is_known, frame, is_overlap: false }, out.pool);
+    }
+
+    /// A segment that lost against other bytes, in whole or in part: an overlap must not hide anything.
+    fn emit_overlap(&self, segment: &Segment<'_>, out: &mut Outlet<'_>) {
+        let Segment { data, frame, .. } = *segment;
+        (out.emit)(Chunk { data, gap_bytes: 0, position: 0, start_is_known: false, frame, is_overlap: true }, out.pool);
     }
 
     /// The earliest packet that waits behind a hole.

@@ -54,6 +54,9 @@ impl Rig {
 }
 
 fn take(chunk: Chunk<'_>, out: &mut Vec<u8>, gaps: &mut Vec<(usize, u64)>, frames: &mut Vec<u64>) {
+    if chunk.is_overlap {
+        return;
+    }
     if chunk.gap_bytes > 0 {
         gaps.push((out.len(), chunk.gap_bytes));
     }
@@ -108,7 +111,7 @@ fn what_was_handed_on_stands_and_the_first_to_wait_wins() {
     rig.push(106, b"GHxxKL", 4);
     rig.push(104, b"EF", 5);
     assert_eq!(rig.out, b"ABCDEFGHIJKL");
-    assert_eq!((rig.counters.overlapping, rig.counters.retransmitted), (1, 0));
+    assert_eq!((rig.counters.overlapping, rig.counters.retransmitted), (2, 0));
     rig.push(100, b"zz", 6);
     assert_eq!((rig.counters.retransmitted, rig.out.len()), (1, 12));
 }

@@ -1,8 +1,8 @@
 //! [`Bloom`]: the negative filter in front of every exact structure.
 //!
-//! A split-block Bloom filter (Putze, Sanders, Singler 2007, in the arrangement of the Parquet format's): a key touches one
-//! 32-byte block, so one cache line, in which it sets one bit of each of eight words. Plain arrays and fixed loops, which
-//! the compiler turns into vector code where the target has it.
+//! A split-block Bloom filter (after Putze, Sanders, Singler 2007): a key touches one 32-byte block, so one cache line, in
+//! which it sets two bits of each of four words. Plain arrays and fixed loops: compiled for AVX2 the masks of all words are
+//! made at once (2 ns); where the target cannot shift words by different amounts, bit by bit is twice as fast as that.
 
 use crate::prefetch;
 
@@ -19,12 +19,12 @@ pub struct Bloom {
 #[derive(Debug, Clone, Copy)]
 pub struct Probe {
     block: u32,
-    bits: u32,
+    bits: u64,
 }
 
 #[derive(Clone, Copy, Default)]
 #[repr(align(32))]
-struct Block([u32; 8]);
+struct Block([u64; 4]);
 
 impl Bloom {
     /// Room for `keys` keys at [`BITS_PER_KEY`]; none at all for none.
@@ -35,15 +35,15 @@ impl Bloom {
     /// Where `hash` lies.
     #[inline(always)]
     pub fn probe(&self, hash: u64) -> Probe {
-        Probe { block: (((hash >> 32) * self.blocks.len() as u64) >> 32) as u32, bits: hash as u32 }
+        Probe { block: (((hash >> 32) * self.blocks.len() as u64) >> 32) as u32, bits: hash.wrapping_mul(SPREAD) }
     }
 
     /// Puts a key in.
     #[inline(always)]
     pub fn insert(&mut self, probe: Probe) {
         if let Some(block) = self.blocks.get_mut(probe.block as usize) {
-            for (word, bit) in block.0.iter_mut().zip(mask(probe.bits)) {
-                *word |= bit;
+            for (word, mask) in block.0.iter_mut().zip(masks(probe.bits)) {
+                *word |= mask;
             }
         }
     }
@@ -52,11 +52,7 @@ impl Bloom {
     #[inline(always)]
     pub fn maybe(&self, probe: Probe) -> bool {
         let Some(block) = self.blocks.get(probe.block as usize) else { return false };
-        let mut missing = 0;
-        for (word, bit) in block.0.iter().zip(mask(probe.bits)) {
-            missing |= !word & bit;
-        }
-        missing == 0
+        if cfg!(target_feature = "avx2") { block.has_masks(probe.bits) } else { block.has_bits(probe.bits) }
     }
 
     /// Asks for the key's line ahead of use.
@@ -78,10 +74,37 @@ impl Bloom {
     }
 }
 
-/// One bit for each word.
+impl Block {
+    #[inline(always)]
+    fn has_masks(&self, bits: u64) -> bool {
+        let mut missing = 0;
+        for (word, mask) in self.0.iter().zip(masks(bits)) {
+            missing |= !word & mask;
+        }
+        missing == 0
+    }
+
+    #[inline(always)]
+    fn has_bits(&self, bits: u64) -> bool {
+        let mut all = 1;
+        for (at, word) in self.0.iter().enumerate() {
+            let [one, two] = places(bits, at);
+            all &= word >> one & word >> two;
+        }
+        all != 0
+    }
+}
+
+/// Two bits for each word.
 #[inline(always)]
-fn mask(bits: u32) -> [u32; 8] {
-    SALTS.map(|salt| 1 << (bits.wrapping_mul(salt) >> 27))
+fn masks(bits: u64) -> [u64; 4] {
+    std::array::from_fn(|at| places(bits, at).iter().fold(0, |mask, place| mask | 1 << place))
+}
+
+/// Which two bits of a word: six bits of the hash each, the best mixed upper 48 in all.
+#[inline(always)]
+fn places(bits: u64, word: usize) -> [u64; 2] {
+    [bits >> (16 + 12 * word) & 63, bits >> (22 + 12 * word) & 63]
 }
 
 /// 12 bits a key: half a percent of false maybes for 1.5 bytes; 16 would buy 0.13 % for a third more cache.
@@ -89,9 +112,8 @@ pub const BITS_PER_KEY: usize = 12;
 
 const BLOCK_BITS: usize = 256;
 
-/// Odd multipliers that spread 32 bits to a bit number a word; those of the Parquet format's specification.
-const SALTS: [u32; 8] =
-    [0x47b6_137b, 0x4497_4d91, 0x8824_ad5b, 0xa2b7_289d, 0x7054_95c7, 0x2df1_424b, 0x9efc_4947, 0x5c6b_fb31];
+/// Makes the bits of a key independent of its block, which the upper half of the hash chooses.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[cfg(test)]
 mod tests {
@@ -122,6 +144,14 @@ mod tests {
             let mut bloom = Bloom::for_keys(keys.len());
             keys.iter().for_each(|&key| bloom.insert(bloom.probe(key)));
             prop_assert!(keys.iter().all(|&key| bloom.maybe(bloom.probe(key))));
+        }
+
+        #[test]
+        fn both_ways_to_ask_agree(words in any::<[u64; 4]>(), more in any::<[u64; 4]>(), bits in any::<u64>()) {
+            let dense = Block(std::array::from_fn(|at| words[at] | more[at] | masks(bits.rotate_left(1))[at]));
+            for bits in [bits, bits.rotate_left(1), !bits] {
+                prop_assert_eq!(dense.has_masks(bits), dense.has_bits(bits));
+            }
         }
     }
 }

@@ -96,10 +96,14 @@ impl Exact {
         // A line with a free slot ends the search; so does a full circle, should the table be full to the last slot.
         for _ in 0..self.lines.len() {
             let line = &self.lines[at];
-            for slot in 0..SLOTS {
-                if line.tags[slot] == tag && same(IndicatorIx(line.first[slot])) {
-                    return Some(IndicatorIx(line.first[slot]));
+            // All slots at once, which compiles to one vector compare; nearly always none.
+            let mut alike = (0..SLOTS).fold(0_u32, |bits, slot| bits | u32::from(line.tags[slot] == tag) << slot);
+            while alike != 0 {
+                let first = IndicatorIx(line.first[alike.trailing_zeros() as usize % SLOTS]);
+                if same(first) {
+                    return Some(first);
                 }
+                alike &= alike - 1;
             }
             if line.tags[SLOTS - 1] == 0 {
                 return None;

@@ -115,7 +115,7 @@ impl MatchSet {
     /// Hashes the end of a name for [`Self::prefetch_name`] and [`Self::name_maybe`].
     #[inline]
     pub fn name_key(&self, name: &[u8]) -> NameKey {
-        self.index.suffix.key(observed::name(name))
+        self.index.suffix.key(observed::name(name, &mut [0; 256]))
     }
 
     /// Asks for the line that [`Self::name_maybe`] will read.
@@ -226,10 +226,12 @@ impl Indexes {
                 self.prefix.find(set, ip, Some(port), |ix, covered| report(ix, transport, covered.into()));
             }
             (Value::Text(name), Index::Suffix) => {
-                self.suffix.find(set, observed::name(name), |ix, labels| report(ix, None, How::below(labels)));
+                let mut form = [0; 256];
+                let name = observed::name(name, &mut form);
+                self.suffix.find(set, name, |ix, labels| report(ix, None, How::below(labels)));
             }
             (Value::Text(url), Index::Path) => {
-                let url = observed::url(url, scratch);
+                let Some(url) = observed::url(url, scratch) else { return };
                 self.path.find(set, url, |ix, whole| {
                     report(ix, None, if whole { How::Exact } else { How::Prefix });
                 });

@@ -22,6 +22,7 @@ pub enum Layer {
     Link,
     Ethernet,
     Vlan,
+    Tag,
     Llc,
     Sll,
     Sll2,
@@ -59,6 +60,8 @@ pub enum ErrorKind {
     MplsPayload,
     /// Not the first fragment of a datagram: no layer-4 header.
     Fragment,
+    /// The rest is encrypted.
+    Encrypted,
     /// Nothing here decodes this address family.
     Family(u32),
 }
@@ -74,6 +77,7 @@ impl fmt::Display for DecodeError {
             ErrorKind::Family(family) => write!(f, "family.{family}"),
             ErrorKind::MplsPayload => f.write_str("mpls.payload"),
             ErrorKind::Fragment => f.write_str("ip.fragment"),
+            ErrorKind::Encrypted => write!(f, "{}.encrypted", self.layer.name()),
             ErrorKind::Truncated => write!(f, "{}.truncated", self.layer.name()),
             ErrorKind::BadHeader => write!(f, "{}.bad_header", self.layer.name()),
             ErrorKind::TooDeep => write!(f, "{}.too_deep", self.layer.name()),
@@ -87,6 +91,7 @@ impl Layer {
             Self::Link => "link",
             Self::Ethernet => "ethernet",
             Self::Vlan => "vlan",
+            Self::Tag => "tag",
             Self::Llc => "llc",
             Self::Sll => "sll",
             Self::Sll2 => "sll2",

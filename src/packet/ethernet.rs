@@ -18,6 +18,12 @@ pub(super) mod number {
     pub(crate) const MPLS: u16 = 0x8847;
     pub(crate) const MPLS_UPSTREAM: u16 = 0x8848;
     pub(crate) const PPPOE_SESSION: u16 = 0x8864;
+    pub(crate) const VN_TAG: u16 = 0x8926;
+    pub(crate) const E_TAG: u16 = 0x893f;
+    pub(crate) const BACKBONE: u16 = 0x88e7;
+    pub(crate) const MACSEC: u16 = 0x88e5;
+    pub(crate) const SERVICE_CHAIN: u16 = 0x894f;
+    pub(crate) const ARISTA: u16 = 0xd28b;
 }
 
 #[inline]
@@ -37,6 +43,12 @@ pub(super) fn ether_type(number: u16) -> Step {
         number::VLAN | number::PROVIDER_VLAN | number::OLD_QINQ | number::OLD_QINQ_2 => Next::Vlan,
         number::MPLS | number::MPLS_UPSTREAM => Next::Mpls,
         number::PPPOE_SESSION => Next::Pppoe,
+        number::VN_TAG => Next::Tag(4),
+        number::E_TAG => Next::Tag(6),
+        number::BACKBONE => Next::Backbone,
+        number::MACSEC => Next::Macsec,
+        number::SERVICE_CHAIN => Next::ServiceChain,
+        number::ARISTA => Next::Arista,
         other => return Err((Layer::Ethernet, ErrorKind::EtherType(other))),
     })
 }

@@ -11,8 +11,12 @@ impl LinkType {
     pub const NULL: Self = Self(0);
     /// Ethernet.
     pub const ETHERNET: Self = Self(1);
+    /// ARCNET (BSD).
+    pub const ARCNET: Self = Self(7);
     /// PPP, with or without HDLC-like framing.
     pub const PPP: Self = Self(9);
+    /// FDDI.
+    pub const FDDI: Self = Self(10);
     /// Raw IP (some BSDs).
     pub const RAW_12: Self = Self(12);
     /// Raw IP (OpenBSD).
@@ -23,12 +27,16 @@ impl LinkType {
     pub const PPP_ETHER: Self = Self(51);
     /// Raw IP.
     pub const RAW: Self = Self(101);
+    /// Frame Relay.
+    pub const FRAME_RELAY: Self = Self(107);
     /// OpenBSD loopback, network byte order.
     pub const LOOP: Self = Self(108);
     /// Cisco HDLC.
     pub const C_HDLC: Self = Self(104);
     /// Linux "cooked" v1.
     pub const LINUX_SLL: Self = Self(113);
+    /// ARCNET (Linux).
+    pub const ARCNET_LINUX: Self = Self(129);
     /// PPP with a direction byte.
     pub const PPP_WITH_DIR: Self = Self(166);
     /// MPLS label stack.

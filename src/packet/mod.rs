@@ -14,8 +14,10 @@ mod error;
 mod ethernet;
 mod frame;
 mod ip;
+mod legacy;
 mod mpls;
 mod ppp;
+mod tags;
 mod transport;
 
 pub use address::Address;
@@ -122,6 +124,14 @@ enum Next {
     Hdlc,
     Pppoe,
     Mpls,
+    Tag(usize),
+    Backbone,
+    Macsec,
+    ServiceChain,
+    Arista,
+    Fddi,
+    Arcnet { is_linux: bool },
+    FrameRelay,
     AnyIp,
     Ipv4,
     Ipv6,
@@ -200,14 +210,17 @@ fn first_header(link: LinkType) -> Step {
         LinkType::NULL | LinkType::LOOP => Next::Loopback,
         LinkType::LINUX_SLL => Next::Sll,
         LinkType::LINUX_SLL2 => Next::Sll2,
-        LinkType::RAW | LinkType::RAW_12 | LinkType::RAW_14 => Next::AnyIp,
-        LinkType::IPV4 => Next::Ipv4,
-        LinkType::IPV6 => Next::Ipv6,
+        // What a link says of the version is not always so; the packet says it itself.
+        LinkType::RAW | LinkType::RAW_12 | LinkType::RAW_14 | LinkType::IPV4 | LinkType::IPV6 => Next::AnyIp,
         LinkType::PPP | LinkType::PPP_HDLC => Next::Ppp,
         LinkType::PPP_WITH_DIR => Next::PppWithDirection,
         LinkType::PPP_ETHER => Next::Pppoe,
         LinkType::C_HDLC => Next::Hdlc,
         LinkType::MPLS => Next::Mpls,
+        LinkType::FDDI => Next::Fddi,
+        LinkType::ARCNET => Next::Arcnet { is_linux: false },
+        LinkType::ARCNET_LINUX => Next::Arcnet { is_linux: true },
+        LinkType::FRAME_RELAY => Next::FrameRelay,
         other => return Err((Layer::Link, ErrorKind::LinkType(other))),
     })
 }
@@ -234,6 +247,14 @@ fn decode_header(header: Next, cursor: &mut Cursor<'_>, packet: &mut Packet) -> 
         Next::Hdlc => ppp::hdlc(cursor),
         Next::Pppoe => ppp::pppoe(cursor),
         Next::Mpls => mpls::mpls(cursor),
+        Next::Tag(bytes) => tags::tag(cursor, bytes),
+        Next::Backbone => tags::backbone(cursor),
+        Next::Macsec => tags::macsec(cursor),
+        Next::ServiceChain => tags::service_chain(cursor),
+        Next::Arista => tags::arista(cursor),
+        Next::Fddi => legacy::fddi(cursor),
+        Next::Arcnet { is_linux } => legacy::arcnet(cursor, is_linux),
+        Next::FrameRelay => legacy::frame_relay(cursor),
         Next::Done => Ok(Next::Done),
     }
 }

@@ -10,6 +10,11 @@ pub(super) fn mpls(cursor: &mut Cursor<'_>) -> Step {
             return match cursor.rest().first().map(|byte| byte >> 4) {
                 Some(4) => Ok(Next::Ipv4),
                 Some(6) => Ok(Next::Ipv6),
+                // A pseudowire's control word (RFC 4385), as carries Ethernet (RFC 4448).
+                Some(0) => {
+                    cursor.skip(Layer::Mpls, 4)?;
+                    Ok(Next::Ethernet)
+                }
                 Some(_) => Err((Layer::Mpls, ErrorKind::MplsPayload)),
                 None => Err((Layer::Mpls, ErrorKind::Truncated)),
             };

@@ -48,6 +48,21 @@ fn every_link_type_leads_to_the_datagram() {
     }
     finds_the_datagram(&around(&[1, 0xff, 3, 0, 0x21]), LinkType::PPP_WITH_DIR);
     finds_the_datagram(&around(&[0x0f, 0, 8, 0]), LinkType::C_HDLC);
+    finds_the_datagram(&around(&[&[0x50][..], &MACS, &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0]].concat()), LinkType::FDDI);
+    finds_the_datagram(&around(&[1, 2, 240]), LinkType::ARCNET);
+    finds_the_datagram(&around(&[1, 2, 0, 0, 212, 0, 0, 1]), LinkType::ARCNET_LINUX);
+    finds_the_datagram(&around(&[0x18, 0x41, 3, 0xcc]), LinkType::FRAME_RELAY);
+    finds_the_datagram(&around(&[0x18, 0x41, 3, 0, 0x80, 0, 0, 0, 8, 0]), LinkType::FRAME_RELAY);
+    finds_the_datagram(&udp_datagram(), LinkType::IPV6);
+    finds_the_datagram(&ethernet(&[0x89, 0x26, 0, 0, 0, 0, 8, 0]), LinkType::ETHERNET);
+    finds_the_datagram(&ethernet(&[0x89, 0x3f, 0, 0, 0, 0, 0, 0, 8, 0]), LinkType::ETHERNET);
+    finds_the_datagram(&ethernet(&[0x88, 0xe5, 0, 0, 0, 0, 0, 1, 8, 0]), LinkType::ETHERNET);
+    finds_the_datagram(&ethernet(&[0x89, 0x4f, 0, 2, 2, 1, 0, 0, 0, 1]), LinkType::ETHERNET);
+    finds_the_datagram(&ethernet(&[0xd2, 0x8b, 0, 1, 0, 0x10, 0, 0, 0, 0, 0, 0, 0, 1, 8, 0]), LinkType::ETHERNET);
+    let backbone = [&[0x88, 0xe7, 0, 0, 0, 1][..], &MACS, &[8, 0]].concat();
+    finds_the_datagram(&ethernet(&backbone), LinkType::ETHERNET);
+    let pseudowire = [&[0x88, 0x47, 0, 2, 1, 64, 0, 0, 0, 0][..], &MACS, &[8, 0]].concat();
+    finds_the_datagram(&ethernet(&pseudowire), LinkType::ETHERNET);
     let length = udp_datagram().len() as u8;
     finds_the_datagram(&ethernet(&[0x88, 0x64, 0x11, 0, 0, 7, 0, length + 2, 0, 0x21]), LinkType::ETHERNET);
     finds_the_datagram(&ethernet(&[0x88, 0x47, 0, 1, 0, 64, 0, 2, 1, 64]), LinkType::ETHERNET);

@@ -168,10 +168,10 @@ impl Delivery<'_> {
         let State { conversation, carries, reported } = &mut **state;
         if *scans && !chunk.data.is_empty() {
             let place = place(&hint, *direction, chunk.position, chunk.start_is_known, chunk.frame);
-            let carry = Some(&mut carries[direction.index()]);
+            let carry = (!chunk.is_overlap).then_some(&mut carries[direction.index()]);
             eyes.scan(identity, reported, carry, (chunk.data, &place), chunk.frame);
         }
-        if conversation.wants(*direction) {
+        if !chunk.is_overlap && conversation.wants(*direction) {
             let mut seen = |observable: Observable<'_>| eyes.see(identity, reported, &observable, chunk.frame);
             conversation.stream(*direction, chunk, &hint, pool, &mut seen, &mut |why| unread.count(why));
         }

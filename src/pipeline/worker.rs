@@ -186,7 +186,7 @@ impl Worker {
     #[inline]
     fn datagram(&mut self, shard: usize, slot: Slot, direction: Direction, data: &[u8], item: &Item) {
         let payload = item.packet.payload(frame_bytes(data, &item.frame));
-        if payload.is_empty() || item.packet.is_fragment {
+        if payload.is_empty() {
             return;
         }
         let Flow { identity, state, .. } = self.shards[shard].flows.get_mut(slot);

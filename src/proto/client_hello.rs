@@ -112,6 +112,18 @@ impl<'a> ClientHello<'a> {
 /// Shows what the body of a ClientHello holds. `Err` says what was wrong with it, after what came before that was shown.
 pub fn show(body: &[u8], carrier: Carrier, seen: Seen<'_>) -> Result<(), &'static str> {
     let hello = ClientHello::parse(body, carrier).ok_or("malformed ClientHello")?;
+    show_parts(&hello, carrier, seen);
+    if hello.is_damaged { Err("malformed extensions of a ClientHello") } else { Ok(()) }
+}
+
+/// [`show`] for a body that ends too early: a name that is whole, and no fingerprint.
+pub fn show_cut(body: &[u8], carrier: Carrier, seen: Seen<'_>) {
+    if let Some(hello) = ClientHello::parse(body, carrier) {
+        show_parts(&ClientHello { is_damaged: true, ..hello }, carrier, seen);
+    }
+}
+
+fn show_parts(hello: &ClientHello<'_>, carrier: Carrier, seen: Seen<'_>) {
     let name = hello.server_name.filter(|name| !name.is_empty() && name.len() <= MAX_NAME_BYTES);
     let (ja3, ja4);
     let mut alpn = [0; ALPN_TEXT_BYTES];
@@ -123,13 +135,13 @@ pub fn show(body: &[u8], carrier: Carrier, seen: Seen<'_>) -> Result<(), &'stati
             used += 1;
         }
     };
-    let alpn = alpn_text(&hello, &mut alpn);
+    let alpn = alpn_text(hello, &mut alpn);
     if !alpn.is_empty() {
         push(Field::text("tls.client.alpn", alpn));
     }
     let mut prints = None;
     if !hello.is_damaged {
-        (ja3, ja4) = (ja3::fingerprint(&hello), ja4::fingerprint(&hello, carrier));
+        (ja3, ja4) = (ja3::fingerprint(hello), ja4::fingerprint(hello, carrier));
         push(Field::text("tls.client.ja3", &ja3));
         push(Field::text("tls.client.ja4", &ja4));
         prints = Some((&ja3, &ja4));
@@ -146,7 +158,6 @@ pub fn show(body: &[u8], carrier: Carrier, seen: Seen<'_>) -> Result<(), &'stati
         seen(Observable { kind: &JA3, value: Value::Text(ja3), at: Where("tls.client.ja3"), with });
         seen(Observable { kind: &JA4, value: Value::Text(ja4), at: Where("tls.client.ja4"), with });
     }
-    if hello.is_damaged { Err("malformed extensions of a ClientHello") } else { Ok(()) }
 }
 
 /// The numbers of a list, without GREASE (RFC 8701), which says nothing about a client.

@@ -52,6 +52,11 @@ impl Parser for Dns {
             Transport::Tcp => parse_stream(data, seen),
         }
     }
+
+    /// What the cut message of a stream says as far as it goes. That it is cut is known.
+    fn cut(&mut self, _: Direction, data: &[u8], _: &Hint, seen: Seen<'_>) {
+        let _ = message::walk(data.get(LENGTH_BYTES..).unwrap_or_default(), Care::Lenient, seen);
+    }
 }
 
 #[inline]

@@ -143,7 +143,7 @@ pub enum Identified {
 /// in order. A probe must turn down foreign bytes by their first bytes: it runs for the first segments of every flow.
 macro_rules! protocols {
     ($($variant:ident => $parser:ty,)+) => {
-        /// The protocol state of one flow, inline in its record: small, and without a destructor that matters.
+        /// The protocol state of one flow, inline in its record.
         #[derive(Default)]
         pub enum Session {
             /// Not identified (yet).
@@ -239,3 +239,6 @@ impl fmt::Debug for Session {
 /// A session lies inline in each of a million flow records: a parser with more state boxes it.
 const MAX_SESSION_BYTES: usize = 64;
 const _: () = assert!(size_of::<Session>() <= MAX_SESSION_BYTES);
+
+#[cfg(test)]
+mod tests;

@@ -82,7 +82,10 @@ impl<P: Parser> Stream<P> {
 
     /// The next segment.
     pub(crate) fn push(&mut self, segment: &[u8]) {
-        if matches!(self.ended, Some(Progress::Done | Progress::DoneDirection | Progress::Stopped(_))) {
+        if matches!(
+            self.ended,
+            Some(Progress::Done | Progress::DoneDirection | Progress::Stopped(_) | Progress::Reprobe(_))
+        ) {
             return;
         }
         self.pending.extend_from_slice(segment);
@@ -111,6 +114,11 @@ impl<P: Parser> Stream<P> {
                         break;
                     }
                 }
+                Progress::Reprobe(bytes) => {
+                    self.pending.drain(..bytes);
+                    self.ended = Some(progress);
+                    break;
+                }
                 Progress::Skip(bytes) => (self.skip, self.need) = (bytes, 0),
                 end => {
                     self.ended = Some(end);
@@ -118,6 +126,13 @@ impl<P: Parser> Stream<P> {
                 }
             }
         }
+    }
+
+    /// The flow ends, or a gap follows, before what is held back was completed.
+    pub(crate) fn cut(&mut self) {
+        let seen = &mut self.seen;
+        self.parser.cut(self.direction, &self.pending, &self.hint, &mut |o| seen.push(text_of(&o)));
+        self.pending.clear();
     }
 
     /// All of a direction in pieces that end at `cuts` (ascending).

@@ -71,6 +71,16 @@ impl Parser for Tls {
             }
         }
     }
+
+    /// A hello cut by a snap length, or by a lost segment, often still holds the server's name.
+    fn cut(&mut self, _: Direction, data: &[u8], _: &Hint, seen: Seen<'_>) {
+        let mut r = Reader::new(data);
+        let Some(record) = Record::read(&mut r).filter(Record::is_handshake) else { return };
+        let payload = r.rest().get(..record.length).unwrap_or(r.rest());
+        if let Some(([CLIENT_HELLO, ..], body)) = payload.split_first_chunk::<HANDSHAKE_HEADER_BYTES>() {
+            client_hello::show_cut(body, Carrier::Tls, seen);
+        }
+    }
 }
 
 /// [`Tls::probe`] behind its first byte.

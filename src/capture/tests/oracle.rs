@@ -117,7 +117,7 @@ fn generated_captures_read_as_libpcap_reads_them() {
 fn real_captures_read_as_libpcap_reads_them() {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/captures/pcaps");
     let Ok(entries) = fs::read_dir(&directory) else {
-        println!("skipped: {} is not there", directory.display());
+        eprintln!("skipped: {} is not there", directory.display());
         return;
     };
     let (mut compared, mut frames, mut skipped) = (0, 0, Vec::new());
@@ -128,6 +128,6 @@ fn real_captures_read_as_libpcap_reads_them() {
             Err(reason) => skipped.push(format!("{}: {reason}", path.file_name().unwrap_or_default().display())),
         }
     }
-    println!("{compared} captures compared, {frames} frames; {} skipped:\n{}", skipped.len(), skipped.join("\n"));
+    eprintln!("{compared} captures compared, {frames} frames; {} skipped:\n{}", skipped.len(), skipped.join("\n"));
     assert!(compared > 0);
 }

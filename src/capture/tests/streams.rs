@@ -128,7 +128,7 @@ fn a_pipe_hands_out_what_is_there() {
     let (reader, mut writer) = std::io::pipe().expect("a pipe");
     let path = PathBuf::from(format!("/dev/fd/{}", reader.as_raw_fd()));
     if !path.exists() {
-        println!("skipped: no /dev/fd here");
+        eprintln!("skipped: no /dev/fd here");
         return;
     }
     let all = samples(&mut Random(24), 8, 1000);

@@ -16,7 +16,16 @@ pub static IPV4: Kind = Kind {
     aliases: &["ip", "ip-src", "ip-dst", "Intel::ADDR", "Intel::SUBNET"],
     index: Index::Prefix,
     default_match: Match::Exact,
-    seen_at: &["source.ip", "destination.ip", "dns.resolved_ip", "url.domain"],
+    seen_at: &[
+        "source.ip",
+        "destination.ip",
+        "dns.resolved_ip",
+        "url.domain",
+        "http.request.referrer",
+        "http.request.headers.location",
+        "http.response.headers.location",
+        "tls.client.server_name",
+    ],
     normalise,
     display,
 };

@@ -43,6 +43,9 @@ pub enum Index {
     Pattern,
 }
 
+/// See [`Kind::normalise`].
+pub type Normalise = fn(value: &[u8], matching: Match, out: &mut Vec<u8>) -> Result<Option<Refusal>, Refusal>;
+
 /// A kind of indicator and observable.
 pub struct Kind {
     /// Its position in [`KINDS`] (a test holds them together).
@@ -63,7 +66,7 @@ pub struct Kind {
     /// fingerprints lower-case; user-agents and byte signatures as they are.
     ///
     /// `Err` is a value that cannot be loaded at all; `Ok(Some(..))` one that only `--force` loads.
-    pub normalise: fn(value: &[u8], matching: Match, out: &mut Vec<u8>) -> Result<Option<Refusal>, Refusal>,
+    pub normalise: Normalise,
     /// A normalised value as a reader who may see it reads it.
     pub display: for<'a> fn(value: &'a [u8]) -> Cow<'a, str>,
 }

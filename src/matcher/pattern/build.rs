@@ -35,7 +35,7 @@ impl Group {
         let mut numbers: HashMap<Box<[u8]>, u32> = HashMap::new();
         let mut literals: Vec<Box<[u8]>> = Vec::new();
         let mut pairs: Vec<(u32, IndicatorIx)> = Vec::new();
-        let (mut reach, mut anywhere) = (0, false);
+        let (mut reach, mut anywhere, mut run_margin) = (0, false, Some(0));
         for signature in signatures {
             let mut literal: Box<[u8]> = signature.value[..signature.value.len().min(LITERAL_BYTES)].into();
             if folded {
@@ -48,6 +48,10 @@ impl Group {
             });
             pairs.push((number, signature.ix));
             reach = reach.max(reach_of(signature));
+            run_margin = match is_late_run(signature) {
+                true => None,
+                false => run_margin.map(|margin: usize| margin.max(signature.value.len())),
+            };
             anywhere |= signature.pattern.offset.is_none() && signature.pattern.depth.is_none();
         }
         let longest = literals.iter().map(|literal| literal.len()).max()?;
@@ -60,6 +64,7 @@ impl Group {
             rules: pairs.into_iter().map(|pair| pair.1).collect(),
             folded,
             longest,
+            run_margin,
             reach,
             anywhere,
         })
@@ -99,6 +104,11 @@ fn reach_of(signature: &Indicator<'_>) -> u64 {
         Some(depth) => u64::from(signature.pattern.offset.unwrap_or(0)) + u64::from(depth),
         None => u64::MAX,
     }
+}
+
+/// Whether it is one byte over and over and the first occurrence in a run may not be the one that counts.
+fn is_late_run(signature: &Indicator<'_>) -> bool {
+    signature.pattern.offset.is_some() && signature.value.windows(2).all(|pair| pair[0].eq_ignore_ascii_case(&pair[1]))
 }
 
 /// Longest literal given to the engine; of a longer signature its start, and the rest is compared as it comes. It bounds

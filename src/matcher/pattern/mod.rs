@@ -9,6 +9,7 @@
 mod build;
 mod carry;
 pub mod engine;
+mod runs;
 
 pub use carry::Carry;
 pub use engine::Engine;
@@ -42,6 +43,8 @@ struct Group {
     folded: bool,
     /// Bytes of the longest literal of the engine.
     longest: usize,
+    /// Bytes of the longest signature, if nothing is lost by searching long runs of one byte at their ends only.
+    run_margin: Option<usize>,
     /// No match ends beyond this position of a stream or datagram.
     reach: u64,
     /// Some rule needs no known start.
@@ -206,22 +209,31 @@ impl Run<'_> {
         let group = self.group;
         let base = self.place.stream_offset - tail_bytes as u64;
         let mut work = WORK_FLOOR + WORK_PER_BYTE * haystack.len();
-        group.engine.occurrences(haystack, |literal, end| {
-            if end <= tail_bytes {
-                return true;
-            }
-            self.scanned.occurrences += 1;
-            let mut cost = 1;
-            if self.literal_settled[literal as usize] != self.call {
-                let length = group.literal_bytes(literal);
-                cost += self.verify(literal, raw, end - length, base, &mut begun, found);
-            }
-            work = work.saturating_sub(cost);
-            if work == 0 {
-                self.scanned.cut_bytes = (haystack.len() - end) as u64;
-            }
+        let mut part = |start: usize, stop: usize| {
+            group.engine.occurrences(&haystack[start..stop], |literal, end| {
+                let end = start + end;
+                if end <= tail_bytes {
+                    return true;
+                }
+                self.scanned.occurrences += 1;
+                let mut cost = 1;
+                if self.literal_settled[literal as usize] != self.call {
+                    let length = group.literal_bytes(literal);
+                    cost += self.verify(literal, raw, end - length, base, &mut begun, found);
+                }
+                work = work.saturating_sub(cost);
+                if work == 0 {
+                    self.scanned.cut_bytes = (haystack.len() - end) as u64;
+                }
+                work > 0
+            });
             work > 0
-        });
+        };
+        match group.run_margin {
+            // Runs of the payload as it is: folding makes runs of what is none to a signature that minds case.
+            Some(margin) => runs::parts(raw, tail_bytes, margin, part),
+            None => _ = part(0, haystack.len()),
+        }
     }
 
     /// Verifies every rule of a literal that occurs at `start` of `raw`; returns the work done.

@@ -307,6 +307,15 @@ fn a_stream_goes_on_behind_a_damaged_message() {
 }
 
 #[test]
+fn a_message_that_never_completes_shows_what_came() {
+    let message = response(&[record(&ASKED, 1, &[192, 0, 2, 1])]);
+    let data = [&(message.len() as u16).to_be_bytes()[..], &message].concat();
+    let mut stream = Stream::<Dns>::of(UP, tcp(50_000, 53), &data[..data.len() - 1], &[]);
+    stream.cut();
+    assert_eq!(stream.seen, ["domain-name dns.question.name www.example.com"]);
+}
+
+#[test]
 fn stream_probe() {
     let message = query("a.example", 1);
     let data = [&(message.len() as u16).to_be_bytes()[..], &message].concat();

@@ -5,7 +5,7 @@
 use std::cell::Cell;
 
 use super::Hint;
-use super::head::{self, Framing, Head, Headers, Line, Name};
+use super::head::{self, Fields, Framing, Head, Line, Name};
 use crate::indicator::kind::url::{self, Parts};
 use crate::indicator::kind::{DOMAIN, URL, USER_AGENT, of_addr};
 use crate::indicator::{Field, Observable, Seen, Transport, Value, Where};
@@ -23,18 +23,23 @@ const RESPONSE_LOCATION: &str = "http.response.headers.location";
 /// Reports a head and says how its body is framed.
 pub(super) fn head(head: &Head<'_>, hint: &Hint, seen: Seen<'_>) -> Framing {
     let mut scratch = SCRATCH.take();
-    let headers = if head::is_folded(head.headers) {
+    let mut fields = Fields::of(head.headers);
+    if fields.folded {
         head::unfold(head.headers, &mut scratch.headers);
-        Headers(&scratch.headers)
-    } else {
-        Headers(head.headers)
-    };
-    let mut report = Report { headers, agent: headers.first(Name::UserAgent), hint, seen };
+        fields = Fields::of(&scratch.headers);
+    }
+    let mut report = Report { fields: &fields, agent: fields.values(Name::UserAgent).next(), hint, seen };
     match head.line {
-        Line::Request { method, target } => report.request(method, target, &mut scratch.url),
+        Line::Request { method, target } => {
+            report.request(method, target, &mut scratch.url, true);
+            // A target with a blank in it is none (RFC 9112, 3.2): some servers take it whole, some up to the blank.
+            if let Some(blank) = memchr::memchr2(b' ', b'\t', target) {
+                report.request(method, target.get(..blank).unwrap_or(&[]), &mut scratch.url, false);
+            }
+        }
         Line::Response { status } => report.response(status),
     }
-    let framing = Framing::of(headers);
+    let framing = Framing::of(&fields);
     SCRATCH.set(scratch);
     framing
 }
@@ -53,7 +58,7 @@ pub(super) fn whole_lines(data: &[u8], ends: bool, hint: &Hint, seen: Seen<'_>) 
 }
 
 struct Report<'h, 's> {
-    headers: Headers<'h>,
+    fields: &'h Fields<'h>,
     agent: Option<&'h [u8]>,
     hint: &'h Hint,
     seen: Seen<'s>,
@@ -61,7 +66,7 @@ struct Report<'h, 's> {
 
 impl Report<'_, '_> {
     /// The host of the target, if it names one, and every `Host` that differs from it (RFC 9112, 3.2).
-    fn request(&mut self, method: &[u8], target: &[u8], buffer: &mut Vec<u8>) {
+    fn request(&mut self, method: &[u8], target: &[u8], buffer: &mut Vec<u8>, with_others: bool) {
         let connect = method.eq_ignore_ascii_case(b"CONNECT");
         let named = if is_absolute(target) {
             url::split(target)
@@ -72,14 +77,14 @@ impl Report<'_, '_> {
         };
         let path = named.map_or(target, |named| if connect { b"" } else { named.target });
         let with = With::default().text(METHOD, Some(method)).text(AGENT, self.agent);
-        let mut reported = false;
+        let mut reported = !with_others;
         if let Some(named) = named {
             let full = (!connect || is_absolute(target)).then_some(target);
             self.resource(full, &named, with, !reported);
             reported = true;
         }
         let mut before = named;
-        for (_, value) in self.headers.filter(|(name, value)| *name == Name::Host && !value.is_empty()) {
+        for value in self.fields.values(Name::Host) {
             let Some(parts) = host(value) else { continue };
             if before.is_some_and(|b| b.port == parts.port && b.host.eq_ignore_ascii_case(parts.host)) {
                 continue;
@@ -96,8 +101,7 @@ impl Report<'_, '_> {
 
     fn response(&mut self, status: u16) {
         let with = With::default().number(STATUS, u64::from(status)).text(AGENT, self.agent);
-        let hosts = self.headers.filter(|(name, _)| *name == Name::Host);
-        for parts in hosts.filter_map(|(_, value)| host(value)) {
+        for parts in self.fields.values(Name::Host).filter_map(host) {
             self.host(&parts, URL_DOMAIN, self.hint.transport, with.slice());
         }
         self.others(with.slice(), RESPONSE_LOCATION);
@@ -116,7 +120,7 @@ impl Report<'_, '_> {
 
     /// User agents, and the URLs in `Referer` and `Location`. Relative ones name no host that is not seen elsewhere.
     fn others(&mut self, with: &[Field<'_>], location: &'static str) {
-        for (name, value) in self.headers {
+        for (name, value) in self.fields.iter() {
             match name {
                 Name::UserAgent if !value.is_empty() => {
                     (self.seen)(Observable { kind: &USER_AGENT, value: Value::Text(value), at: Where(AGENT), with });

@@ -86,16 +86,17 @@ fn probe_request(data: &[u8]) -> Probe {
     if !may_start(data) {
         return Probe::No;
     }
-    if let Some(end) = memchr::memchr(b'\n', data.get(..MAX_PROBE_BYTES).unwrap_or(data)) {
+    if let Some(end) = memchr::memchr(b'\n', data) {
         return if data.get(..end).and_then(Line::parse).is_some() { Probe::Yes } else { Probe::No };
     }
-    let target = split_method(data).map(|(method, target)| (method, target.first()));
-    match target {
-        Some((method, Some(b'/' | b'h' | b'H'))) if ONLY_HTTP.iter().any(|m| m.eq_ignore_ascii_case(method)) => {
-            Probe::Yes
-        }
-        _ if data.len() >= MAX_PROBE_BYTES => Probe::No,
-        _ => Probe::Unsure,
+    let Some((method, target)) = split_method(data) else { return Probe::Unsure };
+    let only_http = ONLY_HTTP.iter().any(|known| known.eq_ignore_ascii_case(method));
+    match target.first() {
+        Some(b'/' | b'h' | b'H') if only_http => Probe::Yes,
+        // Two words of any text begin like a request, too.
+        Some(b'/' | b'*' | b'h' | b'H') | None if data.len() < MAX_PROBE_BYTES => Probe::Unsure,
+        _ if only_http && data.len() < MAX_PROBE_BYTES => Probe::Unsure,
+        _ => Probe::No,
     }
 }
 
@@ -159,26 +160,26 @@ impl Name {
 }
 
 /// The header lines that matter, in order, values without the blanks around them. Folded lines are not joined: see
-/// [`is_folded`] and [`unfold`].
+/// [`Fields::folded`] and [`unfold`].
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Headers<'a>(pub(super) &'a [u8]);
-
-impl<'a> Headers<'a> {
-    /// The first non-empty value of a field.
-    pub(super) fn first(self, name: Name) -> Option<&'a [u8]> {
-        self.into_iter().find(|(n, value)| *n == name && !value.is_empty()).map(|(_, value)| value)
-    }
+struct Lines<'a> {
+    rest: &'a [u8],
+    folded: bool,
 }
 
-impl<'a> Iterator for Headers<'a> {
+impl<'a> Iterator for Lines<'a> {
     type Item = (Name, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        while !self.0.is_empty() {
-            let line_end = memchr::memchr(b'\n', self.0).map_or(self.0.len(), |at| at + 1);
-            let (line, rest) = self.0.split_at_checked(line_end)?;
-            self.0 = rest;
-            // No field that matters has a longer name; blanks may stand before the colon.
+        while let Some(first) = self.rest.first() {
+            let line_end = memchr::memchr(b'\n', self.rest).map_or(self.rest.len(), |at| at + 1);
+            let (line, rest) = self.rest.split_at_checked(line_end)?;
+            self.rest = rest;
+            self.folded |= matches!(rest.first(), Some(b' ' | b'\t'));
+            // The first letters of the names, either case; `)` is a tab with that bit set.
+            if !matches!(first | 0x20, b'h' | b'e' | b'r' | b'l' | b'u' | b'c' | b't' | b' ' | b')') {
+                continue;
+            }
             let name_end = line.iter().take(MAX_NAME_BYTES).position(|byte| *byte == b':');
             let Some((name, value)) = name_end.and_then(|at| line.split_at_checked(at)) else { continue };
             if let Some(name) = Name::of(name.trim_ascii()) {
@@ -189,11 +190,47 @@ impl<'a> Iterator for Headers<'a> {
     }
 }
 
+/// No field that matters has a longer name, even with blanks around it.
 const MAX_NAME_BYTES: usize = 64;
 
-/// Whether a line continues the one before it (`obs-fold`, RFC 9112, 5.2).
-pub(super) fn is_folded(headers: &[u8]) -> bool {
-    memchr::memchr_iter(b'\n', headers).any(|at| matches!(headers.get(at + 1), Some(b' ' | b'\t')))
+/// The fields that matter, found once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fields<'a> {
+    found: [(Name, &'a [u8]); MAX_FOUND],
+    count: usize,
+    /// What there was no room for; read again each time.
+    rest: Lines<'a>,
+    /// Whether a line continues the one before it (`obs-fold`, RFC 9112, 5.2).
+    pub(super) folded: bool,
+}
+
+/// More than any peer sends that does not try to be slow to read.
+const MAX_FOUND: usize = 12;
+
+impl<'a> Fields<'a> {
+    pub(super) fn of(headers: &'a [u8]) -> Self {
+        let mut lines = Lines { rest: headers, folded: false };
+        let mut found = [(Name::Host, &[][..]); MAX_FOUND];
+        let mut count = 0;
+        for slot in &mut found {
+            let Some(field) = lines.next() else { break };
+            *slot = field;
+            count += 1;
+        }
+        let rest = lines;
+        lines.by_ref().for_each(drop);
+        Self { found, count, rest, folded: lines.folded }
+    }
+
+    /// All of them, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (Name, &'a [u8])> {
+        self.found.into_iter().take(self.count).chain(self.rest)
+    }
+
+    /// The values of one field that are not empty.
+    pub(super) fn values(&self, name: Name) -> impl Iterator<Item = &'a [u8]> {
+        self.iter().filter(move |(n, value)| *n == name && !value.is_empty()).map(|(_, value)| value)
+    }
 }
 
 /// Writes header lines to `out` with each fold and the blanks around it as one space, as RFC 9112, 5.2 has servers do.
@@ -222,9 +259,9 @@ pub(super) struct Framing {
 }
 
 impl Framing {
-    pub(super) fn of(headers: Headers<'_>) -> Self {
+    pub(super) fn of(fields: &Fields<'_>) -> Self {
         let mut framing = Self::default();
-        for (name, value) in headers {
+        for (name, value) in fields.iter() {
             match name {
                 Name::ContentLength => framing.length = framing.length.or_else(|| decimal(value)),
                 Name::TransferEncoding => {

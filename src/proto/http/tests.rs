@@ -1,3 +1,5 @@
+#![allow(clippy::indexing_slicing)]
+
 use proptest::prelude::*;
 
 use super::*;
@@ -12,6 +14,7 @@ const UDP: Hint = Hint { transport: Transport::Udp, source_port: 1900, destinati
 struct Wire {
     http: Http,
     identified: bool,
+    after_gap: [bool; 2],
     pending: [Vec<u8>; 2],
     need: [usize; 2],
     skip: [u64; 2],
@@ -27,9 +30,9 @@ impl Wire {
         self.skip[d] -= skipped;
         self.pending[d].extend(&bytes[skipped as usize..]);
         while self.over[d].is_none() && !self.pending[d].is_empty() && self.pending[d].len() >= self.need[d] {
-            if !self.identified {
+            if !self.identified || self.after_gap[d] {
                 match Http::probe(&self.pending[d], &TCP) {
-                    Probe::Yes => self.identified = true,
+                    Probe::Yes => (self.identified, self.after_gap[d]) = (true, false),
                     Probe::Unsure => return,
                     Probe::No => return self.foreign.append(&mut self.pending[d]),
                 }
@@ -39,7 +42,7 @@ impl Wire {
             let progress = self.http.parse(direction, &self.pending[d], &TCP, &mut |o| seen.push(shown(&o)));
             let offered = self.pending[d].len();
             match progress {
-                Progress::Consumed { bytes, need } => {
+                Progress::Consumed { bytes, need } | Progress::Damaged { bytes, need, .. } => {
                     assert!(bytes > 0 || need > offered, "no progress: {progress:?} of {offered}");
                     self.pending[d].drain(..bytes);
                     self.need[d] = need;
@@ -57,8 +60,18 @@ impl Wire {
                 }
                 Progress::DoneDirection => self.over[d] = Some("done"),
                 Progress::Done => self.over = [Some("done"); 2],
-                Progress::Stopped(reason) => self.over[d] = Some(reason),
+                Progress::Stopped(reason) | Progress::Damaged { reason, .. } => self.over[d] = Some(reason),
             }
+        }
+    }
+
+    fn gap(&mut self, direction: Direction, missing_bytes: u64) {
+        let d = direction.index();
+        let skipped = self.skip[d].min(missing_bytes);
+        self.skip[d] -= skipped;
+        if skipped < missing_bytes {
+            self.cut(direction);
+            self.after_gap[d] = self.http.gap(direction, missing_bytes - skipped) == AfterGap::Probe;
         }
     }
 
@@ -211,7 +224,6 @@ fn what_servers_accept_is_seen() {
         assert_eq!(seen_up(request), host_only, "{request:?}");
     }
     for (line, url) in [
-        ("GET /a b c HTTP/1.1", "http://evil.example/a b c"),
         ("GET path HTTP/1.1", "http://evil.example/path"),
         ("GET ?q HTTP/1.1", "http://evil.example/?q"),
         ("OPTIONS * HTTP/1.1", "http://evil.example*"),
@@ -220,6 +232,12 @@ fn what_servers_accept_is_seen() {
         let request = format!("{line}\r\nHost: evil.example\r\n\r\n");
         assert_eq!(seen_up(&request), [format!("url.full <{url}>"), "url.domain evil.example".into()], "{line}");
     }
+    let blank = seen_up("GET /a b HTTP/1.1\r\nHost: a\r\nUser-Agent: x\r\n\r\n");
+    assert_eq!(
+        blank,
+        ["url.full <http://a/a b>", "url.domain a", "user_agent.original x", "url.full <http://a/a>", "url.domain a"],
+        "some servers stop at the blank"
+    );
 }
 
 #[test]
@@ -380,6 +398,7 @@ fn only_http_1_is_recognised() {
         ("HTTP/x", Probe::No),
         ("OPTIONS rtsp://a/b RTSP/1.0\r\n", Probe::No),
         ("INVITE sip:a@b SIP/2.0\r\n", Probe::No),
+        ("two words of a body", Probe::No),
         ("SSH-2.0-OpenSSH_9.0\r\n", Probe::No),
         ("EHLO a.example\r\n", Probe::No),
         ("GET /\r\n", Probe::No),
@@ -434,9 +453,9 @@ fn an_overlong_head_shows_what_is_whole() {
 fn a_cut_head_shows_its_whole_lines() {
     let mut wire = run(&[(Up, "GET /x HTTP/1.1\r\nHost: a.example\r\nReferer: http://google.co")]);
     assert!(wire.seen.is_empty());
-    wire.cut(Up);
+    wire.gap(Up, 100);
     assert_eq!(wire.seen, ["url.full <http://a.example/x>", "url.domain a.example"]);
-    assert_eq!(wire.http.gap(Up, 100), AfterGap::Probe);
+    wire.offer(Up, b"lost ends of a body");
     wire.offer(Up, b"GET /y HTTP/1.1\r\nHost: b.example\r\n\r\n");
     assert_eq!(wire.seen[2..], ["url.full <http://b.example/y>", "url.domain b.example"]);
 
@@ -448,7 +467,7 @@ fn a_cut_head_shows_its_whole_lines() {
 #[test]
 fn a_gap_forgets_what_was_asked() {
     let mut wire = run(&[(Up, "GET / HTTP/1.1\r\n\r\n")]);
-    wire.http.gap(Down, 1);
+    wire.gap(Down, 1);
     wire.offer(Down, b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nHTTP/1.1 302 F\r\nLocation: http://b/\r\n\r\n");
     assert_eq!(wire.seen.len(), 2, "the lost response may have been the one to GET");
 }
@@ -464,6 +483,12 @@ fn lost_framing_is_found_again() {
     let no_last_line =
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nHTTP/1.1 302 F\r\nLocation: http://b/\r\n\r\n";
     assert_eq!(seen(&[(Up, up), (Down, no_last_line)]).len(), 4, "a last chunk without its empty line");
+    let no_version = format!("GET /{}\r\n", "y".repeat(5000));
+    assert_eq!(
+        run(&[(Up, up), (Up, &no_version), (Up, up)]).foreign,
+        no_version.as_bytes(),
+        "not a request in the end"
+    );
     let long_line = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;{}", "x".repeat(5000));
     assert!(!run(&[(Up, up), (Down, &long_line)]).foreign.is_empty(), "an endless chunk extension");
 }

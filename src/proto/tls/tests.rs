@@ -122,6 +122,24 @@ fn a_name_before_damage_is_seen_but_no_fingerprint() {
 }
 
 #[test]
+fn a_hello_that_never_completes_shows_a_whole_name() {
+    let hello = Hello::browser().records(16_384);
+    let name_ends = hello.windows(11).position(|w| w == b"example.com").expect("there") + 11;
+    for cut in 0..hello.len() {
+        let mut stream = Stream::<Tls>::of(UP, hint(), &hello[..cut], &[]);
+        assert!(stream.seen.is_empty());
+        stream.cut();
+        let expected: &[&str] =
+            if cut < name_ends { &[] } else { &["domain-name tls.client.server_name www.example.com"] };
+        assert_eq!(stream.seen, expected, "{cut}");
+    }
+    // Where its extensions would begin it looks like one without any: still no fingerprint.
+    let mut stream = Stream::<Tls>::of(UP, hint(), &hello[..5 + 4 + 2 + 32 + 33 + 2 + 32 + 2], &[]);
+    stream.cut();
+    assert!(stream.seen.is_empty());
+}
+
+#[test]
 fn empty_and_overlong_names_are_none() {
     for extension in [(0, vec![]), Hello::server_name(b""), Hello::server_name(&[b'a'; 256])] {
         let hello = Hello { extensions: vec![extension], ..Hello::default() };

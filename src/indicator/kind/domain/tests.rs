@@ -1,3 +1,5 @@
+#![allow(clippy::print_stdout)]
+
 use proptest::prelude::*;
 
 use super::*;
@@ -136,36 +138,4 @@ proptest! {
         let _ = form(&value, Match::Exact);
         let _ = observed(&value);
     }
-}
-
-/// The whole real list: prints what one name costs. Run with `--release -- --nocapture names_load` to measure.
-#[test]
-fn names_load_fast() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/feeds/names.txt.gz");
-    let Ok(file) = std::fs::File::open(path) else {
-        println!("skipped: no shared feeds beside the crate");
-        return;
-    };
-    let mut text = Vec::new();
-    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(file), &mut text).expect("gzip");
-    let names: Vec<&[u8]> = text.split(|b| *b == b'\n').filter(|name| !name.is_empty()).collect();
-    let mut out = Vec::with_capacity(text.len());
-    let (mut refused, mut dangerous) = (0, 0);
-    let start = std::time::Instant::now();
-    for name in &names {
-        match normalise(name, Match::Subtree, &mut out) {
-            Err(_) => refused += 1,
-            Ok(danger) => dangerous += u32::from(danger.is_some()),
-        }
-    }
-    let each = start.elapsed().as_nanos() as usize / names.len();
-    let mut form = [0; 256];
-    let start = std::time::Instant::now();
-    let bytes: usize = names.iter().filter_map(|name| normalise_observed(std::hint::black_box(name), &mut form)).sum();
-    let seen = start.elapsed().as_nanos() as usize / names.len();
-    println!(
-        "{} names, {each} ns each, {refused} refused, {dangerous} dangerous; observed {seen} ns, {bytes} bytes",
-        names.len()
-    );
-    assert!(refused + dangerous < names.len() as u32 / 1000);
 }

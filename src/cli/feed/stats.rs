@@ -1,0 +1,193 @@
+//! What a set of feeds holds, counted.
+
+use std::io::{self, Write};
+
+use hashbrown::HashMap;
+use indicatif::HumanBytes;
+use serde::Serialize;
+
+use super::new_table;
+use crate::alert::printable;
+use crate::feed::{KindCount, LoadReport};
+use crate::indicator::{IndicatorSet, Window};
+use crate::marking::Marking;
+use crate::matcher::MatchSet;
+use crate::time::Timestamp;
+
+/// Counts of indicators, each once under each heading but providers: one that two providers name counts for both.
+#[derive(Serialize)]
+pub(super) struct Stats {
+    indicators: u64,
+    kinds: Vec<KindCount>,
+    /// By the combined marking of all sources.
+    markings: Vec<Count>,
+    providers: Vec<Count>,
+    validity: Validity,
+    memory: Vec<Part>,
+    memory_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Count {
+    /// `None`: unmarked, or no provider said.
+    name: Option<String>,
+    indicators: u64,
+}
+
+#[derive(Default, Serialize)]
+struct Validity {
+    at: String,
+    valid: u64,
+    expired: u64,
+    future: u64,
+}
+
+/// A structure of the compiled set.
+#[derive(Serialize)]
+struct Part {
+    part: &'static str,
+    entries: u64,
+    bytes: u64,
+}
+
+impl Stats {
+    /// Counts what is in `set`, judging validity at `at`, and compiles it to see what it takes.
+    pub(super) fn of(set: IndicatorSet, report: &LoadReport, at: Timestamp) -> Self {
+        let mut markings = HashMap::<Marking, u64>::new();
+        let mut providers = HashMap::<Option<&str>, u64>::new();
+        let mut validity = Validity { at: at.to_string(), ..Validity::default() };
+        for indicator in set.iter() {
+            *validity.slot(indicator.window, at) += 1;
+            let mut marking = Marking::default();
+            let mut named: Vec<Option<&str>> = Vec::with_capacity(1);
+            for (context, _) in set.sources(indicator.ix) {
+                if !context.marking.is_unmarked() {
+                    marking = marking.combine(&context.marking);
+                }
+                let provider = context.provider.as_deref();
+                if !named.contains(&provider) {
+                    named.push(provider);
+                    *providers.entry(provider).or_default() += 1;
+                }
+            }
+            *markings.entry(marking).or_default() += 1;
+        }
+        let markings = by_count(markings, |marking| (!marking.is_unmarked()).then(|| marking.to_string()));
+        let providers = by_count(providers, |provider| provider.map(str::to_string));
+        let indicators = set.len() as u64;
+        let memory: Vec<Part> = MatchSet::compile(set, IndicatorSet::default())
+            .memory()
+            .into_iter()
+            .map(|m| Part { part: m.part, entries: m.entries as u64, bytes: m.bytes as u64 })
+            .collect();
+        Self {
+            indicators,
+            kinds: report.kinds.clone(),
+            markings,
+            providers,
+            validity,
+            memory_bytes: memory.iter().map(|part| part.bytes).sum(),
+            memory,
+        }
+    }
+
+    /// For a reader.
+    pub(super) fn table(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut kinds = new_table(["kind", "indicators", ""]);
+        for kind in &self.kinds {
+            let note = if kind.inert { "nothing in this version observes it" } else { "" };
+            kinds.add_row([kind.kind, &kind.indicators.to_string(), note]);
+        }
+        writeln!(out, "{} indicators\n{kinds}", self.indicators)?;
+        counts("marking", "(unmarked)", &self.markings, out)?;
+        counts("provider", "(none said)", &self.providers, out)?;
+        let Validity { at, valid, expired, future } = &self.validity;
+        writeln!(out, "at {at}: {valid} valid, {expired} expired, {future} not valid yet")?;
+        let mut memory = new_table(["compiled set", "entries", "memory"]);
+        for part in &self.memory {
+            memory.add_row([part.part, &part.entries.to_string(), &HumanBytes(part.bytes).to_string()]);
+        }
+        memory.add_row(["total", "", &HumanBytes(self.memory_bytes).to_string()]);
+        writeln!(out, "{memory}")
+    }
+}
+
+impl Validity {
+    fn slot(&mut self, window: Window, at: Timestamp) -> &mut u64 {
+        if window.contains(at) {
+            &mut self.valid
+        } else if at < window.from {
+            &mut self.future
+        } else {
+            &mut self.expired
+        }
+    }
+}
+
+/// The most first, then by name.
+fn by_count<K>(counts: HashMap<K, u64>, name: impl Fn(K) -> Option<String>) -> Vec<Count> {
+    let mut counts: Vec<Count> =
+        counts.into_iter().map(|(key, indicators)| Count { name: name(key), indicators }).collect();
+    counts.sort_by(|a, b| b.indicators.cmp(&a.indicators).then_with(|| a.name.cmp(&b.name)));
+    counts
+}
+
+fn counts(heading: &str, unnamed: &str, counts: &[Count], out: &mut dyn Write) -> io::Result<()> {
+    let mut table = new_table([heading, "indicators"]);
+    for count in counts.iter().take(ROWS_SHOWN) {
+        let name = count.name.as_deref().map_or(unnamed.to_string(), |name| printable(name.as_bytes()));
+        table.add_row([name, count.indicators.to_string()]);
+    }
+    writeln!(out, "{table}")?;
+    match counts.len().checked_sub(ROWS_SHOWN) {
+        Some(more) if more > 0 => writeln!(out, "and {more} more (all in --format json)"),
+        _ => Ok(()),
+    }
+}
+
+/// Rows of a table by marking or provider.
+const ROWS_SHOWN: usize = 30;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::feed::{Options, load};
+
+    #[test]
+    fn everything_is_counted_once_under_each_heading() {
+        let dir = tempfile::tempdir().expect("a directory");
+        fs::write(
+            dir.path().join("a.txt"),
+            "# picket: tlp=AMBER provider=P valid_until=2024-01-01T00:00:00Z\n192.0.2.1\n\
+             # picket: provider=P valid_from=2024-06-01T00:00:00Z\nevil.example\n\
+             # picket: tlp=GREEN provider=Q\n192.0.2.2\n192.0.2.3\nmalware.test\n",
+        )
+        .expect("writes");
+        fs::write(dir.path().join("b.txt"), "# picket: tlp=RED provider=R\n192.0.2.2\n192.0.2.3\n192.0.2.3\n")
+            .expect("writes");
+        let mut set = IndicatorSet::default();
+        let report = load(&[dir.path().to_owned()], &Options::default(), &mut set).expect("loads");
+        let stats = Stats::of(set, &report, Timestamp::from_parts(1_710_000_000, 0));
+        let json = serde_json::to_value(&stats).expect("serialises");
+        assert_eq!(json["indicators"], 5);
+        assert_eq!(json["kinds"][0], serde_json::json!({"kind": "ipv4-addr", "indicators": 3, "inert": false}));
+        let pairs = |list: &[Count]| list.iter().map(|c| (c.name.clone(), c.indicators)).collect::<Vec<_>>();
+        let named = |name: &str, count| (Some(name.to_string()), count);
+        assert_eq!(pairs(&stats.providers), [named("Q", 3), named("P", 2), named("R", 2)]);
+        assert_eq!(
+            pairs(&stats.markings),
+            [named("TLP:RED", 2), (None, 1), named("TLP:AMBER", 1), named("TLP:GREEN", 1)],
+            "the strictest of its sources marks an indicator"
+        );
+        let Validity { valid, expired, future, .. } = stats.validity;
+        assert_eq!((valid, expired, future), (3, 1, 1));
+        assert!(stats.memory_bytes > 0);
+        let mut out = Vec::new();
+        stats.table(&mut out).expect("writes");
+        let text = String::from_utf8(out).expect("text");
+        assert!(text.contains("3 valid, 1 expired, 1 not valid yet") && text.contains("(unmarked)"), "{text}");
+        assert!(!text.contains("evil"), "{text}");
+    }
+}
