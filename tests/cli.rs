@@ -67,18 +67,17 @@ fn wrong_usage_exits_2_and_says_how() {
     for args in wrong {
         let (code, out, err) = run(args);
         assert_eq!(code, Some(2), "{args:?}: {err}");
-        assert!(err.contains("Usage") && out.is_empty(), "{args:?}: {err}");
+        assert!(err.contains("--help") && out.is_empty(), "{args:?}: {err}");
     }
 }
 
 #[test]
-fn a_missing_file_is_named_and_fails_only_if_nothing_else_is_read() {
-    let (code, _, err) = run(&["replay", "--feed", FEED, "no/such.pcap"]);
-    assert_eq!(code, Some(1), "{err}");
-    assert!(err.contains("no/such.pcap"), "{err}");
-    let (code, out, err) = run(&["replay", "--feed", FEED, "no/such.pcap", ONE]);
-    assert_eq!((code, documents(&out).len()), (Some(0), 1), "{err}");
-    assert!(err.contains("no/such.pcap"), "{err}");
+fn a_missing_file_is_named_before_anything_is_read() {
+    for args in [&["replay", "--feed", FEED, "no/such.pcap"][..], &["replay", "--feed", FEED, ONE, "no/such.pcap"]] {
+        let (code, out, err) = run(args);
+        assert_eq!((code, out.as_str()), (Some(1), ""), "{args:?}: {err}");
+        assert!(err.contains("no/such.pcap"), "{args:?}: {err}");
+    }
     for args in [
         &["replay", "--feed", "no/such.jsonl", ONE][..],
         &["feed", "check", "no/such.jsonl"],
@@ -103,9 +102,9 @@ fn a_file_that_is_no_capture_is_named_with_what_it_looks_like() {
 #[test]
 fn damage_is_reported_with_file_and_offset_and_exits_0() {
     let damaged = "fixtures/pcaps/damage-truncated-record.pcap";
-    let (code, out, err) = run(&["replay", "--feed", FEED, damaged, ONE]);
+    let (code, out, err) = run(&["replay", "--feed", FEED, damaged, "fixtures/pcaps/addr-udp.pcap"]);
     assert_eq!((code, documents(&out).len()), (Some(0), 3), "{err}");
-    assert!(err.contains(damaged) && err.chars().any(|c| c.is_ascii_digit()), "{err}");
+    assert!(err.contains(damaged) && err.contains("208"), "{err}");
 }
 
 #[test]

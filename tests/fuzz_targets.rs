@@ -2,18 +2,25 @@
 //!
 //! Seen to fail: with `+ 1` put into the length that `picket::capture` gives a frame, and into a parser's consumed bytes.
 
+#[path = "../fuzz/src/feeds.rs"]
+#[allow(unreachable_pub)]
+mod feeds;
 #[path = "../fuzz/src/frames.rs"]
 #[allow(unreachable_pub)]
 mod frames;
+#[path = "../fuzz/src/parsers.rs"]
+#[allow(unreachable_pub)]
+mod parsers;
 
 mod common;
 
 use std::fs;
 
-use common::{file, runs};
+use common::{FEED, file, runs};
+use picket::proto::{dns, dtls, http, tls};
 
 /// Damaged copies of each frame and capture.
-const ROUNDS: u64 = 20;
+const ROUNDS: u64 = 200;
 
 /// Every fixture's bytes.
 fn fixtures() -> Vec<Vec<u8>> {
@@ -81,4 +88,41 @@ fn captures() {
         assert!(!inputs.is_empty());
         drive(&inputs, |data| frames::capture(head, data));
     }
+}
+
+/// Payloads of the TCP and UDP frames, and the bytes that choose ports, transport and cuts before them.
+fn payloads() -> Vec<Vec<u8>> {
+    let offsets = [14 + 20 + 8, 14 + 20 + 20];
+    let payload = |frame: &Vec<u8>| offsets.map(|at| frame.get(at..).map(<[u8]>::to_vec).filter(|p| p.len() > 4));
+    let payloads: Vec<Vec<u8>> = pieces().iter().flat_map(payload).flatten().step_by(5).collect();
+    (0..24_u8).step_by(5).flat_map(|ways| payloads.iter().map(move |p| [&[ways][..], p].concat())).collect()
+}
+
+#[test]
+fn parsers() {
+    let inputs = payloads();
+    drive(&inputs, parsers::stream_and_datagrams::<dns::Dns>);
+    drive(&inputs, parsers::stream_and_datagrams::<tls::Tls>);
+    drive(&inputs, parsers::stream_and_datagrams::<dtls::Dtls>);
+    drive(&inputs, parsers::stream_and_datagrams::<http::Http>);
+}
+
+#[test]
+fn feeds() {
+    let lines: Vec<Vec<u8>> =
+        fs::read(file(FEED)).expect("feed").split_inclusive(|&b| b == b'\n').map(<[u8]>::to_vec).collect();
+    drive(&lines, |data| feeds::load(feeds::NATIVE, data));
+    let values = [
+        "203.0.113.0/24\n",
+        "192.0.2.1:80 # c\n",
+        "hxxp://a[.]evil[.]example/x?y#z\n",
+        "2001:db8::/32\n",
+        "xn--a.evil.example\n",
+    ];
+    let values: Vec<Vec<u8>> = values.iter().map(|v| v.repeat(3).into_bytes()).collect();
+    drive(&values, |data| feeds::load(feeds::PLAIN, data));
+    let rows =
+        ["203.0.113.9\tIntel::ADDR\tus\n", "evil.example\tIntel::DOMAIN\t-\n", "evil.example/a\tIntel::URL\tus\n"];
+    let rows: Vec<Vec<u8>> = rows.iter().map(|v| v.repeat(3).into_bytes()).collect();
+    drive(&rows, |data| feeds::load(feeds::ZEEK, data));
 }

@@ -16,7 +16,7 @@ use std::process::{Command, Stdio};
 use common::{FEED, failures, file, finish, root, runs, stderr};
 
 /// Damaged copies of each capture in a run of this test.
-const ROUNDS: u64 = 8;
+const ROUNDS: u64 = 80;
 
 /// Captures in one run of the binary: starting it costs more than replaying one.
 const TOGETHER: usize = 40;

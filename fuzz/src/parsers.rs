@@ -46,6 +46,7 @@ fn stream<P: Parser>(parser: &mut P, pieces: &[&[u8]], hint: &Hint) {
         let direction = way(number);
         let side = direction.index();
         if piece.len() % 97 == 13 {
+            parser.cut(direction, &held[side], hint, &mut seen);
             done[side] |= parser.gap(direction, 7) == AfterGap::Probe;
             held[side].clear();
         }
@@ -60,7 +61,7 @@ fn stream<P: Parser>(parser: &mut P, pieces: &[&[u8]], hint: &Hint) {
             let progress = parser.parse(direction, &held[side], hint, &mut seen);
             check(progress, held[side].len());
             match progress {
-                Progress::Consumed { bytes, .. } => {
+                Progress::Consumed { bytes, .. } | Progress::Damaged { bytes, .. } => {
                     held[side].drain(..bytes);
                     if bytes == 0 {
                         break;
@@ -73,7 +74,7 @@ fn stream<P: Parser>(parser: &mut P, pieces: &[&[u8]], hint: &Hint) {
                     }
                 }
                 Progress::DoneDirection | Progress::Stopped(_) => done[side] = true,
-                Progress::Done => return,
+                Progress::Done | Progress::Reprobe(_) => return,
             }
         }
         if held[side].len() > P::MAX_PENDING_BYTES + piece.len() {
@@ -83,7 +84,7 @@ fn stream<P: Parser>(parser: &mut P, pieces: &[&[u8]], hint: &Hint) {
 }
 
 fn check(progress: Progress, offered: usize) {
-    if let Progress::Consumed { bytes, .. } = progress {
+    if let Progress::Consumed { bytes, .. } | Progress::Damaged { bytes, .. } | Progress::Reprobe(bytes) = progress {
         assert!(bytes <= offered, "consumed {bytes} of {offered}");
     }
 }

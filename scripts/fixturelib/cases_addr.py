@@ -130,8 +130,8 @@ def _(c):
         packet[10:12] = struct.pack("!H", wire.checksum(bytes(packet[:20])))
         return c.add(bytes(packet) + b"\0" * change.get("trailer", 0))
 
-    lying(port=1, total=1500)
-    lying(port=2, total=20)
-    lying(port=3, ihl=4)
-    c.hit("addr", "destination.ip", lying(port=4, trailer=20), Udp(c, CLIENT, BAD, 4, 9999))
+    lying(port=40001, total=1500)
+    lying(port=40002, total=20)
+    lying(port=40003, ihl=4)
+    c.hit("addr", "destination.ip", lying(port=40004, trailer=20), Udp(c, CLIENT, BAD, 40004, 9999))
     c.may.append("addr")
