@@ -1,11 +1,11 @@
-//! Feeds: files become indicators. [`load`] finds the files, tells each one's format by content ([`FORMATS`]), hands every
+//! Feeds: files become indicators. [`load`] finds the files, tells each one's format by content (`FORMATS`), hands every
 //! entry to an [`IndicatorSet`] and reports what became of it ([`LoadReport`]).
 //!
 //! Feeds are dirty: a bad line is a counted refusal and the rest loads; a file that breaks off keeps what came before. A
 //! path that cannot be read at all is an error, because a sensor that starts without its feed sees nothing. No report,
 //! error or log here ever holds an indicator's value.
 //!
-//! To add a format: one file with `sniff` and `read`, its `mod` line, one line in [`FORMATS`].
+//! To add a format: one file with `sniff` and `read`, its `mod` line, one line in `FORMATS`.
 
 mod document;
 mod field;
