@@ -9,6 +9,7 @@ pub mod flow;
 pub mod indicator;
 pub mod marking;
 pub mod matcher;
+pub mod memory;
 pub mod metrics;
 pub mod packet;
 pub mod pipeline;

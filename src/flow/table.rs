@@ -8,8 +8,8 @@
 //! a batch overlap those misses. The table never looks at a clock: time is the packet's.
 
 use super::{Flow, FlowKey};
-use crate::prefetch;
 use crate::time::Timestamp;
+use crate::{memory, prefetch};
 
 /// Ways of one bucket.
 const WAYS: usize = 8;
@@ -42,6 +42,14 @@ struct Bucket {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Slot(pub u32);
 
+/// Where a flow may be: the first whose tag fits.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate {
+    bucket: u32,
+    way: u32,
+    record: u32,
+}
+
 /// A flow that left the table.
 pub struct Displaced<S>(pub Flow<S>);
 
@@ -51,13 +59,13 @@ impl<S: Default> FlowTable<S> {
         let capacity = capacity.max(2 * WAYS);
         let slots = capacity * SLOTS_NUMERATOR / SLOTS_DENOMINATOR;
         let empty = Bucket { records: [0; WAYS], tags: [0; WAYS], ages: [0; WAYS] };
-        Self {
-            buckets: vec![empty; slots.div_ceil(WAYS).next_power_of_two()],
-            records: Vec::with_capacity(capacity),
-            free: Vec::new(),
-            capacity,
-            hand: 0,
-        }
+        let count = slots.div_ceil(WAYS).next_power_of_two();
+        let mut buckets = Vec::with_capacity(count);
+        memory::ask_for_large_pages(&buckets);
+        buckets.resize(count, empty);
+        let records = Vec::with_capacity(capacity);
+        memory::ask_for_large_pages(&records);
+        Self { buckets, records, free: Vec::new(), capacity, hand: 0 }
     }
 
     /// Bytes that a table for `capacity` flows takes when full.
@@ -82,21 +90,31 @@ impl<S: Default> FlowTable<S> {
         prefetch::line(&self.buckets[self.first(hash)]);
     }
 
-    /// Asks for the record that the first bucket holds for a hash. False if it holds none: the flow is probably new.
+    /// Asks for the record that the first bucket holds for a hash. `None` if it holds none: the flow is probably new.
     #[inline]
-    pub fn prefetch_record(&self, hash: u64) -> bool {
-        let bucket = &self.buckets[self.first(hash)];
-        match bucket.find(tag(hash)) {
-            Some(way) => {
-                prefetch::lines(&self.records[bucket.records[way] as usize]);
-                true
-            }
-            None => false,
-        }
+    pub fn prefetch_record(&self, hash: u64) -> Option<Candidate> {
+        let at = self.first(hash);
+        let bucket = &self.buckets[at];
+        let way = bucket.find(tag(hash))?;
+        let record = bucket.records[way];
+        prefetch::lines(&self.records[record as usize]);
+        Some(Candidate { bucket: at as u32, way: way as u32, record })
+    }
+
+    /// The flow of a key, if it is the one that [`FlowTable::prefetch_record`] pointed at and still there.
+    #[inline]
+    pub fn confirm(&mut self, candidate: Candidate, key: &FlowKey, now: Timestamp) -> Option<Slot> {
+        let bucket = &mut self.buckets[candidate.bucket as usize];
+        let way = candidate.way as usize % WAYS;
+        let is_it = bucket.tags[way] != 0
+            && bucket.records[way] == candidate.record
+            && self.records[candidate.record as usize].key() == key;
+        bucket.ages[way] = if is_it { age(now) } else { bucket.ages[way] };
+        is_it.then_some(Slot(candidate.record))
     }
 
     /// The flow of a key.
-    #[inline]
+    #[cold]
     pub fn find(&mut self, key: &FlowKey, hash: u64, now: Timestamp) -> Option<Slot> {
         let tag = tag(hash);
         let first = self.first(hash);
@@ -106,7 +124,6 @@ impl<S: Default> FlowTable<S> {
         })
     }
 
-    #[inline]
     fn find_in(&mut self, at: usize, tag: u16, key: &FlowKey, now: Timestamp) -> Option<Slot> {
         let bucket = &mut self.buckets[at];
         for way in 0..WAYS {
@@ -126,7 +143,8 @@ impl<S: Default> FlowTable<S> {
         let tag = tag(hash);
         let first = self.first(hash);
         let second = self.second(first, tag);
-        let into = if self.buckets[first].used() <= self.buckets[second].used() { first } else { second };
+        // The first if it has room: a flow that lies there is found without a second miss.
+        let into = if self.buckets[first].find(0).is_some() { first } else { second };
         let (at, way, displaced) = match self.buckets[into].find(0) {
             Some(way) if self.has_free_record() => (into, way, None),
             empty => {
@@ -246,9 +264,6 @@ impl Bucket {
         (mask != 0).then(|| mask.trailing_zeros() as usize)
     }
 
-    fn used(&self) -> usize {
-        self.tags.iter().filter(|&&tag| tag != 0).count()
-    }
 }
 
 /// Upper bits of the hash (the lower choose the bucket), never 0.

@@ -4,43 +4,45 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An IPv4 or IPv6 address; IPv4 in its mapped form `::ffff:a.b.c.d`, which unifies the two ways to write one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Address(u128);
+pub struct Address([u64; 2]);
 
-const MAPPED: u128 = 0xffff << 32;
+const MAPPED: u64 = 0xffff << 32;
 
 impl Address {
     /// From IPv4 octets.
     #[inline]
     pub fn v4(octets: [u8; 4]) -> Self {
-        Self(MAPPED | u128::from(u32::from_be_bytes(octets)))
+        Self([0, MAPPED | u64::from(u32::from_be_bytes(octets))])
     }
 
     /// From IPv6 octets.
     #[inline]
     pub fn v6(octets: [u8; 16]) -> Self {
-        Self(u128::from_be_bytes(octets))
+        let bits = u128::from_be_bytes(octets);
+        Self([(bits >> 64) as u64, bits as u64])
     }
 
     /// The standard library's form; IPv4-mapped IPv6 becomes IPv4.
     #[inline]
     pub fn ip(self) -> IpAddr {
-        if self.0 >> 32 == MAPPED >> 32 {
-            IpAddr::V4(Ipv4Addr::from_bits(self.0 as u32))
+        let [high, low] = self.0;
+        if high == 0 && low >> 32 == MAPPED >> 32 {
+            IpAddr::V4(Ipv4Addr::from_bits(low as u32))
         } else {
-            IpAddr::V6(Ipv6Addr::from_bits(self.0))
+            IpAddr::V6(Ipv6Addr::from_bits(u128::from(high) << 64 | u128::from(low)))
         }
     }
 
     /// High and low half.
     #[inline]
     pub fn halves(self) -> [u64; 2] {
-        [(self.0 >> 64) as u64, self.0 as u64]
+        self.0
     }
 
     /// From [`Address::halves`].
     #[inline]
-    pub fn from_halves([high, low]: [u64; 2]) -> Self {
-        Self(u128::from(high) << 64 | u128::from(low))
+    pub fn from_halves(halves: [u64; 2]) -> Self {
+        Self(halves)
     }
 }
 

@@ -176,9 +176,15 @@ impl<'a> Cursor<'a> {
 }
 
 /// Decodes one frame's bytes.
-#[inline]
 pub fn decode(data: &[u8], link: LinkType) -> Packet {
     let mut packet = Packet::default();
+    decode_into(&mut packet, data, link);
+    packet
+}
+
+/// Decodes one frame's bytes into a packet that is [`Packet::default`].
+#[inline]
+pub fn decode_into(packet: &mut Packet, data: &[u8], link: LinkType) {
     let mut cursor = Cursor { reader: Reader::new(data), base: 0, missing_bytes: 0 };
     let mut next = first_header(link);
     for _ in 0..MAX_LAYERS {
@@ -188,9 +194,9 @@ pub fn decode(data: &[u8], link: LinkType) -> Packet {
                 packet.payload_at = at as u32;
                 packet.payload_bytes = cursor.rest().len() as u32;
                 packet.payload_missing_bytes = cursor.missing_bytes;
-                return packet;
+                return;
             }
-            Ok(header) => decode_header(header, &mut cursor, &mut packet),
+            Ok(header) => decode_header(header, &mut cursor, packet),
             Err(error) => Err(error),
         };
         if let Err((layer, kind)) = step {
@@ -201,7 +207,6 @@ pub fn decode(data: &[u8], link: LinkType) -> Packet {
         }
     }
     packet.stopped = Some(DecodeError { layer: Layer::Link, kind: ErrorKind::TooDeep, offset: 0 });
-    packet
 }
 
 fn first_header(link: LinkType) -> Step {

@@ -14,15 +14,16 @@ const AHEAD_FRAMES: usize = 12;
 #[derive(Default)]
 pub(super) struct Decoded {
     pub(super) data: Data,
+    pub(super) frames: Vec<FrameMeta>,
+    /// One for each frame.
     pub(super) items: Vec<Item>,
     /// Position of the batch in the run.
     pub(super) number: u64,
 }
 
 /// One frame.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Item {
-    pub(super) frame: FrameMeta,
     pub(super) packet: Packet,
     /// What it is filed under; meaningless without addresses.
     pub(super) key: FlowKey,
@@ -39,34 +40,28 @@ impl Item {
 }
 
 impl Decoded {
-    /// Decodes a batch in place of what was here.
-    pub(super) fn fill(&mut self, batch: &Batch, seed: HashSeed) {
-        self.items.clear();
+    /// Decodes a batch in place of what was here; takes the batch's frames and gives it the old ones' memory.
+    pub(super) fn fill(&mut self, batch: &mut Batch, seed: HashSeed) {
+        std::mem::swap(&mut self.frames, &mut batch.frames);
         self.data = batch.data.clone();
-        self.items.reserve(batch.frames.len());
-        self.extend(&batch.frames, seed);
+        decode_all(&self.data, &self.frames, &mut self.items, seed);
     }
+}
 
-    /// Decodes a few of a batch's frames in place of what was here.
-    pub(super) fn fill_part(&mut self, data: &Data, frames: &[FrameMeta], seed: HashSeed) {
-        self.items.clear();
-        self.data = data.clone();
-        self.extend(frames, seed);
+/// Decodes frames in place of `items`.
+pub(super) fn decode_all(bytes: &[u8], frames: &[FrameMeta], items: &mut Vec<Item>, seed: HashSeed) {
+    items.clear();
+    items.resize(frames.len(), Item::default());
+    for frame in frames.iter().take(AHEAD_FRAMES) {
+        prefetch::byte(bytes, frame.offset);
     }
-
-    fn extend(&mut self, frames: &[FrameMeta], seed: HashSeed) {
-        let bytes: &[u8] = &self.data;
-        for frame in frames.iter().take(AHEAD_FRAMES) {
-            prefetch::byte(bytes, frame.offset);
+    for (at, (frame, item)) in frames.iter().zip(items).enumerate() {
+        if let Some(ahead) = frames.get(at + AHEAD_FRAMES) {
+            prefetch::byte(bytes, ahead.offset);
         }
-        for (at, frame) in frames.iter().enumerate() {
-            if let Some(ahead) = frames.get(at + AHEAD_FRAMES) {
-                prefetch::byte(bytes, ahead.offset);
-            }
-            let packet = packet::decode(frame_bytes(bytes, frame), frame.link);
-            let (key, from) = FlowKey::of(&packet).unwrap_or_default();
-            let hash = if packet.ip_version == 0 { 0 } else { key.hash(seed) };
-            self.items.push(Item { frame: *frame, packet, key, from, hash });
+        packet::decode_into(&mut item.packet, frame_bytes(bytes, frame), frame.link);
+        if let Some((key, from)) = FlowKey::of(&item.packet) {
+            (item.hash, item.key, item.from) = (key.hash(seed), key, from);
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::counters::Counters;
-use super::decoded::Decoded;
+use super::decoded::{Decoded, decode_all};
 use super::order::{Order, Place};
 use super::worker::{GROUP, Worker};
 use super::{Options, SHARDS};
@@ -139,7 +139,7 @@ impl Run {
         let mut worker = Worker::new(&self.set, &self.captures, &self.options, 1);
         let mut order = Order::new(1);
         let mut batch = Batch::default();
-        let mut decoded = Decoded::default();
+        let mut items = Vec::new();
         let mut clock = Clock::default();
         while !self.progress.is_stopped() {
             clock.next();
@@ -147,8 +147,8 @@ impl Run {
                 break;
             }
             for group in batch.frames.chunks(GROUP) {
-                clock.decode(|| decoded.fill_part(&batch.data, group, REPLAY_SEED));
-                clock.inspect(|| worker.process(&decoded.data, decoded.items.iter()));
+                clock.decode(|| decode_all(&batch.data, group, &mut items, REPLAY_SEED));
+                clock.inspect(|| worker.process(&batch.data, group.iter().zip(&items)));
             }
             self.show_progress(&batch);
             let mark = mark(&mut worker, &batch);
@@ -215,8 +215,8 @@ impl Run {
             let Some(inside) = Arc::get_mut(&mut decoded) else { continue };
             inside.number = number;
             number += 1;
-            clock.decode(|| inside.fill(&batch, REPLAY_SEED));
             self.show_progress(&batch);
+            clock.decode(|| inside.fill(&mut batch, REPLAY_SEED));
             if inlets.iter().any(|inlet| inlet.send(Arc::clone(&decoded)).is_err()) {
                 return;
             }
@@ -251,9 +251,10 @@ fn work(
             (0..decoded.items.len() as u16).filter(|&at| decoded.items[usize::from(at)].shard() % workers == number),
         );
         for group in own.chunks(GROUP) {
-            clock.inspect(|| worker.process(&decoded.data, group.iter().map(|&at| &decoded.items[usize::from(at)])));
+            let framed = |&at: &u16| (&decoded.frames[usize::from(at)], &decoded.items[usize::from(at)]);
+            clock.inspect(|| worker.process(&decoded.data, group.iter().map(framed)));
         }
-        let end = decoded.items.last().map_or((0, 0), |item| (item.frame.file, item.frame.number + 1));
+        let end = decoded.frames.last().map_or((0, 0), |frame| (frame.file, frame.number + 1));
         let held = worker.held_back().map(|frame| (frame.file, frame.number));
         let report =
             Report { worker: number, alerts: worker.take_alerts(), mark: held.map_or(end, |held| held.min(end)) };

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::decoded::Item;
-use super::shard::{Raise, Reported, State};
+use super::shard::{Raise, Seldom, State};
 use crate::alert::Alert;
 use crate::flow::{Chunk, Direction, Identity, Pool};
 use crate::indicator::{IndicatorIx, Observable, Transport, Value, Where, kind};
-use crate::matcher::{Carry, EndpointKey, Hit, How, MatchSet, Matcher, ScanPlace};
+use crate::matcher::{EndpointKey, Hit, How, MatchSet, Matcher, ScanPlace};
 use crate::metrics::Tally;
 use crate::packet::{FrameRef, protocol};
 use crate::proto::{Hint, Unread};
@@ -64,7 +64,7 @@ impl Eyes {
         &mut self,
         keys: &[EndpointKey; 2],
         identity: &Identity,
-        reported: &mut Reported,
+        seldom: &mut Seldom,
         frame: FrameRef,
     ) {
         if !keys.iter().any(|key| self.set.endpoint_maybe(key)) {
@@ -79,7 +79,7 @@ impl Eyes {
             [(identity.originator(), Where("source.ip")), (identity.responder(), Where("destination.ip"))]
         {
             let value = Value::Endpoint(ip, port, transport);
-            self.see(identity, reported, &Observable { kind: kind::of_addr(ip), value, at, with: &[] }, frame);
+            self.see(identity, seldom, &Observable { kind: kind::of_addr(ip), value, at, with: &[] }, frame);
         }
     }
 
@@ -88,21 +88,21 @@ impl Eyes {
     pub(super) fn see(
         &mut self,
         identity: &Identity,
-        reported: &mut Reported,
+        seldom: &mut Seldom,
         observable: &Observable<'_>,
         frame: FrameRef,
     ) {
         self.hits.clear();
         self.matcher.seen(observable, frame.time, &mut self.hits);
         if !self.hits.is_empty() {
-            self.raise(identity, reported, observable, frame);
+            self.raise(identity, seldom, observable, frame);
         }
     }
 
     #[cold]
-    fn raise(&mut self, identity: &Identity, reported: &mut Reported, observable: &Observable<'_>, frame: FrameRef) {
+    fn raise(&mut self, identity: &Identity, seldom: &mut Seldom, observable: &Observable<'_>, frame: FrameRef) {
         for hit in &self.hits {
-            match reported.raise(hit.indicator, observable.at) {
+            match seldom.reported().raise(hit.indicator, observable.at) {
                 Raise::Again => {}
                 Raise::Yes if hit.suppressed => self.suppressed.count(hit.indicator),
                 Raise::Yes => {
@@ -119,12 +119,13 @@ impl Eyes {
     fn scan(
         &mut self,
         identity: &Identity,
-        reported: &mut Reported,
-        carry: Option<&mut Carry>,
+        seldom: &mut Seldom,
+        carry: Option<Direction>,
         (data, place): (&[u8], &ScanPlace),
         frame: FrameRef,
     ) {
         self.hits.clear();
+        let carry = carry.map(|direction| seldom.carry(direction));
         let scanned = self.matcher.scan(carry, data, place, &mut self.hits);
         self.unscanned_bytes += scanned.cut_bytes;
         for at in 0..self.hits.len() {
@@ -135,7 +136,7 @@ impl Eyes {
             let with = [crate::indicator::Field::number("picket.payload_offset", start)];
             let observable = Observable { kind: &kind::BYTES, value, at: PAYLOAD, with: &with };
             let all = std::mem::replace(&mut self.hits, vec![hit]);
-            self.raise(identity, reported, &observable, frame);
+            self.raise(identity, seldom, &observable, frame);
             self.hits = all;
         }
     }
@@ -165,14 +166,14 @@ impl Delivery<'_> {
         let hint = self.hint(Transport::Tcp);
         let first = self.eyes.alerts.len();
         let Self { identity, state, direction, scans, eyes, unread } = self;
-        let State { conversation, carries, reported } = &mut **state;
+        let State { conversation, seldom } = &mut **state;
         if *scans && !chunk.data.is_empty() {
             let place = place(&hint, *direction, chunk.position, chunk.start_is_known, chunk.frame);
-            let carry = (!chunk.is_overlap).then_some(&mut carries[direction.index()]);
-            eyes.scan(identity, reported, carry, (chunk.data, &place), chunk.frame);
+            let carry = (!chunk.is_overlap).then_some(*direction);
+            eyes.scan(identity, seldom, carry, (chunk.data, &place), chunk.frame);
         }
         if !chunk.is_overlap && conversation.wants(*direction) {
-            let mut seen = |observable: Observable<'_>| eyes.see(identity, reported, &observable, chunk.frame);
+            let mut seen = |observable: Observable<'_>| eyes.see(identity, seldom, &observable, chunk.frame);
             conversation.stream(*direction, chunk, &hint, pool, &mut seen, &mut |why| unread.count(why));
         }
         eyes.name_protocol(first, conversation.protocol());
@@ -183,13 +184,13 @@ impl Delivery<'_> {
         let hint = self.hint(Transport::Udp);
         let first = self.eyes.alerts.len();
         let Self { identity, state, direction, scans, eyes, unread } = self;
-        let State { conversation, reported, .. } = &mut **state;
+        let State { conversation, seldom } = &mut **state;
         if *scans {
             let place = place(&hint, *direction, 0, true, frame);
-            eyes.scan(identity, reported, None, (payload, &place), frame);
+            eyes.scan(identity, seldom, None, (payload, &place), frame);
         }
         if conversation.wants(*direction) {
-            let mut seen = |observable: Observable<'_>| eyes.see(identity, reported, &observable, frame);
+            let mut seen = |observable: Observable<'_>| eyes.see(identity, seldom, &observable, frame);
             conversation.datagram(*direction, payload, &hint, &mut seen, &mut |why| unread.count(why));
         }
         eyes.name_protocol(first, conversation.protocol());
@@ -200,8 +201,8 @@ impl Delivery<'_> {
         let hint = self.hint(Transport::Tcp);
         let first = self.eyes.alerts.len();
         let Self { identity, state, direction, eyes, unread, .. } = self;
-        let State { conversation, reported, .. } = &mut **state;
-        let mut seen = |observable: Observable<'_>| eyes.see(identity, reported, &observable, frame);
+        let State { conversation, seldom } = &mut **state;
+        let mut seen = |observable: Observable<'_>| eyes.see(identity, seldom, &observable, frame);
         conversation.cut(*direction, &hint, pool, &mut seen, &mut |why| unread.count(why));
         eyes.name_protocol(first, conversation.protocol());
     }

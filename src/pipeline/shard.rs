@@ -28,14 +28,27 @@ pub(super) type Table = FlowTable<State>;
 #[derive(Default)]
 pub(super) struct State {
     pub(super) conversation: Conversation,
-    pub(super) carries: [Carry; 2],
-    pub(super) reported: Reported,
+    pub(super) seldom: Seldom,
 }
+
+/// What only some flows need: one word in the record.
+#[derive(Default)]
+pub(super) struct Seldom(Option<Box<(Reported, [Carry; 2])>>);
 
 /// What a flow has raised alerts for: nothing is raised twice.
 #[derive(Default)]
-#[expect(clippy::box_collection, reason = "one word in each flow record, not three")]
-pub(super) struct Reported(Option<Box<Vec<(IndicatorIx, Where)>>>);
+pub(super) struct Reported(Vec<(IndicatorIx, Where)>);
+
+impl Seldom {
+    pub(super) fn reported(&mut self) -> &mut Reported {
+        &mut self.0.get_or_insert_default().0
+    }
+
+    /// What the scan of a direction remembers.
+    pub(super) fn carry(&mut self, direction: Direction) -> &mut Carry {
+        &mut self.0.get_or_insert_default().1[direction.index()]
+    }
+}
 
 /// Whether bytes of a direction wait: behind a hole, or for the rest of their message.
 #[inline]
@@ -52,7 +65,7 @@ pub(super) enum Raise {
 
 impl Reported {
     pub(super) fn raise(&mut self, indicator: IndicatorIx, at: Where) -> Raise {
-        let known = self.0.get_or_insert_default();
+        let known = &mut self.0;
         if known.contains(&(indicator, at)) {
             return Raise::Again;
         }
@@ -124,3 +137,6 @@ impl Shard {
         }
     }
 }
+
+/// A flow's record, in whole cache lines: what a million of them take is the table's memory.
+const _: () = assert!(size_of::<Flow<State>>() <= 256);

@@ -12,18 +12,31 @@ use super::eyes::{Delivery, Eyes};
 use super::shard::{Shard, State, Wait, is_waiting};
 use super::{Options, SHARDS};
 use crate::alert::Alert;
-use crate::flow::{Accepted, Direction, Displaced, Flow, Outlet, Segment, Slot, StreamCounters};
+use crate::flow::{Accepted, Candidate, Direction, Displaced, Flow, Outlet, Segment, Slot, StreamCounters};
 use crate::indicator::Transport;
 use crate::matcher::{EndpointKey, MatchSet};
 use crate::metrics::Tally;
-use crate::packet::{FrameRef, protocol, tcp_flag};
+use crate::packet::{FrameMeta, FrameRef, protocol, tcp_flag};
 use crate::proto::Unread;
+use crate::time::Timestamp;
 
 /// Packets whose misses overlap. More would push the first out of the nearest cache again.
 pub(super) const GROUP: usize = 64;
 
 /// Packets of a shard between two looks for flows that timed out and holes that are overdue.
 const HOUSEKEEPING_INTERVAL: u64 = 32;
+
+/// A frame and what was decoded of it.
+pub(super) type Framed<'i> = (&'i FrameMeta, &'i Item);
+
+/// What the table's first bucket says of a packet's flow.
+#[derive(Clone, Copy)]
+enum Guess {
+    /// It may be this one.
+    Known(Candidate),
+    /// It is probably new: both ends, hashed for the filters.
+    New(Option<[EndpointKey; 2]>),
+}
 
 /// See the module.
 pub(super) struct Worker {
@@ -56,28 +69,31 @@ impl Worker {
     }
 
     /// Takes up to [`GROUP`] frames of one batch through everything.
-    pub(super) fn process<'i>(&mut self, data: &[u8], items: impl Iterator<Item = &'i Item> + Clone) {
-        for item in items.clone() {
+    pub(super) fn process<'i>(&mut self, data: &[u8], items: impl Iterator<Item = Framed<'i>> + Clone) {
+        for (_, item) in items.clone() {
             self.shards[item.shard() / self.stride].flows.prefetch_bucket(item.hash);
         }
-        let mut ends = [None; GROUP];
-        for (item, ends) in items.clone().zip(&mut ends) {
-            let is_known = self.shards[item.shard() / self.stride].flows.prefetch_record(item.hash);
-            if !is_known && item.packet.ip_version != 0 {
-                *ends = Some(self.eyes.prefetch_ends(item));
-            }
+        let mut guesses = [const { Guess::New(None) }; GROUP];
+        for ((_, item), guess) in items.clone().zip(&mut guesses) {
+            *guess = match self.shards[item.shard() / self.stride].flows.prefetch_record(item.hash) {
+                Some(candidate) => Guess::Known(candidate),
+                None if item.packet.ip_version == 0 => Guess::New(None),
+                None => Guess::New(Some(self.eyes.prefetch_ends(item))),
+            };
         }
-        for (item, ends) in items.zip(ends) {
-            self.step(data, item, ends);
+        for (framed, guess) in items.zip(guesses) {
+            self.step(data, framed, guess);
         }
     }
 
     /// One packet.
-    fn step(&mut self, data: &[u8], item: &Item, ends: Option<[EndpointKey; 2]>) {
+    #[inline]
+    fn step(&mut self, data: &[u8], framed: Framed<'_>, guess: Guess) {
+        let (frame, item) = framed;
         let packet = &item.packet;
         self.counters.frames += 1;
-        self.counters.captured_bytes += u64::from(item.frame.captured_bytes);
-        self.counters.wire_bytes += u64::from(item.frame.wire_bytes);
+        self.counters.captured_bytes += u64::from(frame.captured_bytes);
+        self.counters.wire_bytes += u64::from(frame.wire_bytes);
         if let Some(stopped) = packet.stopped {
             self.counters.stopped.count((stopped.layer, stopped.kind));
         }
@@ -86,23 +102,28 @@ impl Worker {
         }
         self.counters.cut_packets += u64::from(packet.payload_missing_bytes > 0);
         let shard = item.shard() / self.stride;
-        let (slot, direction) = self.track(shard, item, ends);
+        let (slot, direction) = self.track(shard, framed, guess);
         if packet.stopped.is_none() {
             match packet.protocol {
-                protocol::TCP => self.segment(shard, slot, direction, data, item),
-                protocol::UDP => self.datagram(shard, slot, direction, data, item),
+                protocol::TCP => self.segment(shard, slot, direction, data, framed),
+                protocol::UDP => self.datagram(shard, slot, direction, data, framed),
                 _ => {}
             }
         }
-        self.keep_house(shard, item);
+        self.keep_house(shard, frame.time);
     }
 
     /// Finds or makes the packet's flow.
     #[inline]
-    fn track(&mut self, shard: usize, item: &Item, ends: Option<[EndpointKey; 2]>) -> (Slot, Direction) {
-        let now = item.frame.time;
+    fn track(&mut self, shard: usize, framed: Framed<'_>, guess: Guess) -> (Slot, Direction) {
+        let (frame, item) = framed;
+        let now = frame.time;
         let table = &mut self.shards[shard].flows;
-        if let Some(slot) = table.find(&item.key, item.hash, now) {
+        let (confirmed, ends) = match guess {
+            Guess::Known(candidate) => (table.confirm(candidate, &item.key, now), None),
+            Guess::New(ends) => (None, ends),
+        };
+        if let Some(slot) = confirmed.or_else(|| table.find(&item.key, item.hash, now)) {
             let flow = table.get_mut(slot);
             match flow.accept(&item.packet, item.from, now) {
                 Accepted::Yes(direction) => return (slot, direction),
@@ -110,7 +131,7 @@ impl Worker {
                     let old = std::mem::replace(flow, Flow::start(item.key, &item.packet, item.from, now));
                     self.counters.expired_flows += u64::from(old.is_expired(now));
                     self.finish(shard, old);
-                    return (slot, self.begin(shard, slot, item, ends));
+                    return (slot, self.begin(shard, slot, framed, ends));
                 }
             }
         }
@@ -124,57 +145,67 @@ impl Worker {
             }
             self.finish(shard, old);
         }
-        (slot, self.begin(shard, slot, item, ends))
+        (slot, self.begin(shard, slot, framed, ends))
     }
 
     /// The first packet of a flow: its addresses are looked up, once for the flow.
-    fn begin(&mut self, shard: usize, slot: Slot, item: &Item, ends: Option<[EndpointKey; 2]>) -> Direction {
+    fn begin(
+        &mut self,
+        shard: usize,
+        slot: Slot,
+        (frame, item): Framed<'_>,
+        ends: Option<[EndpointKey; 2]>,
+    ) -> Direction {
         self.counters.flows += 1;
         let keys = ends.unwrap_or_else(|| self.eyes.prefetch_ends(item));
         let flow = self.shards[shard].flows.get_mut(slot);
-        let direction = match flow.accept(&item.packet, item.from, item.frame.time) {
+        let direction = match flow.accept(&item.packet, item.from, frame.time) {
             Accepted::Yes(direction) => direction,
             Accepted::StartsAnother => Direction::ToResponder,
         };
-        self.eyes.look_at_ends(&keys, &flow.identity, &mut flow.state.reported, item.frame.reference());
+        self.eyes.look_at_ends(&keys, &flow.identity, &mut flow.state.seldom, frame.reference());
         direction
     }
 
     #[inline]
-    fn segment(&mut self, shard: usize, slot: Slot, direction: Direction, data: &[u8], item: &Item) {
+    fn segment(&mut self, shard: usize, slot: Slot, direction: Direction, data: &[u8], framed: Framed<'_>) {
+        let (frame, item) = framed;
         let packet = &item.packet;
         let is_empty = packet.payload_bytes == 0 && packet.payload_missing_bytes == 0;
         if !is_empty || packet.has(tcp_flag::SYN) {
-            self.push(shard, slot, direction, data, item);
+            self.push(shard, slot, direction, data, framed);
         }
         if packet.tcp_flags & (tcp_flag::FIN | tcp_flag::RST) != 0 {
             let flow = self.shards[shard].flows.get_mut(slot);
             if flow.state.conversation.holds(direction) && !flow.streams[direction.index()].has_pending() {
-                self.cut(shard, slot, direction, item.frame.reference());
+                self.cut(shard, slot, direction, frame.reference());
             }
         }
     }
 
     #[inline]
-    fn push(&mut self, shard: usize, slot: Slot, direction: Direction, data: &[u8], item: &Item) {
+    fn push(&mut self, shard: usize, slot: Slot, direction: Direction, data: &[u8], (frame, item): Framed<'_>) {
         let packet = &item.packet;
         let segment = Segment {
             sequence: packet.sequence,
             is_syn: packet.has(tcp_flag::SYN),
-            data: packet.payload(frame_bytes(data, &item.frame)),
+            data: packet.payload(frame_bytes(data, frame)),
             missing_bytes: packet.payload_missing_bytes,
-            frame: item.frame.reference(),
+            frame: frame.reference(),
         };
         let here = &mut self.shards[shard];
         let flow = here.flows.get_mut(slot);
-        let was_waiting = is_waiting(flow, direction);
-        if !self.scans_tcp && !was_waiting && !flow.state.conversation.wants(direction) {
+        if flow.is_quiet[direction.index()] {
             return flow.streams[direction.index()].follow(&segment);
         }
+        let was_waiting = is_waiting(flow, direction);
         self.deliver(shard, slot, direction, |stream, out| stream.push(&segment, out));
         let here = &mut self.shards[shard];
-        if !was_waiting && is_waiting(here.flows.get_mut(slot), direction) {
-            here.wait(slot, direction, segment.frame);
+        let flow = here.flows.get_mut(slot);
+        match is_waiting(flow, direction) {
+            true if !was_waiting => here.wait(slot, direction, segment.frame),
+            true => {}
+            false => flow.is_quiet[direction.index()] = !self.scans_tcp && !flow.state.conversation.wants(direction),
         }
     }
 
@@ -204,31 +235,33 @@ impl Worker {
     }
 
     #[inline]
-    fn datagram(&mut self, shard: usize, slot: Slot, direction: Direction, data: &[u8], item: &Item) {
-        let payload = item.packet.payload(frame_bytes(data, &item.frame));
+    fn datagram(&mut self, shard: usize, slot: Slot, direction: Direction, data: &[u8], (frame, item): Framed<'_>) {
+        let payload = item.packet.payload(frame_bytes(data, frame));
         if payload.is_empty() {
             return;
         }
-        let Flow { identity, state, .. } = self.shards[shard].flows.get_mut(slot);
-        if self.scans_udp || state.conversation.wants(direction) {
-            let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_udp);
-            Delivery { identity, state, direction, scans, eyes, unread }.datagram(payload, item.frame.reference());
+        let Flow { identity, state, is_quiet, .. } = self.shards[shard].flows.get_mut(slot);
+        if is_quiet[direction.index()] {
+            return;
         }
+        let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_udp);
+        Delivery { identity, state, direction, scans, eyes, unread }.datagram(payload, frame.reference());
+        is_quiet[direction.index()] = !scans && !state.conversation.wants(direction);
     }
 
     /// Every so many packets of a shard an idle flow leaves and holes that are overdue are given up.
     #[inline]
-    fn keep_house(&mut self, shard: usize, item: &Item) {
+    fn keep_house(&mut self, shard: usize, now: Timestamp) {
         let here = &mut self.shards[shard];
         here.packets += 1;
         if !here.packets.is_multiple_of(HOUSEKEEPING_INTERVAL) {
             return;
         }
-        if let Some(Displaced(flow)) = here.flows.sweep(item.frame.time) {
+        if let Some(Displaced(flow)) = here.flows.sweep(now) {
             self.counters.expired_flows += 1;
             self.finish(shard, flow);
         }
-        while let Some(Wait { slot, direction, .. }) = self.shards[shard].overdue(item.frame.time) {
+        while let Some(Wait { slot, direction, .. }) = self.shards[shard].overdue(now) {
             self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
         }
     }

@@ -11,7 +11,7 @@ use crate::indicator::Seen;
 
 /// Segment starts (or datagrams) of a direction that are probed before it is taken for something nobody here parses. Nearly
 /// every protocol shows itself in the first; the rest is for streams picked up in the middle of a message.
-pub const MAX_PROBES: u16 = 256;
+pub const MAX_PROBES: u16 = 32;
 
 /// Bytes held back while a probe is unsure: a DNS message over TCP on a foreign port must be whole to be believed.
 const MAX_PROBE_BYTES: usize = 4098;
