@@ -33,7 +33,7 @@ fn tls(c: &mut Criterion) {
 fn identify(c: &mut Criterion) {
     let tcp = Hint { transport: Transport::Tcp, source_port: 50_000, destination_port: 9999 };
     let udp = Hint { transport: Transport::Udp, ..tcp };
-    let foreign: Vec<u8> = (0..1400u32).map(|n| (n * 2_654_435_761 >> 13) as u8 | 0x80).collect();
+    let foreign: Vec<u8> = (0..1400u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8 | 0x80).collect();
     for (name, hint) in [("identify/foreign TCP", tcp), ("identify/foreign UDP", udp)] {
         assert!(matches!(Session::identify(&foreign, &hint), Identified::No));
         c.bench_function(name, |b| b.iter(|| matches!(Session::identify(black_box(&foreign), &hint), Identified::No)));

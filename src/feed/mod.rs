@@ -25,7 +25,7 @@ pub use value::{Recognised, recognise, refang};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::indicator::{IndicatorSet, Refusal};
+use crate::indicator::IndicatorSet;
 
 use files::Found;
 use intake::Intake;
@@ -34,7 +34,7 @@ use lines::Lines;
 /// How to load.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
-    /// Load dangerous entries too ([`Refusal::is_dangerous`]).
+    /// Load dangerous entries too ([`Refusal::is_dangerous`](crate::indicator::Refusal::is_dangerous)).
     pub force: bool,
 }
 

@@ -116,7 +116,8 @@ fn read_options(text: &[u8], intake: &mut Intake<'_>) -> Result<(Limits, Context
             "tlp" => tlp = Some(value),
             "pap" => pap = Some(value),
             "classification" => classification = Some(value),
-            _ => return Err(format!("unknown option {name:?} (known: {KNOWN_OPTIONS})")),
+            // Not repeated: it may be a value that strayed.
+            _ => return Err(format!("unknown option (known: {KNOWN_OPTIONS})")),
         }
     }
     let (marking, unreadable) = field::marking(tlp, pap, classification).map_err(|reason| reason.to_string())?;

@@ -6,7 +6,7 @@ use std::io::Write;
 use proptest::prelude::*;
 
 use super::*;
-use crate::indicator::{IndicatorIx, IndicatorSet};
+use crate::indicator::{IndicatorIx, IndicatorSet, Refusal};
 
 /// What a feed of this text loads.
 pub(super) fn loaded(text: &[u8]) -> (IndicatorSet, FileReport) {
@@ -60,6 +60,17 @@ fn a_directory_loads_every_feed_in_name_order() {
     let json = serde_json::to_value(&report).expect("serialises");
     assert_eq!(json["files"][2]["refused"]["malformed"], 1);
     assert_eq!(json["files"][2]["refusals"][0]["line"], 2);
+}
+
+#[test]
+fn the_sample_feeds_load_whole() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("feeds");
+    let mut set = IndicatorSet::default();
+    let report = load(&[dir], &Options::default(), &mut set).expect("loads");
+    assert!(report.is_clean() && report.totals.unreadable_markings == 0, "{report:?}");
+    let formats: Vec<_> = report.files.iter().filter_map(|f| f.format).collect();
+    assert_eq!(formats, ["native", "plain", "zeek"]);
+    assert_eq!((report.kinds.len(), report.totals.merged), (crate::indicator::KINDS.len(), 1), "one of every kind");
 }
 
 #[test]

@@ -65,11 +65,14 @@ mod tests {
     use crate::matcher::twin;
     use proptest::prelude::*;
 
+    /// Few values, all of them MD5 digests, so that both kinds take them and they meet.
+    const VALUE: &str = "[ab]{2}0{30}";
+
     proptest! {
         #[test]
         fn finds_what_a_scan_finds(
-            values in proptest::collection::vec(("[aA]{1,4}", any::<bool>()), 0..40),
-            asked in proptest::collection::vec(("[aA]{1,4}", any::<bool>()), 1..40),
+            values in proptest::collection::vec((VALUE, any::<bool>()), 0..40),
+            asked in proptest::collection::vec((VALUE, any::<bool>()), 1..40),
         ) {
             let kind = |agent: bool| if agent { &USER_AGENT } else { &FILE };
             let set = twin::set_of(values.iter().map(|(v, agent)| twin::draft(kind(*agent), v.as_bytes(), Match::Exact)));

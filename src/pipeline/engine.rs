@@ -152,8 +152,7 @@ impl Run {
             }
             self.show_progress(&batch);
             let mark = mark(&mut worker, &batch);
-            let sent = order.add(0, worker.take_alerts(), mark).into_iter().try_for_each(|a| self.alerts.send(a));
-            if sent.is_err() {
+            if !order.add(0, worker.take_alerts(), mark).into_iter().all(|alert| self.alerts.send(alert).is_ok()) {
                 // Nobody listens any more.
                 break;
             }

@@ -195,6 +195,17 @@ impl Delivery<'_> {
         eyes.name_protocol(first, conversation.protocol());
     }
 
+    /// No more bytes of a stream will come.
+    pub(super) fn cut(&mut self, pool: &mut Pool, frame: FrameRef) {
+        let hint = self.hint(Transport::Tcp);
+        let first = self.eyes.alerts.len();
+        let Self { identity, state, direction, eyes, unread, .. } = self;
+        let State { conversation, reported, .. } = &mut **state;
+        let mut seen = |observable: Observable<'_>| eyes.see(identity, reported, &observable, frame);
+        conversation.cut(*direction, &hint, pool, &mut seen, &mut |why| unread.count(why));
+        eyes.name_protocol(first, conversation.protocol());
+    }
+
     fn hint(&self, transport: Transport) -> Hint {
         let (originator, responder) = self.identity.ports();
         let (source_port, destination_port) = match self.direction {

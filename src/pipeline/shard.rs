@@ -1,4 +1,4 @@
-//! [`Shard`]: a fixed part of all flows, with its own table, memory and queue of holes. A shard is never shared and sees its
+//! [`Shard`]: a fixed part of all flows, with its own table, memory and queue of what waits. A shard is never shared and sees its
 //! packets in capture order: what it does depends on nothing else.
 
 use std::collections::VecDeque;
@@ -11,11 +11,12 @@ use crate::packet::FrameRef;
 use crate::proto::Conversation;
 use crate::time::Timestamp;
 
-/// How long a hole in a stream is waited for, in packet time: longer than a lost segment takes to be sent again.
-const MAX_HOLE_AGE: Duration = Duration::from_secs(10);
+/// How long a hole in a stream is waited for, in packet time: longer than a lost segment takes to be sent again. Alerts of
+/// later frames wait as long, so that all come out in order.
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// The same in packets of the shard: where time stands still (captures without timestamps), alerts must not wait for ever.
-const MAX_HOLE_PACKETS: u64 = 1 << 18;
+const MAX_WAIT_PACKETS: u64 = 1 << 18;
 
 /// Indicators that one flow may raise alerts for, counted by field: a feed of common words must not turn one flow into a
 /// flood. What is beyond is counted.
@@ -33,7 +34,14 @@ pub(super) struct State {
 
 /// What a flow has raised alerts for: nothing is raised twice.
 #[derive(Default)]
+#[expect(clippy::box_collection, reason = "one word in each flow record, not three")]
 pub(super) struct Reported(Option<Box<Vec<(IndicatorIx, Where)>>>);
+
+/// Whether bytes of a direction wait: behind a hole, or for the rest of their message.
+#[inline]
+pub(super) fn is_waiting(flow: &Flow<State>, direction: Direction) -> bool {
+    flow.streams[direction.index()].has_pending() || flow.state.conversation.holds(direction)
+}
 
 /// Whether a hit is to be raised.
 pub(super) enum Raise {
@@ -61,61 +69,58 @@ pub(super) struct Shard {
     pub(super) flows: Table,
     pub(super) pool: Pool,
     pub(super) packets: u64,
-    holes: VecDeque<Hole>,
+    waits: VecDeque<Wait>,
 }
 
-/// A stream direction in which something waits behind a hole.
-struct Hole {
+/// A stream direction in which bytes wait: behind a hole, or for the rest of their message.
+pub(super) struct Wait {
     /// The first packet that had to wait: no alert of this direction can name an earlier one.
-    frame: FrameRef,
+    pub(super) frame: FrameRef,
     packets: u64,
-    slot: Slot,
-    direction: Direction,
+    pub(super) slot: Slot,
+    pub(super) direction: Direction,
     /// Tells the flow from a later one in its slot.
     flow_first: Timestamp,
 }
 
 impl Shard {
     pub(super) fn new(max_flows: usize, max_stream_bytes: usize) -> Self {
-        Self { flows: Table::new(max_flows), pool: Pool::new(max_stream_bytes), packets: 0, holes: VecDeque::new() }
+        Self { flows: Table::new(max_flows), pool: Pool::new(max_stream_bytes), packets: 0, waits: VecDeque::new() }
     }
 
     /// Remembers that a direction has begun to wait.
     pub(super) fn wait(&mut self, slot: Slot, direction: Direction, frame: FrameRef) {
         let flow_first = self.flows.get_mut(slot).first;
-        self.holes.push_back(Hole { frame, packets: self.packets, slot, direction, flow_first });
+        self.waits.push_back(Wait { frame, packets: self.packets, slot, direction, flow_first });
     }
 
-    /// The oldest hole that has been waited for long enough.
-    pub(super) fn overdue(&mut self, now: Timestamp) -> Option<(Slot, Direction)> {
-        self.forget_filled();
-        let hole = self.holes.front()?;
-        let is_overdue = now.since(hole.frame.time) > MAX_HOLE_AGE || self.packets - hole.packets > MAX_HOLE_PACKETS;
-        if !is_overdue {
-            return None;
-        }
-        self.holes.pop_front().map(|hole| (hole.slot, hole.direction))
+    /// The oldest wait that has lasted long enough.
+    pub(super) fn overdue(&mut self, now: Timestamp) -> Option<Wait> {
+        self.forget_ended();
+        let wait = self.waits.front()?;
+        let is_overdue = now.since(wait.frame.time) > MAX_WAIT || self.packets - wait.packets > MAX_WAIT_PACKETS;
+        if is_overdue { self.waits.pop_front() } else { None }
     }
 
     /// The first packet that an alert still to come may name, if something waits.
     pub(super) fn held_back(&mut self) -> Option<FrameRef> {
-        self.forget_filled();
-        self.holes.front().map(|hole| hole.frame)
+        self.forget_ended();
+        self.waits.front().map(|wait| wait.frame)
     }
 
     /// A direction in which something still waits; to be asked until there is none.
-    pub(super) fn any_waiting(&mut self) -> Option<(Slot, Direction)> {
-        self.forget_filled();
-        self.holes.pop_front().map(|hole| (hole.slot, hole.direction))
+    pub(super) fn any_waiting(&mut self) -> Option<Wait> {
+        self.forget_ended();
+        self.waits.pop_front()
     }
 
-    fn forget_filled(&mut self) {
-        while let Some(hole) = self.holes.front() {
-            let flow: &Flow<State> = self.flows.get_mut(hole.slot);
-            if flow.first == hole.flow_first && flow.streams[hole.direction.index()].has_pending() {
+    fn forget_ended(&mut self) {
+        while let Some(wait) = self.waits.front() {
+            let flow = self.flows.get_mut(wait.slot);
+            if flow.first == wait.flow_first && is_waiting(flow, wait.direction) {
                 return;
             }
-            self.holes.pop_front();
+            self.waits.pop_front();
         }
     }
 }

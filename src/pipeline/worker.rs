@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::counters::Counters;
 use super::decoded::{Item, frame_bytes};
 use super::eyes::{Delivery, Eyes};
-use super::shard::{Shard, State};
+use super::shard::{Shard, State, Wait, is_waiting};
 use super::{Options, SHARDS};
 use crate::alert::Alert;
 use crate::flow::{Accepted, Direction, Displaced, Flow, Outlet, Segment, Slot, StreamCounters};
@@ -143,9 +143,21 @@ impl Worker {
     #[inline]
     fn segment(&mut self, shard: usize, slot: Slot, direction: Direction, data: &[u8], item: &Item) {
         let packet = &item.packet;
-        if packet.payload_bytes == 0 && packet.payload_missing_bytes == 0 && !packet.has(tcp_flag::SYN) {
-            return;
+        let is_empty = packet.payload_bytes == 0 && packet.payload_missing_bytes == 0;
+        if !is_empty || packet.has(tcp_flag::SYN) {
+            self.push(shard, slot, direction, data, item);
         }
+        if packet.tcp_flags & (tcp_flag::FIN | tcp_flag::RST) != 0 {
+            let flow = self.shards[shard].flows.get_mut(slot);
+            if flow.state.conversation.holds(direction) && !flow.streams[direction.index()].has_pending() {
+                self.cut(shard, slot, direction, item.frame.reference());
+            }
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, shard: usize, slot: Slot, direction: Direction, data: &[u8], item: &Item) {
+        let packet = &item.packet;
         let segment = Segment {
             sequence: packet.sequence,
             is_syn: packet.has(tcp_flag::SYN),
@@ -155,14 +167,13 @@ impl Worker {
         };
         let here = &mut self.shards[shard];
         let flow = here.flows.get_mut(slot);
-        let stream = &mut flow.streams[direction.index()];
-        let was_waiting = stream.has_pending();
+        let was_waiting = is_waiting(flow, direction);
         if !self.scans_tcp && !was_waiting && !flow.state.conversation.wants(direction) {
-            return stream.follow(&segment);
+            return flow.streams[direction.index()].follow(&segment);
         }
         self.deliver(shard, slot, direction, |stream, out| stream.push(&segment, out));
         let here = &mut self.shards[shard];
-        if !was_waiting && here.flows.get_mut(slot).streams[direction.index()].has_pending() {
+        if !was_waiting && is_waiting(here.flows.get_mut(slot), direction) {
             here.wait(slot, direction, segment.frame);
         }
     }
@@ -181,6 +192,15 @@ impl Worker {
         let mut delivery = Delivery { identity, state, direction, scans, eyes, unread };
         let emit = &mut |chunk: crate::flow::Chunk<'_>, pool: &mut crate::flow::Pool| delivery.chunk(&chunk, pool);
         act(&mut streams[direction.index()], &mut Outlet { pool, counters: &mut self.streams, emit });
+    }
+
+    /// No more bytes of a direction will come.
+    #[cold]
+    fn cut(&mut self, shard: usize, slot: Slot, direction: Direction, frame: FrameRef) {
+        let Shard { flows, pool, .. } = &mut self.shards[shard];
+        let Flow { identity, state, .. } = flows.get_mut(slot);
+        let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
+        Delivery { identity, state, direction, scans, eyes, unread }.cut(pool, frame);
     }
 
     #[inline]
@@ -208,7 +228,7 @@ impl Worker {
             self.counters.expired_flows += 1;
             self.finish(shard, flow);
         }
-        while let Some((slot, direction)) = self.shards[shard].overdue(item.frame.time) {
+        while let Some(Wait { slot, direction, .. }) = self.shards[shard].overdue(item.frame.time) {
             self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
         }
     }
@@ -243,8 +263,9 @@ impl Worker {
     /// The end of the captures: what still waits is looked at. Returns the last alerts and the numbers.
     pub(super) fn close(mut self) -> (Vec<Alert>, Counters) {
         for shard in 0..self.shards.len() {
-            while let Some((slot, direction)) = self.shards[shard].any_waiting() {
+            while let Some(Wait { slot, direction, frame, .. }) = self.shards[shard].any_waiting() {
                 self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
+                self.cut(shard, slot, direction, frame);
             }
         }
         let mut counters = self.counters;

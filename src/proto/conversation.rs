@@ -13,8 +13,8 @@ use crate::indicator::Seen;
 /// every protocol shows itself in the first; the rest is for streams picked up in the middle of a message.
 pub const MAX_PROBES: u16 = 256;
 
-/// Bytes held back while a probe is unsure.
-const MAX_PROBE_BYTES: usize = 64;
+/// Bytes held back while a probe is unsure: a DNS message over TCP on a foreign port must be whole to be believed.
+const MAX_PROBE_BYTES: usize = 4098;
 
 /// Rounds of one chunk: each must consume something, this bounds a parser that does not.
 const MAX_ROUNDS: usize = 4096;
@@ -23,7 +23,14 @@ const MAX_ROUNDS: usize = 4096;
 #[derive(Debug, Default)]
 pub struct Conversation {
     session: Session,
-    lanes: [Lane; 2],
+    lanes: Lanes,
+}
+
+/// Both directions.
+#[derive(Debug, Default)]
+struct Lanes {
+    to_responder: Lane,
+    to_originator: Lane,
 }
 
 /// How one direction's bytes are being read.
@@ -72,7 +79,7 @@ impl Conversation {
     /// Whether the bytes of a direction are still of interest.
     #[inline]
     pub fn wants(&self, direction: Direction) -> bool {
-        self.lanes[direction.index()].mode != Mode::Done
+        self.lanes.get(direction).mode != Mode::Done
     }
 
     /// A datagram.
@@ -84,15 +91,15 @@ impl Conversation {
         seen: Seen<'_>,
         unread: &mut dyn FnMut(Unread),
     ) {
-        let lane = &mut self.lanes[direction.index()];
+        let lane = self.lanes.of(direction);
         if lane.mode == Mode::Probing && !probe_datagram(&mut self.session, lane, data, hint, unread) {
             return;
         }
         match self.session.parse(direction, data, hint, seen) {
             Progress::Consumed { .. } | Progress::Skip(_) | Progress::Reprobe(_) => {}
             Progress::Damaged { reason, .. } | Progress::Stopped(reason) => unread(Unread::Parser(reason)),
-            Progress::DoneDirection => self.lanes[direction.index()].mode = Mode::Done,
-            Progress::Done => self.lanes.iter_mut().for_each(|lane| lane.mode = Mode::Done),
+            Progress::DoneDirection => self.lanes.of(direction).mode = Mode::Done,
+            Progress::Done => self.lanes.both().into_iter().for_each(|lane| lane.mode = Mode::Done),
         }
     }
 
@@ -113,18 +120,18 @@ impl Conversation {
         if !self.wants(direction) || data.is_empty() {
             return;
         }
-        let lane = &mut self.lanes[direction.index()];
+        let lane = self.lanes.of(direction);
         if lane.skip_bytes > 0 {
             let step = lane.skip_bytes.min(data.len() as u64);
             lane.skip_bytes -= step;
-            data = &data[step as usize..];
+            data = data.get(step as usize..).unwrap_or(&[]);
             if data.is_empty() {
                 return;
             }
         }
         if lane.held.is_none() {
             let rest = self.read(direction, data, hint, pool, seen, unread);
-            return self.keep(direction, &data[rest..], pool, unread);
+            return self.keep(direction, data.get(rest..).unwrap_or(&[]), pool, unread);
         }
         if !pool.hold(&mut lane.held, data) {
             return self.stop(direction, Unread::NoMemory, pool, unread);
@@ -134,7 +141,7 @@ impl Conversation {
         }
         let Some(held) = lane.held.take() else { return };
         let used = self.read(direction, &held.bytes, hint, pool, seen, unread);
-        let lane = &mut self.lanes[direction.index()];
+        let lane = self.lanes.of(direction);
         lane.held = Some(held);
         if lane.mode == Mode::Done {
             pool.release(&mut lane.held);
@@ -144,9 +151,32 @@ impl Conversation {
         }
     }
 
+    /// Whether part of a message of this direction is held back.
+    #[inline]
+    pub fn holds(&self, direction: Direction) -> bool {
+        self.lanes.get(direction).held.is_some()
+    }
+
+    /// No more bytes of this direction will come: what is whole of a message that is not is looked at.
+    pub fn cut(
+        &mut self,
+        direction: Direction,
+        hint: &Hint,
+        pool: &mut Pool,
+        seen: Seen<'_>,
+        unread: &mut dyn FnMut(Unread),
+    ) {
+        let lane = self.lanes.of(direction);
+        if let (Mode::Parsing, Some(held)) = (lane.mode, &lane.held) {
+            self.session.cut(direction, &held.bytes, hint, seen);
+            unread(Unread::Incomplete);
+        }
+        pool.release(&mut self.lanes.of(direction).held);
+    }
+
     /// The flow ends: gives back what it holds.
     pub fn finish(&mut self, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
-        for lane in &mut self.lanes {
+        for lane in self.lanes.both() {
             if lane.held.is_some() && lane.mode == Mode::Parsing {
                 unread(Unread::Incomplete);
             }
@@ -166,11 +196,11 @@ impl Conversation {
     ) -> usize {
         let mut at = 0;
         for _ in 0..MAX_ROUNDS {
-            let rest = &data[at..];
-            if rest.is_empty() || self.lanes[direction.index()].mode == Mode::Done {
+            let rest = data.get(at..).unwrap_or(&[]);
+            if rest.is_empty() || self.lanes.of(direction).mode == Mode::Done {
                 return data.len();
             }
-            if self.lanes[direction.index()].mode == Mode::Probing {
+            if self.lanes.of(direction).mode == Mode::Probing {
                 match self.probe_stream(direction, rest, hint, unread) {
                     Probe::Yes => {}
                     Probe::Unsure => return at,
@@ -178,7 +208,7 @@ impl Conversation {
                 }
             }
             let progress = self.session.parse(direction, rest, hint, seen);
-            let lane = &mut self.lanes[direction.index()];
+            let lane = self.lanes.of(direction);
             lane.need_bytes = 0;
             match progress {
                 Progress::Consumed { bytes, need } | Progress::Damaged { bytes, need, .. } => {
@@ -199,22 +229,16 @@ impl Conversation {
                 Progress::Reprobe(bytes) => {
                     at += bytes.min(rest.len());
                     self.session = Session::default();
-                    for (index, lane) in self.lanes.iter_mut().enumerate() {
-                        // The other direction's bytes belong to the protocol that ended.
-                        if index != direction.index() {
-                            pool.release(&mut lane.held);
-                        }
+                    // The other direction's bytes belong to the protocol that ended.
+                    pool.release(&mut self.lanes.of(direction.reverse()).held);
+                    for lane in self.lanes.both() {
                         (lane.mode, lane.probes, lane.need_bytes) = (Mode::Probing, 0, 0);
                     }
                 }
                 Progress::DoneDirection => lane.mode = Mode::Done,
                 Progress::Done => {
-                    for (index, lane) in self.lanes.iter_mut().enumerate() {
-                        lane.mode = Mode::Done;
-                        if index != direction.index() {
-                            pool.release(&mut lane.held);
-                        }
-                    }
+                    pool.release(&mut self.lanes.of(direction.reverse()).held);
+                    self.lanes.both().into_iter().for_each(|lane| lane.mode = Mode::Done);
                 }
                 Progress::Stopped(reason) => {
                     unread(Unread::Parser(reason));
@@ -225,7 +249,7 @@ impl Conversation {
             }
         }
         unread(Unread::Parser("parser made no progress"));
-        self.lanes[direction.index()].mode = Mode::Done;
+        self.lanes.of(direction).mode = Mode::Done;
         data.len()
     }
 
@@ -252,7 +276,7 @@ impl Conversation {
         if probe == Probe::Unsure && data.len() >= MAX_PROBE_BYTES {
             probe = Probe::No;
         }
-        let lane = &mut self.lanes[direction.index()];
+        let lane = self.lanes.of(direction);
         match probe {
             Probe::Yes => lane.mode = Mode::Parsing,
             Probe::Unsure => lane.need_bytes = 0,
@@ -263,7 +287,7 @@ impl Conversation {
 
     /// Keeps bytes that could not be used yet.
     fn keep(&mut self, direction: Direction, rest: &[u8], pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
-        let lane = &mut self.lanes[direction.index()];
+        let lane = self.lanes.of(direction);
         if rest.is_empty() || lane.mode == Mode::Done {
             return;
         }
@@ -275,14 +299,14 @@ impl Conversation {
     }
 
     fn check_length(&mut self, direction: Direction, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
-        let held = self.lanes[direction.index()].held.as_ref().map_or(0, |held| held.bytes.len());
+        let held = self.lanes.of(direction).held.as_ref().map_or(0, |held| held.bytes.len());
         if held > self.session.max_pending_bytes() {
             self.stop(direction, Unread::MessageTooLong, pool, unread);
         }
     }
 
     fn stop(&mut self, direction: Direction, why: Unread, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
-        let lane = &mut self.lanes[direction.index()];
+        let lane = self.lanes.of(direction);
         pool.release(&mut lane.held);
         (lane.mode, lane.need_bytes) = (Mode::Probing, 0);
         unread(why);
@@ -297,7 +321,7 @@ impl Conversation {
         seen: Seen<'_>,
         unread: &mut dyn FnMut(Unread),
     ) {
-        let lane = &mut self.lanes[direction.index()];
+        let lane = self.lanes.of(direction);
         if lane.mode != Mode::Parsing {
             pool.release(&mut lane.held);
             return;
@@ -315,11 +339,33 @@ impl Conversation {
         pool.release(&mut lane.held);
         let next = self.session.gap(direction, beyond);
         if next == AfterGap::Probe {
-            self.lanes[direction.index()].mode = Mode::Probing;
+            self.lanes.of(direction).mode = Mode::Probing;
         }
         if was_reading || next == AfterGap::Probe {
             unread(Unread::Gap);
         }
+    }
+}
+
+impl Lanes {
+    #[inline]
+    fn get(&self, direction: Direction) -> &Lane {
+        match direction {
+            Direction::ToResponder => &self.to_responder,
+            Direction::ToOriginator => &self.to_originator,
+        }
+    }
+
+    #[inline]
+    fn of(&mut self, direction: Direction) -> &mut Lane {
+        match direction {
+            Direction::ToResponder => &mut self.to_responder,
+            Direction::ToOriginator => &mut self.to_originator,
+        }
+    }
+
+    fn both(&mut self) -> [&mut Lane; 2] {
+        [&mut self.to_responder, &mut self.to_originator]
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn table(report: &LoadReport, out: &mut dyn Write) -> io::Result<()> 
         writeln!(out, "{}: skipped ({})", shown(&skipped.path), skipped.reason)?;
     }
     for kind in report.kinds.iter().filter(|kind| kind.inert) {
-        writeln!(out, "{} {} load, but nothing in this version observes them", kind.indicators, kind.kind)?;
+        writeln!(out, "{}: {} loaded, but nothing in this version observes them", kind.kind, kind.indicators)?;
     }
     let totals = &report.totals;
     if totals.dropped_sources > 0 {
@@ -95,7 +95,7 @@ mod tests {
             "20 refused, value of no recognisable kind: line 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, and 10 more\n",
             "README.md: skipped (documentation)\n",
             "x.bin: not text: a zero byte at offset 0\n",
-            "1 file load, but nothing in this version observes them\n",
+            "file: 1 loaded, but nothing in this version observes them\n",
             "2 files: 2 loaded, 0 merged, 22 refused, 1 files broken off\n",
         ] {
             assert!(text.contains(said), "{said} is not in {text}");

@@ -96,8 +96,7 @@ fn validity(found: &Found<'_>) -> String {
 
 /// The marking as its feed gave it, if it gave one.
 fn marking(marking: &Marking) -> Option<String> {
-    let _ = marking;
-    None
+    (!marking.is_unmarked()).then(|| marking.to_string())
 }
 
 /// Text with control characters escaped.

@@ -60,7 +60,7 @@ impl Wire {
                 }
                 Progress::DoneDirection => self.over[d] = Some("done"),
                 Progress::Done => self.over = [Some("done"); 2],
-                Progress::Stopped(reason) | Progress::Damaged { reason, .. } => self.over[d] = Some(reason),
+                Progress::Stopped(reason) => self.over[d] = Some(reason),
             }
         }
     }
