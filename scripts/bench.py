@@ -3,7 +3,7 @@
 Every command of a round runs once before the next round begins, so that a machine's moods fall on all of them alike. Figures are
 medians. CPU is user + system time of the child and its threads, memory the child's peak resident set (both from wait4). "after
 load" is CPU less the median CPU of Picket on a capture without frames, with the same feeds and threads. Slow tools run once. Memory below that of
-python3 itself (some 16 MiB) cannot be told: the child starts as its copy.
+python3 itself (some 16 MiB) cannot be told: the child starts as its copy. Pages of a mapped capture count as memory.
 """
 import argparse
 import csv
@@ -110,7 +110,7 @@ def tools(binary, feeds, capture, empty, threads, quick):
 
 
 def generated_feed(folder):
-    """1.16 million names, 280,000 address:port and 22,700 addresses, none of which a capture has: reserved ranges and .invalid."""
+    """1.16 million names, 280,000 address:port and 22,700 addresses, none of which a capture has: class E and .invalid."""
     path = folder / "generated-feed.txt"
     if not path.exists():
         with path.open("w") as out:
@@ -118,9 +118,9 @@ def generated_feed(folder):
                 mixed = n * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
                 out.write(f"{mixed >> 36:x}.{'www cdn mail api ns1'.split()[n % 5]}{mixed & 0xFFFF:x}.bench.invalid\n")
             for n in range(22_700):
-                out.write(f"198.18.{n >> 8}.{n & 255}\n")
+                out.write(f"240.0.{n >> 8}.{n & 255}\n")
             for n in range(280_000):
-                out.write(f"198.19.{n >> 8 & 255}.{n & 255}:{1024 + (n >> 16) * 997 + n % 97}\n")
+                out.write(f"240.{1 + (n >> 16)}.{n >> 8 & 255}.{n & 255}:{1024 + n % 9973}\n")
     return str(path)
 
 

@@ -13,4 +13,5 @@ need_packages build-essential
 cargo build --locked --release
 target=$(cargo metadata --format-version 1 --no-deps --locked | sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 [ $# -gt 0 ] || set -- --format table
-exec "${target:-target}/release/picket" replay --feed feeds/ "$@" fixtures/pcaps/
+# The captures only: their goldens lie beside them.
+exec "${target:-target}/release/picket" replay --feed feeds/ "$@" fixtures/pcaps/*.pcap*

@@ -186,6 +186,27 @@ def _(c):
     c.hit("name", HOST, flow.segment(data[20:]), flow)
 
 
+@case("tcp-fin-early.pcap", "the FIN overtakes the second half of the request")
+def _(c):
+    flow = connect(c)
+    data, at = request("www.evil.example"), flow.next[0]
+    flow.segment(data[:20], seq=at)
+    flow.segment(flags=wire.FIN | wire.ACK, seq=at + len(data))
+    c.hit("name", HOST, flow.segment(data[20:], seq=at + 20), flow)
+    flow.next[0] += len(data) + 1
+    flow.segment(flags=wire.FIN | wire.ACK, back=True)
+    flow.segment(flags=wire.ACK)
+
+
+@case("tcp-fin-forged.pcap", "a FIN far outside the window between the halves of a request (an evasion)")
+def _(c):
+    flow = connect(c)
+    data = request("www.evil.example")
+    flow.segment(data[:20])
+    flow.segment(flags=wire.FIN | wire.ACK, seq=flow.next[0] + 0x40000000)
+    c.hit("name", HOST, flow.segment(data[20:]), flow)
+
+
 @case("tcp-syn-data.pcap", "a request in the SYN (TCP Fast Open)")
 def _(c):
     flow = Tcp(c)
