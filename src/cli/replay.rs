@@ -76,7 +76,7 @@ enum FormatName {
 /// Feeds or captures that cannot be opened, output that cannot be written.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
-    let files = if std::env::var_os("PMAP").is_some() { Files::open_with(&args.captures, crate::capture::Access::Map)? } else { Files::open(&args.captures)? };
+    let files = Files::open(&args.captures)?;
     let (set, report) = load(args)?;
     let load_seconds = start.elapsed().as_secs_f64();
     let mut sink = open_sink(args)?;

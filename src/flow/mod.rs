@@ -65,6 +65,8 @@ pub struct Flow<S> {
     /// Which one it is.
     pub identity: Identity,
     lifecycle: Lifecycle,
+    /// In a table, and not a record that waits to be used.
+    is_live: bool,
     fins: [bool; 2],
     /// For each direction, whether the floors above look at its bytes no more: then a packet need not touch `state`.
     pub is_quiet: [bool; 2],
@@ -92,7 +94,7 @@ impl<S: Default> Flow<S> {
     pub fn start(key: FlowKey, packet: &Packet, from: End, now: Timestamp) -> Self {
         let originator = originator(packet, from);
         let identity = Identity { key, originator, vlan_count: packet.vlan_count, vlans: packet.vlans };
-        let mut flow = Self { identity, first: now, last: now, ..Self::default() };
+        let mut flow = Self { identity, is_live: true, first: now, last: now, ..Self::default() };
         if !(packet.protocol == protocol::TCP && packet.has(tcp_flag::SYN)) {
             // Picked up in the middle: whoever speaks was let in before.
             flow.lifecycle = Lifecycle::Established;
@@ -166,7 +168,8 @@ impl<S> Flow<S> {
     /// Whether it has been silent for longer than its kind may be.
     #[inline]
     pub fn is_expired(&self, now: Timestamp) -> bool {
-        now.since(self.last) > timeout::of(self.key().protocol(), self.lifecycle)
+        let idle = now.since(self.last);
+        idle > timeout::SHORTEST && idle > timeout::of(self.key().protocol(), self.lifecycle)
     }
 
     /// How far it has come.

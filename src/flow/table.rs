@@ -7,7 +7,7 @@
 //! A packet touches its bucket line, then its record: [`FlowTable::prefetch_bucket`] and [`FlowTable::prefetch_record`] let
 //! a batch overlap those misses. The table never looks at a clock: time is the packet's.
 
-use super::{Flow, FlowKey};
+use super::{Flow, FlowKey, HashSeed};
 use crate::time::Timestamp;
 use crate::{memory, prefetch};
 
@@ -24,7 +24,9 @@ pub struct FlowTable<S> {
     records: Vec<Flow<S>>,
     free: Vec<u32>,
     capacity: usize,
+    /// Record that is looked at next by [`FlowTable::sweep`].
     hand: usize,
+    seed: HashSeed,
 }
 
 /// One cache line.
@@ -54,8 +56,9 @@ pub struct Candidate {
 pub struct Displaced<S>(pub Flow<S>);
 
 impl<S: Default> FlowTable<S> {
-    /// A table for `capacity` flows (at least 16). Address space is taken now, memory as flows come.
-    pub fn new(capacity: usize) -> Self {
+    /// A table for `capacity` flows (at least 16) whose keys are hashed with `seed`. Address space is taken now, memory as
+    /// flows come.
+    pub fn new(capacity: usize, seed: HashSeed) -> Self {
         let capacity = capacity.max(2 * WAYS);
         let slots = capacity * SLOTS_NUMERATOR / SLOTS_DENOMINATOR;
         let empty = Bucket { records: [0; WAYS], tags: [0; WAYS], ages: [0; WAYS] };
@@ -65,7 +68,7 @@ impl<S: Default> FlowTable<S> {
         buckets.resize(count, empty);
         let records = Vec::with_capacity(capacity);
         memory::ask_for_large_pages(&records);
-        Self { buckets, records, free: Vec::new(), capacity, hand: 0 }
+        Self { buckets, records, free: Vec::new(), capacity, hand: 0, seed }
     }
 
     /// Bytes that a table for `capacity` flows takes when full.
@@ -95,7 +98,11 @@ impl<S: Default> FlowTable<S> {
     pub fn prefetch_record(&self, hash: u64) -> Option<Candidate> {
         let at = self.first(hash);
         let bucket = &self.buckets[at];
-        let way = bucket.find(tag(hash))?;
+        let Some(way) = bucket.find(tag(hash)) else {
+            // It is in the other bucket or new; both are looked into then.
+            prefetch::line(&self.buckets[self.second(at, tag(hash))]);
+            return None;
+        };
         let record = bucket.records[way];
         prefetch::lines(&self.records[record as usize]);
         Some(Candidate { bucket: at as u32, way: way as u32, record })
@@ -187,30 +194,36 @@ impl<S: Default> FlowTable<S> {
         if let Some((_, at, way)) = buckets.iter().filter_map(|&at| oldest(self, at)).max() {
             return (at, way);
         }
-        for _ in 0..self.buckets.len() {
-            self.hand = (self.hand + 1) & (self.buckets.len() - 1);
-            if let Some((_, at, way)) = oldest(self, self.hand) {
-                return (at, way);
-            }
-        }
-        unreachable!("a table without a free record has a flow")
+        // Both are empty and no record is free, so every record is live: any will do, the next in turn is as old as any.
+        self.hand = (self.hand + 1) % self.records.len();
+        self.place_of(self.hand).unwrap_or((buckets[0], 0))
     }
 
-    /// Looks at the next bucket in turn and takes out at most one flow there that has timed out. Called now and then, it
-    /// gives back what idle flows hold without any timer.
+    /// Looks at the next record in turn and takes its flow out if that has timed out. Called now and then, it gives back what
+    /// idle flows hold without any timer; records lie side by side, so it costs little.
+    #[inline]
     pub fn sweep(&mut self, now: Timestamp) -> Option<Displaced<S>> {
-        self.hand = (self.hand + 1) & (self.buckets.len() - 1);
-        let bucket = &self.buckets[self.hand];
-        for way in 0..WAYS {
-            let idle_secs = u64::from(age(now).wrapping_sub(bucket.ages[way]));
-            if bucket.tags[way] != 0
-                && idle_secs >= super::timeout::SHORTEST.as_secs()
-                && self.records[bucket.records[way] as usize].is_expired(now)
-            {
-                return Some(Displaced(self.remove(self.hand, way)));
-            }
+        self.hand = if self.hand + 1 < self.records.len() { self.hand + 1 } else { 0 };
+        if let Some(next) = self.records.get(self.hand + 1) {
+            prefetch::line(next);
         }
-        None
+        let flow = self.records.get(self.hand)?;
+        if !flow.is_live || !flow.is_expired(now) {
+            return None;
+        }
+        let (at, way) = self.place_of(self.hand)?;
+        Some(Displaced(self.remove(at, way)))
+    }
+
+    /// Bucket and way of a live record.
+    fn place_of(&self, record: usize) -> Option<(usize, usize)> {
+        let hash = self.records[record].key().hash(self.seed);
+        let first = self.first(hash);
+        [first, self.second(first, tag(hash))].into_iter().find_map(|at| {
+            let bucket = &self.buckets[at];
+            let way = (0..WAYS).find(|&way| bucket.tags[way] != 0 && bucket.records[way] as usize == record)?;
+            Some((at, way))
+        })
     }
 
     /// Takes every flow out, in an order that depends on what came only.
@@ -263,7 +276,6 @@ impl Bucket {
         let mask = self.tags.iter().enumerate().fold(0u16, |mask, (way, &t)| mask | u16::from(t == tag) << way);
         (mask != 0).then(|| mask.trailing_zeros() as usize)
     }
-
 }
 
 /// Upper bits of the hash (the lower choose the bucket), never 0.

@@ -7,6 +7,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::packet::{Address, FrameRef};
 
+const SEED: HashSeed = HashSeed(99);
+
 fn frame(number: u64) -> FrameRef {
     FrameRef { file: 0, number, time: Timestamp::from_parts(number, 0) }
 }
@@ -227,14 +229,13 @@ proptest! {
     /// The table, as long as it is not full, agrees with a hash map.
     #[test]
     fn the_table_agrees_with_a_map(hosts in prop::collection::vec(0u16..300, 1..600)) {
-        let mut table: FlowTable<u32> = FlowTable::new(4096);
+        let mut table: FlowTable<u32> = FlowTable::new(4096, SEED);
         let mut twin: HashMap<u16, u32> = HashMap::new();
-        let seed = HashSeed(99);
         let now = Timestamp::from_parts(100, 0);
         for host in hosts {
             let packet = syn(host, 80);
             let (key, from) = FlowKey::of(&packet).expect("addresses");
-            let hash = key.hash(seed);
+            let hash = key.hash(SEED);
             let slot = table.find(&key, hash, now).unwrap_or_else(|| {
                 let (slot, displaced) = table.insert(Flow::start(key, &packet, from, now), hash, now);
                 assert!(displaced.is_none());
@@ -269,14 +270,13 @@ fn syn(host: u16, port: u16) -> Packet {
 
 #[test]
 fn a_full_table_evicts_its_oldest_and_never_grows() {
-    let mut table: FlowTable<u16> = FlowTable::new(64);
-    let seed = HashSeed(5);
+    let mut table: FlowTable<u16> = FlowTable::new(64, SEED);
     let mut evicted = Vec::new();
     for host in 0..10_000u16 {
         let packet = syn(host, 80);
         let now = Timestamp::from_parts(u64::from(host), 0);
         let (key, from) = FlowKey::of(&packet).expect("addresses");
-        let hash = key.hash(seed);
+        let hash = key.hash(SEED);
         assert!(table.find(&key, hash, now).is_none());
         let (slot, displaced) = table.insert(Flow::start(key, &packet, from, now), hash, now);
         table.get_mut(slot).state = host;
@@ -291,13 +291,12 @@ fn a_full_table_evicts_its_oldest_and_never_grows() {
 
 #[test]
 fn sweeping_takes_out_what_timed_out_and_nothing_else() {
-    let mut table: FlowTable<u16> = FlowTable::new(1024);
-    let seed = HashSeed(5);
+    let mut table: FlowTable<u16> = FlowTable::new(1024, SEED);
     for host in 0..100u16 {
         let packet = syn(host, 80);
         let now = Timestamp::from_parts(if host < 50 { 1000 } else { 1100 }, 0);
         let (key, from) = FlowKey::of(&packet).expect("addresses");
-        let (slot, _) = table.insert(Flow::start(key, &packet, from, now), key.hash(seed), now);
+        let (slot, _) = table.insert(Flow::start(key, &packet, from, now), key.hash(SEED), now);
         table.get_mut(slot).state = host;
     }
     let now = Timestamp::from_parts(1000, 0).as_ns() + timeout::TCP_HALF_OPEN.as_nanos() as u64 + 1;

@@ -12,6 +12,7 @@ mod address;
 mod cooked;
 mod error;
 mod ethernet;
+mod fast;
 mod frame;
 mod ip;
 mod legacy;
@@ -185,6 +186,13 @@ pub fn decode(data: &[u8], link: LinkType) -> Packet {
 /// Decodes one frame's bytes into a packet that is [`Packet::default`].
 #[inline]
 pub fn decode_into(packet: &mut Packet, data: &[u8], link: LinkType) {
+    if link != LinkType::ETHERNET || !fast::decode(packet, data) {
+        decode_layers(packet, data, link);
+    }
+}
+
+/// The layer loop.
+fn decode_layers(packet: &mut Packet, data: &[u8], link: LinkType) {
     let mut cursor = Cursor { reader: Reader::new(data), base: 0, missing_bytes: 0 };
     let mut next = first_header(link);
     for _ in 0..MAX_LAYERS {

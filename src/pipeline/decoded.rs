@@ -50,7 +50,6 @@ impl Decoded {
 
 /// Decodes frames in place of `items`.
 pub(super) fn decode_all(bytes: &[u8], frames: &[FrameMeta], items: &mut Vec<Item>, seed: HashSeed) {
-    items.clear();
     items.resize(frames.len(), Item::default());
     for frame in frames.iter().take(AHEAD_FRAMES) {
         prefetch::byte(bytes, frame.offset);
@@ -59,9 +58,11 @@ pub(super) fn decode_all(bytes: &[u8], frames: &[FrameMeta], items: &mut Vec<Ite
         if let Some(ahead) = frames.get(at + AHEAD_FRAMES) {
             prefetch::byte(bytes, ahead.offset);
         }
+        item.packet = Packet::default();
         packet::decode_into(&mut item.packet, frame_bytes(bytes, frame), frame.link);
-        if let Some((key, from)) = FlowKey::of(&item.packet) {
-            (item.hash, item.key, item.from) = (key.hash(seed), key, from);
+        match FlowKey::of(&item.packet) {
+            Some((key, from)) => (item.hash, item.key, item.from) = (key.hash(seed), key, from),
+            None => item.hash = 0,
         }
     }
 }

@@ -63,6 +63,8 @@ pub struct Stages {
     pub inspect: Duration,
     /// From the first batch to the last alert.
     pub wall: Duration,
+    /// Processor time of the whole process in that time, all threads.
+    pub cpu: Duration,
 }
 
 /// What a run saw.
@@ -108,14 +110,21 @@ pub fn replay(files: Files, set: Arc<MatchSet>, options: &Options) -> Replay {
     let options = Options { threads: options.threads.clamp(1, SHARDS), ..options.clone() };
     let shared = Arc::clone(&progress);
     let handle = thread::spawn(move || {
-        let start = Instant::now();
+        let (start, cpu_start) = (Instant::now(), process_cpu());
         let captures = files.files().iter().map(|file| Arc::from(file.path.as_path())).collect();
         let run = Run { files, set, captures, options, progress: shared, alerts: to_reader };
         let mut outcome = if run.options.threads == 1 { run.on_one_thread() } else { run.on_several() };
         outcome.stages.wall = start.elapsed();
+        outcome.stages.cpu = process_cpu().saturating_sub(cpu_start);
         outcome
     });
     Replay { alerts, progress, handle }
+}
+
+/// Processor time that this process has used.
+fn process_cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
 struct Run {
@@ -136,7 +145,7 @@ struct Report {
 
 impl Run {
     fn on_one_thread(mut self) -> Outcome {
-        let mut worker = Worker::new(&self.set, &self.captures, &self.options, 1);
+        let mut worker = Worker::new(&self.set, &self.captures, &self.options, 1, REPLAY_SEED);
         let mut order = Order::new(1);
         let mut batch = Batch::default();
         let mut items = Vec::new();
@@ -177,7 +186,7 @@ impl Run {
         let mut handles = Vec::new();
         for number in 0..workers {
             let (inlet, batches) = bounded::<Arc<Decoded>>(BATCH_CHANNEL);
-            let worker = Worker::new(&self.set, &self.captures, &self.options, workers);
+            let worker = Worker::new(&self.set, &self.captures, &self.options, workers, REPLAY_SEED);
             let reports = reports_in.clone();
             inlets.push(inlet);
             handles.push(thread::spawn(move || work(worker, number, workers, &batches, &reports)));
@@ -333,7 +342,7 @@ impl Clock {
 
     fn stages(&self) -> Stages {
         let scale = TIMED_BATCHES as u32;
-        let Stages { read, decode, inspect, wall } = self.stages;
-        Stages { read: read * scale, decode: decode * scale, inspect: inspect * scale, wall }
+        let Stages { read, decode, inspect, .. } = self.stages;
+        Stages { read: read * scale, decode: decode * scale, inspect: inspect * scale, ..Stages::default() }
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::flow::{Direction, Flow, FlowTable, Pool, Slot};
+use crate::flow::{Direction, Flow, FlowTable, HashSeed, Pool, Slot};
 use crate::indicator::{IndicatorIx, Where};
 use crate::matcher::Carry;
 use crate::packet::FrameRef;
@@ -97,14 +97,25 @@ pub(super) struct Wait {
 }
 
 impl Shard {
-    pub(super) fn new(max_flows: usize, max_stream_bytes: usize) -> Self {
-        Self { flows: Table::new(max_flows), pool: Pool::new(max_stream_bytes), packets: 0, waits: VecDeque::new() }
+    pub(super) fn new(max_flows: usize, max_stream_bytes: usize, seed: HashSeed) -> Self {
+        Self {
+            flows: Table::new(max_flows, seed),
+            pool: Pool::new(max_stream_bytes),
+            packets: 0,
+            waits: VecDeque::new(),
+        }
     }
 
     /// Remembers that a direction has begun to wait.
     pub(super) fn wait(&mut self, slot: Slot, direction: Direction, frame: FrameRef) {
         let flow_first = self.flows.get_mut(slot).first;
         self.waits.push_back(Wait { frame, packets: self.packets, slot, direction, flow_first });
+    }
+
+    /// Whether anything may be waiting.
+    #[inline]
+    pub(super) fn has_waits(&self) -> bool {
+        !self.waits.is_empty()
     }
 
     /// The oldest wait that has lasted long enough.

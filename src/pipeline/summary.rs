@@ -139,6 +139,7 @@ pub struct Seconds {
     pub decode: f64,
     pub inspect: f64,
     pub wall: f64,
+    pub cpu: f64,
 }
 
 impl AlertTally {
@@ -221,6 +222,7 @@ impl Summary {
                 decode: outcome.stages.decode.as_secs_f64(),
                 inspect: outcome.stages.inspect.as_secs_f64(),
                 wall,
+                cpu: outcome.stages.cpu.as_secs_f64(),
             },
             packets_per_second: if wall > 0.0 { counters.frames as f64 / wall } else { 0.0 },
             feeds,

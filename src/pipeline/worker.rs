@@ -12,7 +12,7 @@ use super::eyes::{Delivery, Eyes};
 use super::shard::{Shard, State, Wait, is_waiting};
 use super::{Options, SHARDS};
 use crate::alert::Alert;
-use crate::flow::{Accepted, Candidate, Direction, Displaced, Flow, Outlet, Segment, Slot, StreamCounters};
+use crate::flow::{Accepted, Candidate, Direction, Displaced, Flow, HashSeed, Outlet, Segment, Slot, StreamCounters};
 use crate::indicator::Transport;
 use crate::matcher::{EndpointKey, MatchSet};
 use crate::metrics::Tally;
@@ -23,8 +23,8 @@ use crate::time::Timestamp;
 /// Packets whose misses overlap. More would push the first out of the nearest cache again.
 pub(super) const GROUP: usize = 64;
 
-/// Packets of a shard between two looks for flows that timed out and holes that are overdue.
-const HOUSEKEEPING_INTERVAL: u64 = 32;
+/// Packets of a shard between two looks for a flow that timed out and for holes that are overdue.
+const HOUSEKEEPING_INTERVAL: u64 = 64;
 
 /// A frame and what was decoded of it.
 pub(super) type Framed<'i> = (&'i FrameMeta, &'i Item);
@@ -40,9 +40,9 @@ enum Guess {
 
 /// See the module.
 pub(super) struct Worker {
-    /// By shard number divided by `stride`.
     shards: Vec<Shard>,
-    stride: usize,
+    /// By shard number: where it is in `shards`.
+    places: [u8; SHARDS],
     scans_tcp: bool,
     scans_udp: bool,
     eyes: Eyes,
@@ -53,12 +53,18 @@ pub(super) struct Worker {
 
 impl Worker {
     /// The worker of every `stride`-th shard.
-    pub(super) fn new(set: &Arc<MatchSet>, captures: &Arc<[Arc<Path>]>, options: &Options, stride: usize) -> Self {
+    pub(super) fn new(
+        set: &Arc<MatchSet>,
+        captures: &Arc<[Arc<Path>]>,
+        options: &Options,
+        stride: usize,
+        seed: HashSeed,
+    ) -> Self {
         let per_shard = |total: usize| total.div_ceil(SHARDS);
-        let shard = || Shard::new(per_shard(options.max_flows), per_shard(options.max_stream_bytes));
+        let shard = || Shard::new(per_shard(options.max_flows), per_shard(options.max_stream_bytes), seed);
         Self {
             shards: (0..SHARDS.div_ceil(stride)).map(|_| shard()).collect(),
-            stride,
+            places: std::array::from_fn(|number| (number / stride) as u8),
             scans_tcp: set.has_patterns_for(Transport::Tcp),
             scans_udp: set.has_patterns_for(Transport::Udp),
             eyes: Eyes::new(set, captures),
@@ -71,11 +77,11 @@ impl Worker {
     /// Takes up to [`GROUP`] frames of one batch through everything.
     pub(super) fn process<'i>(&mut self, data: &[u8], items: impl Iterator<Item = Framed<'i>> + Clone) {
         for (_, item) in items.clone() {
-            self.shards[item.shard() / self.stride].flows.prefetch_bucket(item.hash);
+            self.shards[self.local(item)].flows.prefetch_bucket(item.hash);
         }
         let mut guesses = [const { Guess::New(None) }; GROUP];
         for ((_, item), guess) in items.clone().zip(&mut guesses) {
-            *guess = match self.shards[item.shard() / self.stride].flows.prefetch_record(item.hash) {
+            *guess = match self.shards[self.local(item)].flows.prefetch_record(item.hash) {
                 Some(candidate) => Guess::Known(candidate),
                 None if item.packet.ip_version == 0 => Guess::New(None),
                 None => Guess::New(Some(self.eyes.prefetch_ends(item))),
@@ -84,6 +90,12 @@ impl Worker {
         for (framed, guess) in items.zip(guesses) {
             self.step(data, framed, guess);
         }
+    }
+
+    /// Which of its shards an item belongs to.
+    #[inline]
+    fn local(&self, item: &Item) -> usize {
+        usize::from(self.places[item.shard()])
     }
 
     /// One packet.
@@ -101,7 +113,7 @@ impl Worker {
             return;
         }
         self.counters.cut_packets += u64::from(packet.payload_missing_bytes > 0);
-        let shard = item.shard() / self.stride;
+        let shard = self.local(item);
         let (slot, direction) = self.track(shard, framed, guess);
         if packet.stopped.is_none() {
             match packet.protocol {
@@ -260,6 +272,9 @@ impl Worker {
         if let Some(Displaced(flow)) = here.flows.sweep(now) {
             self.counters.expired_flows += 1;
             self.finish(shard, flow);
+        }
+        if !self.shards[shard].has_waits() {
+            return;
         }
         while let Some(Wait { slot, direction, .. }) = self.shards[shard].overdue(now) {
             self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
