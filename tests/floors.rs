@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// Top-level modules by floor, the lowest first.
 const FLOORS: &[&[&str]] = &[
-    &["bytes", "time", "metrics", "prefetch", "marking"],
+    &["bytes", "time", "memory", "metrics", "prefetch", "marking"],
     &["packet", "indicator"],
     &["capture", "flow", "matcher", "feed"],
     &["proto", "alert"],

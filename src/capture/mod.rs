@@ -33,7 +33,7 @@ use std::sync::Arc;
 use crate::packet::FrameMeta;
 
 /// Frames in one batch, at most.
-pub const BATCH_FRAMES: usize = 256;
+pub const BATCH_FRAMES: usize = 1024;
 
 /// Bytes that a batch's frames point into; cheap to clone, alive as long as any batch needs it.
 #[derive(Clone, Default)]

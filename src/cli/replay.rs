@@ -88,8 +88,13 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let total_bytes = files.total_bytes();
     let replay = pipeline::replay(files, Arc::clone(&set), &options);
     let on_signal = Arc::clone(&replay.progress);
-    // Fails only if a handler is set already, which nothing else here does.
-    let _ = ctrlc::set_handler(move || on_signal.stop());
+    // The first signal ends the run in order, a second one ends it. Setting the handler fails only if there is one already.
+    let _ = ctrlc::set_handler(move || {
+        if on_signal.is_stopped() {
+            std::process::exit(130);
+        }
+        on_signal.stop();
+    });
     let bar = progress_bar(args, total_bytes);
     let mut tally = AlertTally::default();
     let written = write_alerts(&replay, sink.as_mut(), &mut tally, &bar);

@@ -151,6 +151,12 @@ impl Stream {
         self.is_started && self.position == 0 && self.next == sequence
     }
 
+    /// Whether `sequence` is what comes next, and nothing waits behind a hole.
+    #[inline]
+    pub fn is_at(&self, sequence: u32) -> bool {
+        self.is_started && self.next == sequence && self.pending.is_none()
+    }
+
     /// Whether a RST or FIN with this number can be of this stream.
     pub fn is_plausible(&self, sequence: u32) -> bool {
         let distance = sequence.wrapping_sub(self.next) as i32;

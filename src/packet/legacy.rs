@@ -26,17 +26,26 @@ pub(super) fn arcnet(cursor: &mut Cursor<'_>, is_linux: bool) -> Step {
     }
 }
 
-/// RFC 2427: a two-byte address, control 3, then the network protocol id; SNAP for what has none.
+/// RFC 2427: an address of two to four bytes, control 3, then the network protocol id; SNAP for what has none. Cisco's own
+/// encapsulation has an ethertype in place of control and id.
 pub(super) fn frame_relay(cursor: &mut Cursor<'_>) -> Step {
-    cursor.skip(Layer::Link, 2)?;
-    let mut id = cursor.reader.u8().ok_or(TRUNCATED)?;
-    if id != 3 {
-        return Err((Layer::Link, ErrorKind::BadHeader));
+    const IS_LAST: u8 = 1;
+    const MAX_ADDRESS_BYTES: usize = 4;
+    const CONTROL: u8 = 3;
+    for at in 1.. {
+        let byte = cursor.reader.u8().ok_or(TRUNCATED)?;
+        if byte & IS_LAST != 0 && at >= 2 {
+            break;
+        }
+        if at == MAX_ADDRESS_BYTES {
+            return Err((Layer::Link, ErrorKind::BadHeader));
+        }
     }
-    id = cursor.reader.u8().ok_or(TRUNCATED)?;
-    if id == 0 {
-        id = cursor.reader.u8().ok_or(TRUNCATED)?;
+    let [first, second] = cursor.reader.array().ok_or(TRUNCATED)?;
+    if first != CONTROL {
+        return super::ethernet::ether_type(u16::from_be_bytes([first, second]));
     }
+    let id = if second == 0 { cursor.reader.u8().ok_or(TRUNCATED)? } else { second };
     match id {
         0xcc => Ok(Next::Ipv4),
         0x8e => Ok(Next::Ipv6),

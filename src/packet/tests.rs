@@ -52,6 +52,8 @@ fn every_link_type_leads_to_the_datagram() {
     finds_the_datagram(&around(&[1, 2, 240]), LinkType::ARCNET);
     finds_the_datagram(&around(&[1, 2, 0, 0, 212, 0, 0, 1]), LinkType::ARCNET_LINUX);
     finds_the_datagram(&around(&[0x18, 0x41, 3, 0xcc]), LinkType::FRAME_RELAY);
+    finds_the_datagram(&around(&[0x18, 0x41, 8, 0]), LinkType::FRAME_RELAY);
+    finds_the_datagram(&around(&[0x18, 0x40, 0x03, 3, 0xcc]), LinkType::FRAME_RELAY);
     finds_the_datagram(&around(&[0x18, 0x41, 3, 0, 0x80, 0, 0, 0, 8, 0]), LinkType::FRAME_RELAY);
     finds_the_datagram(&udp_datagram(), LinkType::IPV6);
     finds_the_datagram(&ethernet(&[0x89, 0x26, 0, 0, 0, 0, 8, 0]), LinkType::ETHERNET);

@@ -17,8 +17,8 @@ pub(super) struct Decoded {
     pub(super) frames: Vec<FrameMeta>,
     /// One for each frame.
     pub(super) items: Vec<Item>,
-    /// Position of the batch in the run.
-    pub(super) number: u64,
+    /// For each worker, which of the items are its shards'.
+    pub(super) parts: Vec<Vec<u16>>,
 }
 
 /// One frame.
@@ -40,11 +40,21 @@ impl Item {
 }
 
 impl Decoded {
-    /// Decodes a batch in place of what was here; takes the batch's frames and gives it the old ones' memory.
-    pub(super) fn fill(&mut self, batch: &mut Batch, seed: HashSeed) {
+    /// Takes a batch's frames, and gives it the old ones' memory.
+    pub(super) fn take(&mut self, batch: &mut Batch) {
         std::mem::swap(&mut self.frames, &mut batch.frames);
         self.data = batch.data.clone();
+    }
+
+    /// Decodes the frames and deals them out.
+    pub(super) fn decode(&mut self, seed: HashSeed, workers: usize) {
         decode_all(&self.data, &self.frames, &mut self.items, seed);
+        self.parts.resize_with(workers, Vec::new);
+        self.parts.iter_mut().for_each(Vec::clear);
+        let worker_of: [u8; SHARDS] = std::array::from_fn(|shard| (shard % workers) as u8);
+        for (at, item) in self.items.iter().enumerate() {
+            self.parts[usize::from(worker_of[item.shard()])].push(at as u16);
+        }
     }
 }
 

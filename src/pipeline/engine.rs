@@ -1,12 +1,12 @@
 //! [`replay`]: the threads and channels of a run over capture files.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
 
 use super::counters::Counters;
 use super::decoded::{Decoded, decode_all};
@@ -17,12 +17,24 @@ use crate::alert::Alert;
 use crate::capture::{Batch, FileInfo, Files, Source, Trouble};
 use crate::flow::HashSeed;
 use crate::matcher::MatchSet;
+use crate::packet::FrameMeta;
 
 /// Alerts that may wait for their reader; then the run waits.
 const ALERT_CHANNEL: usize = 1024;
 
-/// Batches that may wait for a worker. Each is up to a few hundred frames.
-const BATCH_CHANNEL: usize = 16;
+/// Reports of a worker that may wait to be put in order.
+const REPORT_CHANNEL: usize = 16;
+
+/// Batches that may be read before the slowest worker is done with the first of them. More than there can be workers, so that
+/// not all of them can be in the making.
+const MAX_AHEAD: u64 = 32;
+const _: () = assert!(MAX_AHEAD > SHARDS as u64);
+
+/// Batches without an alert after which a worker says how far it is: alerts of others wait for that.
+const MAX_SILENT_BATCHES: u32 = 16;
+
+/// Decoded batches kept for reuse: as many as can be under way with a few workers.
+const MAX_SPARE: usize = 64;
 
 /// Replay hashes flows with this, so that evictions repeat; live capture takes a random one.
 const REPLAY_SEED: HashSeed = HashSeed(0x7069_636b_6574);
@@ -160,7 +172,7 @@ impl Run {
                 clock.inspect(|| worker.process(&batch.data, group.iter().zip(&items)));
             }
             self.show_progress(&batch);
-            let mark = mark(&mut worker, &batch);
+            let mark = mark(&mut worker, &batch.frames);
             if !order.add(0, worker.take_alerts(), mark).into_iter().all(|alert| self.alerts.send(alert).is_ok()) {
                 // Nobody listens any more.
                 break;
@@ -176,61 +188,45 @@ impl Run {
         self.outcome(counters, clock.stages())
     }
 
-    fn on_several(mut self) -> Outcome {
+    fn on_several(self) -> Outcome {
         let workers = self.options.threads;
-        let (reports_in, reports) = bounded::<Report>(workers * BATCH_CHANNEL);
-        let alerts = self.alerts.clone();
-        let progress = Arc::clone(&self.progress);
+        let (reports_in, reports) = bounded::<Report>(workers * REPORT_CHANNEL);
+        let (alerts, progress) = (self.alerts.clone(), Arc::clone(&self.progress));
         let orderer = thread::spawn(move || put_in_order(workers, &reports, &alerts, &progress));
-        let mut inlets = Vec::new();
-        let mut handles = Vec::new();
-        for number in 0..workers {
-            let (inlet, batches) = bounded::<Arc<Decoded>>(BATCH_CHANNEL);
-            let worker = Worker::new(&self.set, &self.captures, &self.options, workers, REPLAY_SEED);
-            let reports = reports_in.clone();
-            inlets.push(inlet);
-            handles.push(thread::spawn(move || work(worker, number, workers, &batches, &reports)));
-        }
+        let (inlets, inboxes): (Vec<_>, Vec<_>) = (0..workers).map(|_| unbounded()).unzip();
+        let (set, captures, options) = (Arc::clone(&self.set), Arc::clone(&self.captures), self.options.clone());
+        let shared = Arc::new(Shared {
+            reader: Mutex::new(Reader::new(self)),
+            inlets,
+            done: (0..workers).map(|_| AtomicU64::new(0)).collect(),
+        });
+        let handles: Vec<_> = inboxes
+            .into_iter()
+            .enumerate()
+            .map(|(number, inbox)| {
+                let (shared, reports) = (Arc::clone(&shared), reports_in.clone());
+                let (set, captures, options) = (Arc::clone(&set), Arc::clone(&captures), options.clone());
+                thread::spawn(move || {
+                    let worker = Worker::new(&set, &captures, &options, workers, REPLAY_SEED);
+                    work(worker, number, &inbox, &shared, &reports)
+                })
+            })
+            .collect();
         drop(reports_in);
-        let mut clock = Clock::default();
-        self.read_all(&inlets, &mut clock);
-        drop(inlets);
         let mut counters = Counters::default();
-        let mut stages = clock.stages();
+        let mut spent = Stages::default();
         for handle in handles {
             let (own, time) = handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             counters.merge(&own);
-            stages.inspect += time;
+            spent.decode += time.decode;
+            spent.inspect += time.inspect;
         }
         if let Err(panic) = orderer.join() {
             std::panic::resume_unwind(panic);
         }
-        self.outcome(counters, stages)
-    }
-
-    /// Reads, decodes and hands each batch to every worker; each takes its shards' frames from it.
-    fn read_all(&mut self, inlets: &[Sender<Arc<Decoded>>], clock: &mut Clock) {
-        let mut batch = Batch::default();
-        let mut spare: Vec<Arc<Decoded>> = Vec::new();
-        let mut number = 0;
-        while !self.progress.is_stopped() {
-            clock.next();
-            if !clock.read(|| self.files.poll(&mut batch)) {
-                return;
-            }
-            // A batch that every worker has let go of is used again.
-            let free = spare.iter().position(|used| Arc::strong_count(used) == 1);
-            let mut decoded = free.map(|at| spare.swap_remove(at)).unwrap_or_default();
-            let Some(inside) = Arc::get_mut(&mut decoded) else { continue };
-            inside.number = number;
-            number += 1;
-            self.show_progress(&batch);
-            clock.decode(|| inside.fill(&mut batch, REPLAY_SEED));
-            if inlets.iter().any(|inlet| inlet.send(Arc::clone(&decoded)).is_err()) {
-                return;
-            }
-            spare.push(decoded);
-        }
+        let reader = shared.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        let stages = Stages { read: reader.clock.stages().read, ..spent };
+        reader.run.outcome(counters, stages)
     }
 
     fn show_progress(&self, batch: &Batch) {
@@ -238,42 +234,207 @@ impl Run {
         self.progress.bytes_done.store(self.files.progress().bytes_done, Ordering::Relaxed);
     }
 
-    fn outcome(self, counters: Counters, stages: Stages) -> Outcome {
+    fn outcome(&self, counters: Counters, stages: Stages) -> Outcome {
         Outcome { counters, files: self.files.files().to_vec(), troubles: self.files.troubles().to_vec(), stages }
+    }
+}
+
+/// What several workers share: the source, and the way to each other. Whoever has nothing to do reads the next batch and
+/// decodes it for all, so that there is no thread that only reads and no core that waits for it. Only reading excludes.
+struct Shared {
+    reader: Mutex<Reader>,
+    /// Without a bound of their own, so that nobody who hands out can be blocked by another who does: [`MAX_AHEAD`] bounds
+    /// what is in them.
+    inlets: Vec<Sender<Handed>>,
+    /// For each worker, the batches that it is done with.
+    done: Vec<AtomicU64>,
+}
+
+/// What comes through a worker's inbox, in no order.
+#[derive(Clone)]
+enum Handed {
+    /// Batch of this number.
+    Batch(u64, Arc<Decoded>),
+    /// There are so many batches in all.
+    End(u64),
+}
+
+/// The source.
+struct Reader {
+    run: Run,
+    batch: Batch,
+    /// Batches handed out; one that every worker has let go of is used again.
+    spare: Vec<Arc<Decoded>>,
+    clock: Clock,
+    /// Batches read.
+    count: u64,
+    is_done: bool,
+}
+
+impl Reader {
+    fn new(run: Run) -> Self {
+        Self { run, batch: Batch::default(), spare: Vec::new(), clock: Clock::default(), count: 0, is_done: false }
+    }
+
+    /// Reads the next batch into a [`Decoded`] that is not decoded yet; `None` at the end.
+    fn next(&mut self) -> Option<Arc<Decoded>> {
+        self.clock.next();
+        let Self { run, batch, clock, .. } = self;
+        if run.progress.is_stopped() || !clock.read(|| run.files.poll(batch)) {
+            return None;
+        }
+        run.show_progress(batch);
+        let free = self.spare.iter_mut().position(|used| Arc::get_mut(used).is_some());
+        let mut decoded = free.map(|at| self.spare.swap_remove(at)).unwrap_or_default();
+        Arc::get_mut(&mut decoded)?.take(batch);
+        Some(decoded)
+    }
+
+    /// Keeps a batch for when it is free again.
+    fn keep(&mut self, decoded: &Arc<Decoded>) {
+        if self.spare.len() < MAX_SPARE {
+            self.spare.push(Arc::clone(decoded));
+        }
+    }
+}
+
+impl Shared {
+    /// Reads a batch, decodes it and hands it to every worker. False if another worker is reading, if nothing is left to read,
+    /// or if the slowest worker is too far behind.
+    fn read_one(&self, clock: &mut Clock) -> bool {
+        let Ok(mut reader) = self.reader.try_lock() else { return false };
+        let slowest = self.done.iter().map(|done| done.load(Ordering::Relaxed)).min().unwrap_or(0);
+        if reader.is_done || reader.count >= slowest + MAX_AHEAD {
+            return false;
+        }
+        let Some(mut decoded) = reader.next() else {
+            reader.is_done = true;
+            return self.hand_out(&Handed::End(reader.count));
+        };
+        let number = reader.count;
+        reader.count += 1;
+        drop(reader);
+        if let Some(inside) = Arc::get_mut(&mut decoded) {
+            clock.decode(|| inside.decode(REPLAY_SEED, self.inlets.len()));
+        }
+        if let Ok(mut reader) = self.reader.lock() {
+            reader.keep(&decoded);
+        }
+        self.hand_out(&Handed::Batch(number, decoded))
+    }
+
+    /// Nobody listens to this worker any more: the others need not wait for it.
+    fn stop(&self) {
+        if let Ok(mut reader) = self.reader.lock() {
+            reader.is_done = true;
+        }
+        self.hand_out(&Handed::End(0));
+    }
+
+    fn hand_out(&self, what: &Handed) -> bool {
+        self.inlets.iter().filter(|inlet| inlet.send(what.clone()).is_ok()).count() == self.inlets.len()
+    }
+}
+
+/// Wakes the other workers when one fails, so that the failure is seen and nobody waits for ever.
+struct Alarm<'s>(&'s Shared);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            for inlet in &self.0.inlets {
+                let _ = inlet.try_send(Handed::End(0));
+            }
+        }
+    }
+}
+
+/// A worker's inbox, put in order.
+struct Inbox<'i> {
+    handed: &'i Receiver<Handed>,
+    /// What came before its turn.
+    early: Vec<(u64, Arc<Decoded>)>,
+    next: u64,
+    end: u64,
+}
+
+impl Inbox<'_> {
+    /// The next batch in order: from the inbox, or by reading; `None` at the end.
+    fn next(&mut self, shared: &Shared, clock: &mut Clock) -> Option<Arc<Decoded>> {
+        while self.next < self.end {
+            if let Some(at) = self.early.iter().position(|(number, _)| *number == self.next) {
+                self.next += 1;
+                return Some(self.early.swap_remove(at).1);
+            }
+            let handed = match self.handed.try_recv() {
+                Ok(handed) => handed,
+                Err(TryRecvError::Disconnected) => return None,
+                // What is read comes through the inbox, like everybody's.
+                Err(TryRecvError::Empty) if shared.read_one(clock) => continue,
+                // Somebody reads, or has what is next, or is behind and will read when it is not: something comes.
+                Err(TryRecvError::Empty) => self.handed.recv().ok()?,
+            };
+            match handed {
+                Handed::Batch(number, decoded) => self.early.push((number, decoded)),
+                Handed::End(count) => self.end = count,
+            }
+        }
+        None
     }
 }
 
 /// One worker's thread.
 fn work(
-    mut worker: Worker,
+    worker: Worker,
     number: usize,
-    workers: usize,
-    batches: &Receiver<Arc<Decoded>>,
+    handed: &Receiver<Handed>,
+    shared: &Shared,
     reports: &Sender<Report>,
-) -> (Counters, Duration) {
-    let mut clock = Clock::default();
-    let mut own: Vec<u16> = Vec::new();
-    for decoded in batches {
-        clock.next();
-        own.clear();
-        own.extend(
-            (0..decoded.items.len() as u16).filter(|&at| decoded.items[usize::from(at)].shard() % workers == number),
-        );
-        for group in own.chunks(GROUP) {
-            let framed = |&at: &u16| (&decoded.frames[usize::from(at)], &decoded.items[usize::from(at)]);
-            clock.inspect(|| worker.process(&decoded.data, group.iter().map(framed)));
-        }
-        let end = decoded.frames.last().map_or((0, 0), |frame| (frame.file, frame.number + 1));
-        let held = worker.held_back().map(|frame| (frame.file, frame.number));
-        let report =
-            Report { worker: number, alerts: worker.take_alerts(), mark: held.map_or(end, |held| held.min(end)) };
-        if reports.send(report).is_err() {
+) -> (Counters, Stages) {
+    let _alarm = Alarm(shared);
+    let mut desk = Desk { worker, number, clock: Clock::default(), silent_batches: 0, reports };
+    let mut inbox = Inbox { handed, early: Vec::new(), next: 0, end: u64::MAX };
+    let mut decoding = Clock::default();
+    while let Some(decoded) = inbox.next(shared, &mut decoding) {
+        decoding.next();
+        if !desk.process(&decoded) {
+            shared.stop();
             break;
         }
+        shared.done[number].fetch_add(1, Ordering::Relaxed);
     }
+    let Desk { worker, clock, .. } = desk;
     let (alerts, counters) = worker.close();
     let _ = reports.send(Report { worker: number, alerts, mark: (0, 0) });
-    (counters, clock.stages().inspect)
+    (counters, Stages { decode: decoding.stages().decode, ..clock.stages() })
+}
+
+/// A worker and what it reports to.
+struct Desk<'r> {
+    worker: Worker,
+    number: usize,
+    clock: Clock,
+    silent_batches: u32,
+    reports: &'r Sender<Report>,
+}
+
+impl Desk<'_> {
+    /// Takes its part of a batch through everything; false if nobody listens any more.
+    fn process(&mut self, decoded: &Decoded) -> bool {
+        self.clock.next();
+        for group in decoded.parts[self.number].chunks(GROUP) {
+            let framed = |&at: &u16| (&decoded.frames[usize::from(at)], &decoded.items[usize::from(at)]);
+            self.clock.inspect(|| self.worker.process(&decoded.data, group.iter().map(framed)));
+        }
+        let alerts = self.worker.take_alerts();
+        self.silent_batches += 1;
+        if alerts.is_empty() && self.silent_batches < MAX_SILENT_BATCHES {
+            return true;
+        }
+        self.silent_batches = 0;
+        let mark = mark(&mut self.worker, &decoded.frames);
+        self.reports.send(Report { worker: self.number, alerts, mark }).is_ok()
+    }
 }
 
 fn put_in_order(workers: usize, reports: &Receiver<Report>, out: &Sender<Alert>, progress: &Progress) {
@@ -295,8 +456,8 @@ fn put_in_order(workers: usize, reports: &Receiver<Report>, out: &Sender<Alert>,
 }
 
 /// The first place that the worker may still raise alerts for.
-fn mark(worker: &mut Worker, batch: &Batch) -> Place {
-    let end = batch.frames.last().map_or((0, 0), |frame| (frame.file, frame.number + 1));
+fn mark(worker: &mut Worker, frames: &[FrameMeta]) -> Place {
+    let end = frames.last().map_or((0, 0), |frame| (frame.file, frame.number + 1));
     let held = worker.held_back().map(|frame| (frame.file, frame.number));
     held.map_or(end, |held| held.min(end))
 }

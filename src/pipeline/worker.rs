@@ -188,8 +188,10 @@ impl Worker {
             self.push(shard, slot, direction, data, framed);
         }
         if packet.tcp_flags & (tcp_flag::FIN | tcp_flag::RST) != 0 {
+            // A forged one, or one that overtook data, ends nothing.
+            let end = packet.sequence.wrapping_add(packet.payload_bytes).wrapping_add(packet.payload_missing_bytes);
             let flow = self.shards[shard].flows.get_mut(slot);
-            if flow.state.conversation.holds(direction) && !flow.streams[direction.index()].has_pending() {
+            if flow.state.conversation.holds(direction) && flow.streams[direction.index()].is_at(end) {
                 self.cut(shard, slot, direction, frame.reference());
             }
         }
@@ -217,7 +219,12 @@ impl Worker {
         match is_waiting(flow, direction) {
             true if !was_waiting => here.wait(slot, direction, segment.frame),
             true => {}
-            false => flow.is_quiet[direction.index()] = !self.scans_tcp && !flow.state.conversation.wants(direction),
+            false if self.scans_tcp => {}
+            // Both directions: a parser may be done with the other one too, or have both probed anew.
+            false => {
+                let [there, back] = flow.state.conversation.is_quiet();
+                flow.is_quiet = [there && !flow.streams[0].has_pending(), back && !flow.streams[1].has_pending()];
+            }
         }
     }
 

@@ -151,6 +151,13 @@ impl Conversation {
         }
     }
 
+    /// For each direction, whether its bytes are of no interest any more.
+    #[inline]
+    pub fn is_quiet(&self) -> [bool; 2] {
+        [Direction::ToResponder, Direction::ToOriginator]
+            .map(|direction| !self.wants(direction) && !self.holds(direction))
+    }
+
     /// Whether part of a message of this direction is held back.
     #[inline]
     pub fn holds(&self, direction: Direction) -> bool {
