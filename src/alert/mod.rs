@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::flow::{Identity, community_id};
 use crate::indicator::{Field, FieldValue, Indicator, IndicatorIx, Observable, Value, Where};
 use crate::matcher::{How, MatchSet};
-use crate::packet::FrameRef;
+use crate::packet::{FrameRef, protocol};
 
 /// See the module.
 #[derive(Clone)]
@@ -100,6 +100,11 @@ impl Alert {
             indicator,
             set: Arc::clone(set),
         }
+    }
+
+    /// Whether the ends' numbers are ports; for ICMP they are type and code.
+    pub fn has_ports(&self) -> bool {
+        matches!(self.flow.protocol_number, protocol::TCP | protocol::UDP | protocol::SCTP)
     }
 
     /// The indicator.

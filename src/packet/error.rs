@@ -30,6 +30,7 @@ pub enum Layer {
     Ppp,
     Pppoe,
     Mpls,
+    Ip,
     Ipv4,
     Ipv6,
     Ipv6Extension,
@@ -60,6 +61,8 @@ pub enum ErrorKind {
     MplsPayload,
     /// Not the first fragment of a datagram: no layer-4 header.
     Fragment,
+    /// Nothing here looks into the payload of this IP protocol.
+    Protocol(u8),
     /// The rest is encrypted.
     Encrypted,
     /// Nothing here decodes this address family.
@@ -75,6 +78,7 @@ impl fmt::Display for DecodeError {
             ErrorKind::Llc(sap) => write!(f, "llc.{sap:#04x}"),
             ErrorKind::PppProtocol(number) => write!(f, "ppp.{number:#06x}"),
             ErrorKind::Family(family) => write!(f, "family.{family}"),
+            ErrorKind::Protocol(number) => write!(f, "ip.protocol.{number}"),
             ErrorKind::MplsPayload => f.write_str("mpls.payload"),
             ErrorKind::Fragment => f.write_str("ip.fragment"),
             ErrorKind::Encrypted => write!(f, "{}.encrypted", self.layer.name()),
@@ -99,6 +103,7 @@ impl Layer {
             Self::Ppp => "ppp",
             Self::Pppoe => "pppoe",
             Self::Mpls => "mpls",
+            Self::Ip => "ip",
             Self::Ipv4 => "ipv4",
             Self::Ipv6 => "ipv6",
             Self::Ipv6Extension => "ipv6_extension",

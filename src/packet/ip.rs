@@ -48,7 +48,7 @@ pub(super) fn ipv4(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
     if packet.protocol == IpNumber::AUTHENTICATION_HEADER.0 {
         return extensions(cursor, packet, IpNumber::AUTHENTICATION_HEADER);
     }
-    Ok(layer4(packet.protocol))
+    layer4(packet.protocol)
 }
 
 /// The fixed part may be whole where the options are cut or the length field lies.
@@ -93,7 +93,7 @@ pub(super) fn ipv6(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
         cursor.limit(announced);
     }
     match next.0 {
-        protocol::TCP | protocol::UDP | protocol::ICMPV6 => Ok(layer4(next.0)),
+        protocol::TCP | protocol::UDP | protocol::ICMPV6 => layer4(next.0),
         _ => extensions(cursor, packet, next),
     }
 }
@@ -132,7 +132,7 @@ fn extensions(cursor: &mut Cursor<'_>, packet: &mut Packet, mut next: IpNumber) 
             }
             _ => {
                 packet.protocol = next.0;
-                return Ok(layer4(next.0));
+                return layer4(next.0);
             }
         };
         packet.protocol = next.0;
@@ -141,13 +141,16 @@ fn extensions(cursor: &mut Cursor<'_>, packet: &mut Packet, mut next: IpNumber) 
     Err((Layer::Ipv6Extension, ErrorKind::TooDeep))
 }
 
+/// What follows by protocol number. Addresses and number count whatever it is; a payload that nothing looks into is said.
 #[inline]
-fn layer4(number: u8) -> Next {
-    match number {
+fn layer4(number: u8) -> Step {
+    const NO_NEXT_HEADER: u8 = 59;
+    Ok(match number {
         protocol::TCP => Next::Tcp,
         protocol::UDP => Next::Udp,
         protocol::ICMP | protocol::ICMPV6 => Next::Icmp,
         protocol::SCTP => Next::Sctp,
-        _ => Next::Done,
-    }
+        NO_NEXT_HEADER => Next::Done,
+        other => return Err((Layer::Ip, ErrorKind::Protocol(other))),
+    })
 }

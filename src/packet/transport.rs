@@ -50,7 +50,7 @@ pub(super) fn icmp(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
 pub(super) fn sctp(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
     ports(cursor, packet);
     cursor.skip(Layer::Sctp, 12)?;
-    Ok(Next::Done)
+    Err((Layer::Ip, ErrorKind::Protocol(super::protocol::SCTP)))
 }
 
 #[inline]

@@ -35,6 +35,8 @@ pub struct Counters {
     pub no_memory: u64,
     /// Payload bytes that the byte-signature scan gave up on.
     pub unscanned_bytes: u64,
+    /// Long byte signatures that had begun and were not followed because too many were.
+    pub begun_refused: u64,
     /// Hits that the allow-list suppressed, by indicator.
     pub suppressed: Tally<IndicatorIx>,
     /// Hits beyond the cap of one flow.
@@ -67,6 +69,7 @@ impl Counters {
         self.streams.merge(&other.streams);
         self.no_memory += other.no_memory;
         self.unscanned_bytes += other.unscanned_bytes;
+        self.begun_refused += other.begun_refused;
         self.suppressed.merge(&other.suppressed);
         self.over_flow_cap += other.over_flow_cap;
     }
@@ -78,11 +81,16 @@ impl Counters {
             count,
             unit: "frames",
         });
-        let unread = self.unread.iter().map(|(unread, count)| Uninspected {
-            reason: unread.code().replace(' ', "_"),
-            count,
-            unit: unread.unit(),
-        });
+        let later =
+            self.unread.iter().find(|(unread, _)| **unread == Unread::RecognisedLater).map_or(0, |(_, count)| count);
+        let unread =
+            self.unread.iter().filter(|(unread, _)| **unread != Unread::RecognisedLater).map(|(unread, count)| {
+                Uninspected {
+                    reason: unread.code().replace(' ', "_"),
+                    count: if *unread == Unread::NotRecognised { count.saturating_sub(later) } else { count },
+                    unit: unread.unit(),
+                }
+            });
         let rest = [
             ("snap_length", self.cut_packets, "packets"),
             ("stream_gap", self.streams.gaps, "gaps"),
@@ -91,6 +99,7 @@ impl Counters {
             ("flow_evicted", self.evicted_flows, "flows"),
             ("stream_memory_full", self.no_memory, "segments"),
             ("pattern_scan_budget", self.unscanned_bytes, "bytes"),
+            ("pattern_followers_cap", self.begun_refused, "signatures"),
             ("alerts_per_flow_cap", self.over_flow_cap, "hits"),
         ];
         let rest = rest.into_iter().map(|(reason, count, unit)| Uninspected { reason: reason.into(), count, unit });

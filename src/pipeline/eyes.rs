@@ -31,6 +31,8 @@ pub(super) struct Eyes {
     pub(super) over_flow_cap: u64,
     /// Payload bytes that the scan gave up on.
     pub(super) unscanned_bytes: u64,
+    /// Long signatures that were not followed.
+    pub(super) begun_refused: u64,
 }
 
 impl Eyes {
@@ -44,6 +46,7 @@ impl Eyes {
             suppressed: Tally::default(),
             over_flow_cap: 0,
             unscanned_bytes: 0,
+            begun_refused: 0,
         }
     }
 
@@ -128,6 +131,7 @@ impl Eyes {
         let carry = carry.map(|direction| seldom.carry(direction));
         let scanned = self.matcher.scan(carry, data, place, &mut self.hits);
         self.unscanned_bytes += scanned.cut_bytes;
+        self.begun_refused += u64::from(scanned.begun_refused);
         for at in 0..self.hits.len() {
             let hit = self.hits[at];
             let How::Pattern { start } = hit.how else { continue };

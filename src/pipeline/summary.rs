@@ -90,6 +90,8 @@ pub struct Alerts {
     pub by_field: BTreeMap<&'static str, u64>,
     /// Hosts that opened flows with hits, most first.
     pub top_talkers: Vec<Talker>,
+    /// Alerts of hosts beyond those that are told apart.
+    pub other_talkers: u64,
 }
 
 /// A host and its alerts.
@@ -179,6 +181,7 @@ impl AlertTally {
             by_provider: owned(&self.by_provider),
             by_field: self.by_field.iter().map(|(key, count)| (*key, count)).collect(),
             top_talkers,
+            other_talkers: self.other_talkers,
         }
     }
 }

@@ -330,6 +330,7 @@ impl Worker {
         counters.suppressed = self.eyes.suppressed;
         counters.over_flow_cap = self.eyes.over_flow_cap;
         counters.unscanned_bytes = self.eyes.unscanned_bytes;
+        counters.begun_refused = self.eyes.begun_refused;
         (self.eyes.alerts, counters)
     }
 }

@@ -56,8 +56,10 @@ enum Mode {
 /// Bytes that no parser looked at, or a message it could not make sense of: why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Unread {
-    /// No protocol was recognised in the first segments of a direction.
+    /// No protocol was recognised at the first segment of a direction.
     NotRecognised,
+    /// It was at a later one: to be taken off the former.
+    RecognisedLater,
     /// A message longer than its parser holds back.
     MessageTooLong,
     /// No memory left to hold an incomplete message.
@@ -285,7 +287,7 @@ impl Conversation {
         }
         let lane = self.lanes.of(direction);
         match probe {
-            Probe::Yes => lane.mode = Mode::Parsing,
+            Probe::Yes => lane.begin(unread),
             Probe::Unsure => lane.need_bytes = 0,
             Probe::No => lane.count_probe(unread),
         }
@@ -377,11 +379,20 @@ impl Lanes {
 }
 
 impl Lane {
+    fn begin(&mut self, unread: &mut dyn FnMut(Unread)) {
+        self.mode = Mode::Parsing;
+        if std::mem::take(&mut self.probes) > 0 {
+            unread(Unread::RecognisedLater);
+        }
+    }
+
     fn count_probe(&mut self, unread: &mut dyn FnMut(Unread)) {
         self.probes += 1;
+        if self.probes == 1 {
+            unread(Unread::NotRecognised);
+        }
         if self.probes >= MAX_PROBES {
             self.mode = Mode::Done;
-            unread(Unread::NotRecognised);
         }
     }
 }
@@ -405,7 +416,7 @@ fn probe_datagram(
         known => known.probe(data, hint) == Probe::Yes,
     };
     if found {
-        lane.mode = Mode::Parsing;
+        lane.begin(unread);
     } else {
         lane.count_probe(unread);
     }
@@ -417,6 +428,7 @@ impl Unread {
     pub fn code(self) -> &'static str {
         match self {
             Self::NotRecognised => "protocol_not_recognised",
+            Self::RecognisedLater => "protocol_recognised_later",
             Self::MessageTooLong => "message_too_long",
             Self::NoMemory => "no_memory",
             Self::Incomplete => "message_incomplete",
@@ -428,7 +440,7 @@ impl Unread {
     /// What is counted.
     pub fn unit(self) -> &'static str {
         match self {
-            Self::NotRecognised => "flow directions",
+            Self::NotRecognised | Self::RecognisedLater => "flow directions",
             _ => "messages",
         }
     }

@@ -46,14 +46,15 @@ impl Sink for Csv {
             .sources(alert.indicator_ix())
             .map(|(context, line)| format!("{}:{line}", context.feed))
             .collect();
+        let port = |number: u16| if alert.has_ports() { number.to_string() } else { String::new() };
         self.0.write_record([
             &alert.frame.time.to_string(),
             &harmless(&alert.capture.to_string_lossy()),
             &alert.frame.number.to_string(),
             &flow.originator.0.to_string(),
-            &flow.originator.1.to_string(),
+            &port(flow.originator.1),
             &flow.responder.0.to_string(),
-            &flow.responder.1.to_string(),
+            &port(flow.responder.1),
             transport(flow.protocol_number).unwrap_or_default(),
             flow.protocol.unwrap_or_default(),
             &alert.community_id(),

@@ -56,8 +56,8 @@ pub fn document(alert: &Alert) -> Value {
     set("event.type", json!(["info"]));
     set("event.id", json!(event_id(alert, &id, &community_id)));
     set("event.severity", json!(severity(alert)));
-    endpoint(&mut set, "source", alert.flow.originator, alert.flow.protocol_number);
-    endpoint(&mut set, "destination", alert.flow.responder, alert.flow.protocol_number);
+    endpoint(&mut set, "source", alert.flow.originator, alert.has_ports());
+    endpoint(&mut set, "destination", alert.flow.responder, alert.has_ports());
     network(&mut set, alert, community_id);
     set("observer.vendor", json!("Picket"));
     set("observer.product", json!("picket"));
@@ -79,10 +79,10 @@ pub fn document(alert: &Alert) -> Value {
     Value::Object(root)
 }
 
-fn endpoint(set: &mut impl FnMut(&str, Value), end: &str, (ip, port): (IpAddr, u16), protocol_number: u8) {
+fn endpoint(set: &mut impl FnMut(&str, Value), end: &str, (ip, port): (IpAddr, u16), has_port: bool) {
     set(&format!("{end}.address"), json!(ip.to_string()));
     set(&format!("{end}.ip"), json!(ip.to_string()));
-    if matches!(protocol_number, protocol::TCP | protocol::UDP | protocol::SCTP) {
+    if has_port {
         set(&format!("{end}.port"), json!(port));
     }
 }

@@ -26,7 +26,8 @@ impl Sink for Table {
         }
         let flow = &alert.flow;
         let proto = flow.protocol.or(transport(flow.protocol_number)).unwrap_or("ip");
-        let conversation = format!("{} > {} {proto}", end(flow.originator), end(flow.responder));
+        let conversation =
+            format!("{} > {} {proto}", end(flow.originator, alert.has_ports()), end(flow.responder, alert.has_ports()));
         let time = alert.frame.time.to_string();
         let capture = alert.capture.file_name().unwrap_or(alert.capture.as_os_str()).to_string_lossy();
         writeln!(
@@ -47,12 +48,8 @@ impl Sink for Table {
     }
 }
 
-fn end((ip, port): (std::net::IpAddr, u16)) -> String {
-    match (ip, port) {
-        (ip, 0) => ip.to_string(),
-        (std::net::IpAddr::V6(ip), port) => format!("[{ip}]:{port}"),
-        (ip, port) => format!("{ip}:{port}"),
-    }
+fn end((ip, port): (std::net::IpAddr, u16), has_port: bool) -> String {
+    if has_port { std::net::SocketAddr::new(ip, port).to_string() } else { ip.to_string() }
 }
 
 fn shortened(text: &str, width: usize) -> String {
