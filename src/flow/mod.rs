@@ -15,7 +15,7 @@ pub use community_id::community_id;
 pub use key::{End, FlowKey, HashSeed};
 pub use pool::{Held, Pool};
 pub use stream::{Chunk, MAX_PENDING_BYTES, MAX_PENDING_SEGMENTS, Outlet, Segment, Stream, StreamCounters};
-pub use table::{Candidate, Displaced, FlowTable, Slot};
+pub use table::{Candidate, FlowTable, Room, Slot};
 
 use std::net::IpAddr;
 

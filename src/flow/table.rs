@@ -52,8 +52,23 @@ pub struct Candidate {
     record: u32,
 }
 
-/// A flow that left the table.
-pub struct Displaced<S>(pub Flow<S>);
+/// Where a new flow goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// The record holds nothing.
+    Free(Slot),
+    /// The record still holds the flow that has to go.
+    Taken(Slot),
+}
+
+impl Room {
+    /// The record.
+    pub fn slot(self) -> Slot {
+        match self {
+            Self::Free(slot) | Self::Taken(slot) => slot,
+        }
+    }
+}
 
 impl<S: Default> FlowTable<S> {
     /// A table for `capacity` flows (at least 16) whose keys are hashed with `seed`. Address space is taken now, memory as
@@ -145,37 +160,41 @@ impl<S: Default> FlowTable<S> {
         None
     }
 
-    /// Makes room for a flow that [`FlowTable::find`] did not find, and returns its slot and the flow that had to go.
-    pub fn insert(&mut self, flow: Flow<S>, hash: u64, now: Timestamp) -> (Slot, Option<Displaced<S>>) {
+    /// Makes room for a flow that [`FlowTable::find`] did not find. The caller finishes the flow that had to go, if the slot
+    /// is [`Room::Taken`], and puts the new one in its place.
+    pub fn insert(&mut self, hash: u64, now: Timestamp) -> Room {
         let tag = tag(hash);
         let first = self.first(hash);
         let second = self.second(first, tag);
         // The first if it has room: a flow that lies there is found without a second miss.
         let into = if self.buckets[first].find(0).is_some() { first } else { second };
-        let (at, way, displaced) = match self.buckets[into].find(0) {
-            Some(way) if self.has_free_record() => (into, way, None),
-            empty => {
-                let (at, way) = self.victim([into, first, second], now);
-                let displaced = self.remove(at, way);
+        let empty = self.buckets[into].find(0);
+        let (at, way, room) = match empty {
+            Some(way) if self.has_free_record() => (into, way, Room::Free(self.free_record())),
+            _ => {
+                let (victim_at, victim_way) = self.victim([into, first, second], now);
+                let victim = &mut self.buckets[victim_at];
+                victim.tags[victim_way] = 0;
+                let room = Room::Taken(Slot(victim.records[victim_way]));
                 match empty {
-                    Some(way) => (into, way, Some(displaced)),
-                    None => (at, way, Some(displaced)),
+                    Some(way) => (into, way, room),
+                    None => (victim_at, victim_way, room),
                 }
             }
         };
-        let record = match self.free.pop() {
-            Some(record) => {
-                self.records[record as usize] = flow;
-                record
-            }
-            None => {
-                self.records.push(flow);
-                (self.records.len() - 1) as u32
-            }
-        };
         let bucket = &mut self.buckets[at];
-        (bucket.tags[way], bucket.records[way], bucket.ages[way]) = (tag, record, age(now));
-        (Slot(record), displaced.map(Displaced))
+        (bucket.tags[way], bucket.records[way], bucket.ages[way]) = (tag, room.slot().0, age(now));
+        room
+    }
+
+    fn free_record(&mut self) -> Slot {
+        match self.free.pop() {
+            Some(record) => Slot(record),
+            None => {
+                self.records.push(Flow::default());
+                Slot((self.records.len() - 1) as u32)
+            }
+        }
     }
 
     fn has_free_record(&self) -> bool {
@@ -199,10 +218,11 @@ impl<S: Default> FlowTable<S> {
         self.place_of(self.hand).unwrap_or((buckets[0], 0))
     }
 
-    /// Looks at the next record in turn and takes its flow out if that has timed out. Called now and then, it gives back what
-    /// idle flows hold without any timer; records lie side by side, so it costs little.
+    /// Looks at the next record in turn and takes its flow out of the table if that has timed out; the caller finishes it
+    /// before it inserts another. Called now and then, it gives back what idle flows hold without any timer; records lie side
+    /// by side, so it costs little.
     #[inline]
-    pub fn sweep(&mut self, now: Timestamp) -> Option<Displaced<S>> {
+    pub fn sweep(&mut self, now: Timestamp) -> Option<Slot> {
         self.hand = if self.hand + 1 < self.records.len() { self.hand + 1 } else { 0 };
         if let Some(next) = self.records.get(self.hand + 1) {
             prefetch::line(next);
@@ -212,7 +232,10 @@ impl<S: Default> FlowTable<S> {
             return None;
         }
         let (at, way) = self.place_of(self.hand)?;
-        Some(Displaced(self.remove(at, way)))
+        self.buckets[at].tags[way] = 0;
+        self.records[self.hand].is_live = false;
+        self.free.push(self.hand as u32);
+        Some(Slot(self.hand as u32))
     }
 
     /// Bucket and way of a live record.
@@ -226,26 +249,9 @@ impl<S: Default> FlowTable<S> {
         })
     }
 
-    /// Takes every flow out, in an order that depends on what came only.
-    pub fn drain(&mut self) -> impl Iterator<Item = Displaced<S>> {
-        let mut at = 0;
-        std::iter::from_fn(move || {
-            while at < self.buckets.len() {
-                match (0..WAYS).find(|&way| self.buckets[at].tags[way] != 0) {
-                    Some(way) => return Some(Displaced(self.remove(at, way))),
-                    None => at += 1,
-                }
-            }
-            None
-        })
-    }
-
-    fn remove(&mut self, at: usize, way: usize) -> Flow<S> {
-        let bucket = &mut self.buckets[at];
-        bucket.tags[way] = 0;
-        let record = bucket.records[way];
-        self.free.push(record);
-        std::mem::take(&mut self.records[record as usize])
+    /// Every flow in the table, in no order that means anything.
+    pub fn iter(&self) -> impl Iterator<Item = &Flow<S>> {
+        self.records.iter().filter(|flow| flow.is_live)
     }
 
     /// A flow of this table.

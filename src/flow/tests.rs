@@ -237,20 +237,20 @@ proptest! {
             let (key, from) = FlowKey::of(&packet).expect("addresses");
             let hash = key.hash(SEED);
             let slot = table.find(&key, hash, now).unwrap_or_else(|| {
-                let (slot, displaced) = table.insert(Flow::start(key, &packet, from, now), hash, now);
-                assert!(displaced.is_none());
-                slot
+                let room = table.insert(hash, now);
+                assert!(matches!(room, Room::Free(_)));
+                *table.get_mut(room.slot()) = Flow::start(key, &packet, from, now);
+                room.slot()
             });
             table.get_mut(slot).state += 1;
             *twin.entry(host).or_default() += 1;
         }
         prop_assert_eq!(table.len(), twin.len());
-        let mut counts: Vec<u32> = table.drain().map(|d| d.0.state).collect();
+        let mut counts: Vec<u32> = table.iter().map(|flow| flow.state).collect();
         let mut expected: Vec<u32> = twin.into_values().collect();
         counts.sort_unstable();
         expected.sort_unstable();
         prop_assert_eq!(counts, expected);
-        prop_assert!(table.is_empty());
     }
 }
 
@@ -278,9 +278,13 @@ fn a_full_table_evicts_its_oldest_and_never_grows() {
         let (key, from) = FlowKey::of(&packet).expect("addresses");
         let hash = key.hash(SEED);
         assert!(table.find(&key, hash, now).is_none());
-        let (slot, displaced) = table.insert(Flow::start(key, &packet, from, now), hash, now);
-        table.get_mut(slot).state = host;
-        evicted.extend(displaced.map(|d| d.0.state));
+        let room = table.insert(hash, now);
+        let flow = table.get_mut(room.slot());
+        if let Room::Taken(_) = room {
+            evicted.push(flow.state);
+        }
+        *flow = Flow::start(key, &packet, from, now);
+        flow.state = host;
         assert!(table.len() <= 64);
         assert!(table.find(&key, hash, now).is_some());
     }
@@ -296,11 +300,17 @@ fn sweeping_takes_out_what_timed_out_and_nothing_else() {
         let packet = syn(host, 80);
         let now = Timestamp::from_parts(if host < 50 { 1000 } else { 1100 }, 0);
         let (key, from) = FlowKey::of(&packet).expect("addresses");
-        let (slot, _) = table.insert(Flow::start(key, &packet, from, now), key.hash(SEED), now);
+        let slot = table.insert(key.hash(SEED), now).slot();
+        *table.get_mut(slot) = Flow::start(key, &packet, from, now);
         table.get_mut(slot).state = host;
     }
     let now = Timestamp::from_parts(1000, 0).as_ns() + timeout::TCP_HALF_OPEN.as_nanos() as u64 + 1;
-    let gone: Vec<u16> = (0..4000).filter_map(|_| table.sweep(Timestamp::from_ns(now))).map(|d| d.0.state).collect();
+    let mut gone: Vec<u16> = Vec::new();
+    for _ in 0..4000 {
+        if let Some(slot) = table.sweep(Timestamp::from_ns(now)) {
+            gone.push(table.get_mut(slot).state);
+        }
+    }
     assert_eq!((gone.len(), table.len()), (50, 50));
     assert!(gone.iter().all(|&host| host < 50));
 }

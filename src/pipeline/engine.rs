@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
 use super::counters::Counters;
 use super::decoded::{Decoded, decode_all};
@@ -25,10 +25,9 @@ const ALERT_CHANNEL: usize = 1024;
 /// Reports of a worker that may wait to be put in order.
 const REPORT_CHANNEL: usize = 16;
 
-/// Batches that may be read before the slowest worker is done with the first of them. More than there can be workers, so that
+/// Batches that may be read, for each worker, before the slowest worker is done with the first of them. More than one, so that
 /// not all of them can be in the making.
-const MAX_AHEAD: u64 = 32;
-const _: () = assert!(MAX_AHEAD > SHARDS as u64);
+const AHEAD_PER_WORKER: usize = 3;
 
 /// Batches without an alert after which a worker says how far it is: alerts of others wait for that.
 const MAX_SILENT_BATCHES: u32 = 16;
@@ -193,7 +192,8 @@ impl Run {
         let (reports_in, reports) = bounded::<Report>(workers * REPORT_CHANNEL);
         let (alerts, progress) = (self.alerts.clone(), Arc::clone(&self.progress));
         let orderer = thread::spawn(move || put_in_order(workers, &reports, &alerts, &progress));
-        let (inlets, inboxes): (Vec<_>, Vec<_>) = (0..workers).map(|_| unbounded()).unzip();
+        let (inlets, inboxes): (Vec<_>, Vec<_>) =
+            (0..workers).map(|_| bounded(workers * (AHEAD_PER_WORKER + 1) + 1)).unzip();
         let (set, captures, options) = (Arc::clone(&self.set), Arc::clone(&self.captures), self.options.clone());
         let shared = Arc::new(Shared {
             reader: Mutex::new(Reader::new(self)),
@@ -243,8 +243,7 @@ impl Run {
 /// decodes it for all, so that there is no thread that only reads and no core that waits for it. Only reading excludes.
 struct Shared {
     reader: Mutex<Reader>,
-    /// Without a bound of their own, so that nobody who hands out can be blocked by another who does: [`MAX_AHEAD`] bounds
-    /// what is in them.
+    /// As large as what can be in them ([`AHEAD_PER_WORKER`]), so that nobody who hands out is ever blocked by another.
     inlets: Vec<Sender<Handed>>,
     /// For each worker, the batches that it is done with.
     done: Vec<AtomicU64>,
@@ -304,7 +303,7 @@ impl Shared {
     fn read_one(&self, clock: &mut Clock) -> bool {
         let Ok(mut reader) = self.reader.try_lock() else { return false };
         let slowest = self.done.iter().map(|done| done.load(Ordering::Relaxed)).min().unwrap_or(0);
-        if reader.is_done || reader.count >= slowest + MAX_AHEAD {
+        if reader.is_done || reader.count >= slowest + (self.inlets.len() * AHEAD_PER_WORKER) as u64 {
             return false;
         }
         let Some(mut decoded) = reader.next() else {

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use super::counters::Counters;
 use super::decoded::{Item, frame_bytes};
 use super::eyes::{Delivery, Eyes};
-use super::shard::{Shard, State, Wait, is_waiting};
+use super::shard::{Shard, Wait, is_waiting};
 use super::{Options, SHARDS};
 use crate::alert::Alert;
-use crate::flow::{Accepted, Candidate, Direction, Displaced, Flow, HashSeed, Outlet, Segment, Slot, StreamCounters};
+use crate::flow::{Accepted, Candidate, Direction, Flow, HashSeed, Outlet, Room, Segment, Slot, StreamCounters};
 use crate::indicator::Transport;
 use crate::matcher::{EndpointKey, MatchSet};
 use crate::metrics::Tally;
@@ -140,27 +140,25 @@ impl Worker {
             match flow.accept(&item.packet, item.from, now) {
                 Accepted::Yes(direction) => return (slot, direction),
                 Accepted::StartsAnother => {
-                    let old = std::mem::replace(flow, Flow::start(item.key, &item.packet, item.from, now));
-                    self.counters.expired_flows += u64::from(old.is_expired(now));
-                    self.finish(shard, old);
+                    self.counters.expired_flows += u64::from(flow.is_expired(now));
+                    self.finish(shard, slot);
                     return (slot, self.begin(shard, slot, framed, ends));
                 }
             }
         }
-        let flow = Flow::start(item.key, &item.packet, item.from, now);
-        let (slot, displaced) = table.insert(flow, item.hash, now);
-        if let Some(Displaced(old)) = displaced {
-            if old.is_expired(now) {
+        let room = table.insert(item.hash, now);
+        if let Room::Taken(slot) = room {
+            if table.get_mut(slot).is_expired(now) {
                 self.counters.expired_flows += 1;
             } else {
                 self.counters.evicted_flows += 1;
             }
-            self.finish(shard, old);
+            self.finish(shard, slot);
         }
-        (slot, self.begin(shard, slot, framed, ends))
+        (room.slot(), self.begin(shard, room.slot(), framed, ends))
     }
 
-    /// The first packet of a flow: its addresses are looked up, once for the flow.
+    /// The first packet of a flow, in the place of what was there: its addresses are looked up, once for the flow.
     fn begin(
         &mut self,
         shard: usize,
@@ -171,6 +169,7 @@ impl Worker {
         self.counters.flows += 1;
         let keys = ends.unwrap_or_else(|| self.eyes.prefetch_ends(item));
         let flow = self.shards[shard].flows.get_mut(slot);
+        *flow = Flow::start(item.key, &item.packet, item.from, frame.time);
         let direction = match flow.accept(&item.packet, item.from, frame.time) {
             Accepted::Yes(direction) => direction,
             Accepted::StartsAnother => Direction::ToResponder,
@@ -276,9 +275,9 @@ impl Worker {
         if !here.packets.is_multiple_of(HOUSEKEEPING_INTERVAL) {
             return;
         }
-        if let Some(Displaced(flow)) = here.flows.sweep(now) {
+        if let Some(slot) = here.flows.sweep(now) {
             self.counters.expired_flows += 1;
-            self.finish(shard, flow);
+            self.finish(shard, slot);
         }
         if !self.shards[shard].has_waits() {
             return;
@@ -288,21 +287,15 @@ impl Worker {
         }
     }
 
-    /// A flow leaves: what still waits in it is looked at, and its memory goes back.
-    fn finish(&mut self, shard: usize, mut flow: Flow<State>) {
-        let pool = &mut self.shards[shard].pool;
-        let Flow { identity, streams, state, .. } = &mut flow;
+    /// A flow ends: what still waits in it is looked at, and its memory goes back.
+    fn finish(&mut self, shard: usize, slot: Slot) {
         for direction in [Direction::ToResponder, Direction::ToOriginator] {
-            let stream = &mut streams[direction.index()];
-            if stream.has_pending() {
-                let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
-                let mut delivery = Delivery { identity, state, direction, scans, eyes, unread };
-                let emit =
-                    &mut |chunk: crate::flow::Chunk<'_>, pool: &mut crate::flow::Pool| delivery.chunk(&chunk, pool);
-                stream.give_up(&mut Outlet { pool, counters: &mut self.streams, emit });
+            if self.shards[shard].flows.get_mut(slot).streams[direction.index()].has_pending() {
+                self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
             }
         }
-        state.conversation.finish(pool, &mut |why| self.unread.count(why));
+        let Shard { flows, pool, .. } = &mut self.shards[shard];
+        flows.get_mut(slot).state.conversation.finish(pool, &mut |why| self.unread.count(why));
     }
 
     /// Alerts raised since the last call.
