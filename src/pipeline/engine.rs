@@ -27,7 +27,7 @@ const REPORT_CHANNEL: usize = 16;
 
 /// Batches that may be read, for each worker, before the slowest worker is done with the first of them. More than one, so that
 /// not all of them can be in the making.
-const AHEAD_PER_WORKER: usize = 3;
+const AHEAD_PER_WORKER: usize = 12;
 
 /// Batches without an alert after which a worker says how far it is: alerts of others wait for that.
 const MAX_SILENT_BATCHES: u32 = 16;
