@@ -116,6 +116,13 @@ impl<S: Default> FlowTable<S> {
         let Some(way) = bucket.find(tag(hash)) else {
             // It is in the other bucket or new; both are looked into then.
             prefetch::line(&self.buckets[self.second(at, tag(hash))]);
+            if !self.has_free_record() {
+                // A new flow takes a record over: probably that of the oldest flow here.
+                let age_of = |&way: &usize| (bucket.tags[way] != 0, u16::MAX - bucket.ages[way]);
+                if let Some(way) = (0..WAYS).max_by_key(age_of) {
+                    prefetch::lines(&self.records[bucket.records[way] as usize]);
+                }
+            }
             return None;
         };
         let record = bucket.records[way];
