@@ -29,6 +29,11 @@ impl<K: Eq + Hash + Clone> Tally<K> {
         *self.counts.entry(key).or_default() += count;
     }
 
+    /// Whether the key was ever counted.
+    pub fn contains(&self, key: &K) -> bool {
+        self.counts.contains_key(key)
+    }
+
     /// Adds another's counts.
     pub fn merge(&mut self, other: &Self) {
         for (key, count) in &other.counts {
@@ -79,5 +84,6 @@ mod tests {
         a.merge(&b);
         assert_eq!(a.sorted().into_iter().collect::<Vec<_>>(), [(&"x", 1), (&"y", 3)]);
         assert_eq!((a.total(), a.len(), a.is_empty()), (4, 2, false));
+        assert!(a.contains(&"x") && !a.contains(&"z"));
     }
 }

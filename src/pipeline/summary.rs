@@ -156,7 +156,7 @@ impl AlertTally {
             self.by_provider.count(context.provider.as_deref().unwrap_or(&context.feed).to_owned());
         }
         let host = alert.flow.originator.0;
-        if self.talkers.len() < MAX_TALKERS || self.talkers.iter().any(|(known, _)| *known == host) {
+        if self.talkers.len() < MAX_TALKERS || self.talkers.contains(&host) {
             self.talkers.count(host);
         } else {
             self.other_talkers += 1;
