@@ -38,7 +38,7 @@ pub struct Alert {
 }
 
 /// What an alert says of its conversation.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct AlertFlow {
     /// Address and port of the end that opened it.
     pub originator: (IpAddr, u16),
@@ -53,7 +53,7 @@ pub struct AlertFlow {
 }
 
 /// A field of an alert: an Elastic Common Schema path and its value.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct OwnedField {
     /// The path.
     pub path: Where,
@@ -62,7 +62,7 @@ pub struct OwnedField {
 }
 
 /// The value of an [`OwnedField`].
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum OwnedValue {
     /// Text, made printable if it is from traffic.
     Text(String),
