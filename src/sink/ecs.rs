@@ -6,9 +6,11 @@
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use super::nested::Nested;
 use super::{Format, Sink};
 use crate::alert::{Alert, OwnedValue};
 use crate::indicator::{Context, Indicator};
@@ -40,12 +42,12 @@ impl Sink for Ecs {
 }
 
 /// An alert as an Elastic Common Schema document.
-pub fn document(alert: &Alert) -> Value {
+fn document(alert: &Alert) -> impl Serialize {
     let indicator = alert.indicator();
     let id = indicator.id();
     let community_id = alert.community_id();
-    let mut root = Map::new();
-    let mut set = |path: &str, value: Value| insert(&mut root, path, value);
+    let mut root = Nested::default();
+    let mut set = |path: &'static str, value: Value| root.set(path, value);
     for field in &alert.with {
         set(field.path.0, value_of(&field.value));
     }
@@ -56,8 +58,9 @@ pub fn document(alert: &Alert) -> Value {
     set("event.type", json!(["info"]));
     set("event.id", json!(event_id(alert, &id, &community_id)));
     set("event.severity", json!(severity(alert)));
-    endpoint(&mut set, "source", alert.flow.originator, alert.has_ports());
-    endpoint(&mut set, "destination", alert.flow.responder, alert.has_ports());
+    endpoint(&mut set, ["source.address", "source.ip", "source.port"], alert.flow.originator, alert.has_ports());
+    let paths = ["destination.address", "destination.ip", "destination.port"];
+    endpoint(&mut set, paths, alert.flow.responder, alert.has_ports());
     network(&mut set, alert, community_id);
     set("observer.vendor", json!("Picket"));
     set("observer.product", json!("picket"));
@@ -65,8 +68,6 @@ pub fn document(alert: &Alert) -> Value {
     set("observer.version", json!(env!("CARGO_PKG_VERSION")));
     set("observer.name", json!("picket"));
     let sources: Vec<(&Context, u32)> = alert.set().indicators().sources(alert.indicator_ix()).collect();
-    let enrichments = sources.iter().map(|(context, _)| enrichment(alert, &indicator, &id, context)).collect();
-    set("threat.enrichments", Value::Array(enrichments));
     set("picket.capture", json!(alert.capture.to_string_lossy()));
     set("picket.frame", json!(alert.frame.number));
     set("picket.match", json!(how(alert.how)));
@@ -76,18 +77,26 @@ pub fn document(alert: &Alert) -> Value {
     if !markings.is_empty() {
         set("picket.marking", json!(markings));
     }
-    Value::Object(root)
+    let enrichments = sources.iter().map(|(context, _)| enrichment(alert, &indicator, &id, context)).collect();
+    root.set_list("threat.enrichments", enrichments);
+    root
 }
 
-fn endpoint(set: &mut impl FnMut(&str, Value), end: &str, (ip, port): (IpAddr, u16), has_port: bool) {
-    set(&format!("{end}.address"), json!(ip.to_string()));
-    set(&format!("{end}.ip"), json!(ip.to_string()));
+fn endpoint(
+    set: &mut impl FnMut(&'static str, Value),
+    [address, ip_path, port_path]: [&'static str; 3],
+    (ip, port): (IpAddr, u16),
+    has_port: bool,
+) {
+    let text = ip.to_string();
+    set(address, json!(&text));
+    set(ip_path, json!(text));
     if has_port {
-        set(&format!("{end}.port"), json!(port));
+        set(port_path, json!(port));
     }
 }
 
-fn network(set: &mut impl FnMut(&str, Value), alert: &Alert, community_id: String) {
+fn network(set: &mut impl FnMut(&'static str, Value), alert: &Alert, community_id: String) {
     let flow = &alert.flow;
     set("network.type", json!(if flow.originator.0.is_ipv4() { "ipv4" } else { "ipv6" }));
     set("network.iana_number", json!(flow.protocol_number.to_string()));
@@ -106,9 +115,9 @@ fn network(set: &mut impl FnMut(&str, Value), alert: &Alert, community_id: Strin
     }
 }
 
-fn enrichment(alert: &Alert, indicator: &Indicator<'_>, id: &str, context: &Context) -> Value {
-    let mut root = Map::new();
-    let mut set = |path: &str, value: Value| insert(&mut root, path, value);
+fn enrichment(alert: &Alert, indicator: &Indicator<'_>, id: &str, context: &Context) -> Nested {
+    let mut root = Nested::default();
+    let mut set = |path: &'static str, value: Value| root.set(path, value);
     set("matched.atomic", json!(alert.atomic));
     set("matched.field", json!(alert.field.0));
     set("matched.id", json!(id));
@@ -142,7 +151,7 @@ fn enrichment(alert: &Alert, indicator: &Indicator<'_>, id: &str, context: &Cont
     if let Some(tlp) = context.marking.tlp {
         set("indicator.marking.tlp", json!(tlp.to_string()));
     }
-    Value::Object(root)
+    root
 }
 
 /// The severity of the most severe source.
@@ -196,42 +205,13 @@ fn event_id(alert: &Alert, id: &str, community_id: &str) -> String {
         hash.update(part.as_bytes());
         hash.update([0]);
     }
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    let first = hash.finalize().iter().take(16).fold(0u128, |all, &byte| all << 8 | u128::from(byte));
+    format!("{first:032x}")
 }
 
 fn value_of(value: &OwnedValue) -> Value {
     match value {
         OwnedValue::Text(text) => json!(text),
         OwnedValue::Number(number) => json!(number),
-    }
-}
-
-/// Sets a dotted path. A path below a value that is no object is left out: the schema has none.
-fn insert(root: &mut Map<String, Value>, path: &str, value: Value) {
-    match path.split_once('.') {
-        None => {
-            root.insert(path.to_owned(), value);
-        }
-        Some((head, rest)) => {
-            let below = root.entry(head).or_insert_with(|| Value::Object(Map::new()));
-            if let Value::Object(map) = below {
-                insert(map, rest, value);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_nest_and_share_their_heads() {
-        let mut root = Map::new();
-        insert(&mut root, "a.b.c", json!(1));
-        insert(&mut root, "a.b.d", json!("x"));
-        insert(&mut root, "@timestamp", json!("t"));
-        insert(&mut root, "a.b.c.e", json!("lost: c is no object"));
-        assert_eq!(Value::Object(root), json!({"@timestamp": "t", "a": {"b": {"c": 1, "d": "x"}}}));
     }
 }

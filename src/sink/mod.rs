@@ -2,6 +2,7 @@
 
 pub mod csv;
 pub mod ecs;
+mod nested;
 pub mod table;
 
 use std::io;
