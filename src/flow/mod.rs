@@ -90,14 +90,24 @@ pub enum Accepted {
 impl<S: Default> Flow<S> {
     /// The flow that a packet starts.
     pub fn start(key: FlowKey, packet: &Packet, from: End, now: Timestamp) -> Self {
-        let originator = originator(packet, from);
-        let identity = Identity { key, originator, vlan_count: packet.vlan_count, vlans: packet.vlans };
-        let mut flow = Self { identity, first: now, last: now, ..Self::default() };
-        if !(packet.protocol == protocol::TCP && packet.has(tcp_flag::SYN)) {
-            // Picked up in the middle: whoever speaks was let in before.
-            flow.lifecycle = Lifecycle::Established;
-        }
+        let mut flow = Self::default();
+        flow.restart(key, packet, from, now);
         flow
+    }
+
+    /// The same in the place of another, part by part: nothing is built elsewhere and copied.
+    #[inline]
+    pub fn restart(&mut self, key: FlowKey, packet: &Packet, from: End, now: Timestamp) {
+        self.identity =
+            Identity { key, originator: originator(packet, from), vlan_count: packet.vlan_count, vlans: packet.vlans };
+        // Picked up in the middle: whoever speaks was let in before.
+        let is_opened = packet.protocol == protocol::TCP && packet.has(tcp_flag::SYN);
+        self.lifecycle = if is_opened { Lifecycle::HalfOpen } else { Lifecycle::Established };
+        self.fins = [false; 2];
+        self.is_quiet = [false; 2];
+        (self.first, self.last) = (now, now);
+        self.streams = Default::default();
+        self.state = S::default();
     }
 }
 

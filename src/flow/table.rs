@@ -214,8 +214,8 @@ impl<S: Default> FlowTable<S> {
     /// is [`Room::Taken`], and puts the new one in its place.
     pub fn insert(&mut self, home: Home, now: Timestamp) -> Room {
         let (first, second) = (home.bucket as usize, self.second(home));
-        if let Some((at, way)) = self.over_in(first, now).or_else(|| self.over_in(second, now)) {
-            let bucket = &mut self.buckets[at];
+        if let Some(way) = self.over_in(first, now) {
+            let bucket = &mut self.buckets[first];
             (bucket.tags[way], bucket.ages[way]) = (home.tag, age(now));
             return Room::Taken(Slot(bucket.records[way]));
         }
@@ -255,10 +255,11 @@ impl<S: Default> FlowTable<S> {
     }
 
     /// The oldest flow of a bucket, if it has timed out. Looked for where it is likely: a flow that is not over costs a miss.
-    fn over_in(&self, at: usize, now: Timestamp) -> Option<(usize, usize)> {
+    #[inline]
+    fn over_in(&self, at: usize, now: Timestamp) -> Option<usize> {
         let bucket = &self.buckets[at];
         let (_, way) = bucket.oldest(now).filter(|&(idle, _)| idle >= LIKELY_OVER_SECS)?;
-        self.records[bucket.records[way] as usize].is_expired(now).then_some((at, way))
+        self.records[bucket.records[way] as usize].is_expired(now).then_some(way)
     }
 
     /// The oldest flow of the given buckets; if they are empty, of the next bucket that is not.
@@ -355,9 +356,16 @@ impl Bucket {
     }
 
     /// How many seconds the oldest flow has been silent, and its way.
+    #[inline]
     fn oldest(&self, now: Timestamp) -> Option<(u16, usize)> {
-        let taken = (0..WAYS).filter(|&way| self.tags[way] != 0);
-        taken.map(|way| (age(now).wrapping_sub(self.ages[way]), way)).max()
+        let now = age(now);
+        // One number a way, so that the greatest is found without a branch.
+        let rank = |way: usize| match self.tags[way] {
+            0 => 0,
+            _ => u32::from(now.wrapping_sub(self.ages[way])) << 8 | (WAYS | way) as u32,
+        };
+        let best = (0..WAYS).fold(0, |best, way| best.max(rank(way)));
+        (best != 0).then_some(((best >> 8) as u16, best as usize % WAYS))
     }
 
     /// Ways of flows that have been silent so long that they may have timed out.

@@ -174,7 +174,7 @@ impl Worker {
             Guess::Known(_) => self.eyes.prefetch_ends(item),
         };
         let flow = self.flows.get_mut(slot);
-        *flow = Flow::start(item.key, &item.packet, item.from, frame.time);
+        flow.restart(item.key, &item.packet, item.from, frame.time);
         let direction = match flow.accept(&item.packet, item.from, frame.time) {
             Accepted::Yes(direction) => direction,
             Accepted::StartsAnother => Direction::ToResponder,
