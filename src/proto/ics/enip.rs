@@ -57,7 +57,11 @@ impl Parser for Enip {
             let Some(body) = rest.get(HEADER_BYTES..HEADER_BYTES + looked_at) else {
                 return Framed::Short(HEADER_BYTES + looked_at);
             };
-            self.shown.show(direction, &Message { family: &ENIP, code: header.command, station: None, with: &[] }, seen);
+            self.shown.show(
+                direction,
+                &Message { family: &ENIP, code: header.command, station: None, with: &[] },
+                seen,
+            );
             if matches!(header.command, SEND_RR_DATA | SEND_UNIT_DATA) && header.status == 0 {
                 self.items(direction, body, seen);
             }
