@@ -79,6 +79,11 @@ impl Family {
         self.functions.get(at)
     }
 
+    /// What the protocol itself calls a code: without its page.
+    pub fn number(&self, code: u16) -> u16 {
+        if self.max_code > PAGE { code } else { code & PAGE }
+    }
+
     /// The value that says "some function that does this"; none for [`Operation::Other`].
     pub fn any(&self, operation: Operation) -> Option<&'static str> {
         let [read, write, control] = self.any;
@@ -237,6 +242,9 @@ fn number<T: TryFrom<u32>>(text: &str) -> Option<T> {
     u32::from_str_radix(digits, radix).ok()?.try_into().ok()
 }
 
+/// Numbers on one page.
+const PAGE: u16 = 255;
+
 /// The longest family, word and two numbers.
 const TEXT_BYTES: usize = 32;
 
@@ -313,6 +321,11 @@ mod tests {
         ] {
             assert_eq!(normalise(bad), Err(Refusal::BadFunction), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_number_has_no_page() {
+        assert_eq!((BACNET.number(0x108), OPCUA.number(673), CIP.number(0x154)), (8, 673, 0x54));
     }
 
     #[test]

@@ -66,7 +66,7 @@ impl<'a> Datagram<'a> {
             FORWARDED => Some(body.get(ADDRESS_BYTES..)?),
             DISTRIBUTE_BROADCAST | ORIGINAL_UNICAST | ORIGINAL_BROADCAST => Some(body),
             0x00 | 0x05 if body.len() == 2 => None,
-            0x01 | 0x03 | 0x07 if body.len() % 10 == 0 => None,
+            0x01 | 0x03 | 0x07 if body.len().is_multiple_of(10) => None,
             0x02 | 0x06 if body.is_empty() => None,
             0x08 if body.len() == ADDRESS_BYTES => None,
             0x0C if body.len() > 8 => None,

@@ -133,7 +133,7 @@ impl<'a> Fields<'a> {
         let first = Field::word("ics.operation", operation.word());
         let mut fields = Self { all: [first; MAX_FIELDS], len: 1 };
         fields.push(Field::text(family.function_at.0, name));
-        fields.push(Field::number(family.code_field, u64::from(message.code)));
+        fields.push(Field::number(family.code_field, u64::from(family.number(message.code))));
         if let Some(station) = message.station {
             fields.push(Field::number(family.station_at.0, u64::from(station)));
         }
