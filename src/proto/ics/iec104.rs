@@ -26,7 +26,7 @@ impl Parser for Iec104 {
             [START, ..] if hint.transport == Transport::Tcp => match Unit::read(data, hint) {
                 Read::Unit(..) => Probe::Yes,
                 Read::Short(_) => Probe::Unsure,
-                Read::No => Probe::No,
+                Read::Damaged(_) | Read::No => Probe::No,
             },
             _ => Probe::No,
         }
@@ -37,6 +37,8 @@ impl Parser for Iec104 {
             let (unit, bytes) = match Unit::read(rest, hint) {
                 Read::Unit(unit, bytes) => (unit, bytes),
                 Read::Short(need) => return Framed::Short(need),
+                Read::Damaged(bytes) if bytes > rest.len() => return Framed::Short(bytes),
+                Read::Damaged(bytes) => return Framed::Damaged(bytes, "IEC 60870-5-104 unit of unknown type or wrong size"),
                 Read::No => return Framed::Broken("not an IEC 60870-5-104 unit"),
             };
             let message = |code, station, with| Message { family: &IEC104, code, station, with };
@@ -70,6 +72,8 @@ enum Read {
     Unit(Unit, usize),
     /// So many bytes are needed.
     Short(usize),
+    /// The frame of one, of so many bytes, whose content makes no sense.
+    Damaged(usize),
     No,
 }
 
@@ -96,10 +100,10 @@ impl Unit {
             [a, _, c, _] if a & 1 == 0 && c & 1 == 0 && length > CONTROL_BYTES => {
                 // What cannot be one is turned down before it is whole.
                 if asdu.first().is_some_and(|kind| object_bytes(*kind, hint).is_none()) {
-                    return Read::No;
+                    return Read::Damaged(bytes);
                 }
                 let Some(asdu) = asdu.get(..length - CONTROL_BYTES) else { return Read::Short(bytes) };
-                Self::asdu(asdu, hint).map_or(Read::No, |unit| Read::Unit(unit, bytes))
+                Self::asdu(asdu, hint).map_or(Read::Damaged(bytes), |unit| Read::Unit(unit, bytes))
             }
             _ => Read::No,
         }
@@ -177,7 +181,7 @@ const CONTROL_PAGE: u16 = 0x100;
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::testing::{same_in_any_segments, tcp};
+    use super::super::super::testing::{Stream, same_in_any_segments, tcp};
     use super::*;
 
     fn asdu(body: &[u8]) -> Vec<u8> {
@@ -198,6 +202,14 @@ mod tests {
                 "ics-function ics.iec104.common_address iec104:address-47",
             ]
         );
+    }
+
+    #[test]
+    fn what_follows_a_damaged_unit_is_seen() {
+        let data = [[0x68, 4, 7, 0, 0, 0].to_vec(), asdu(&[44, 1, 6, 0, 47, 0, 1, 2, 3, 0x81]), asdu(&[105, 1, 6, 0, 1, 0, 0, 0, 0, 1])].concat();
+        let stream = Stream::<Iec104>::of(Direction::ToResponder, tcp(40_000, 9999), &data, &[]);
+        assert_eq!(stream.seen[1], "ics-function ics.iec104.function iec104:c-rp-na-1");
+        assert!(matches!(stream.ended, Some(Progress::Damaged { .. })));
     }
 
     #[test]
