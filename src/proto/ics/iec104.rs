@@ -38,7 +38,9 @@ impl Parser for Iec104 {
                 Read::Unit(unit, bytes) => (unit, bytes),
                 Read::Short(need) => return Framed::Short(need),
                 Read::Damaged(bytes) if bytes > rest.len() => return Framed::Short(bytes),
-                Read::Damaged(bytes) => return Framed::Damaged(bytes, "IEC 60870-5-104 unit of unknown type or wrong size"),
+                Read::Damaged(bytes) => {
+                    return Framed::Damaged(bytes, "IEC 60870-5-104 unit of unknown type or wrong size");
+                }
                 Read::No => return Framed::Broken("not an IEC 60870-5-104 unit"),
             };
             let message = |code, station, with| Message { family: &IEC104, code, station, with };
@@ -206,7 +208,12 @@ mod tests {
 
     #[test]
     fn what_follows_a_damaged_unit_is_seen() {
-        let data = [[0x68, 4, 7, 0, 0, 0].to_vec(), asdu(&[44, 1, 6, 0, 47, 0, 1, 2, 3, 0x81]), asdu(&[105, 1, 6, 0, 1, 0, 0, 0, 0, 1])].concat();
+        let data = [
+            [0x68, 4, 7, 0, 0, 0].to_vec(),
+            asdu(&[44, 1, 6, 0, 47, 0, 1, 2, 3, 0x81]),
+            asdu(&[105, 1, 6, 0, 1, 0, 0, 0, 0, 1]),
+        ]
+        .concat();
         let stream = Stream::<Iec104>::of(Direction::ToResponder, tcp(40_000, 9999), &data, &[]);
         assert_eq!(stream.seen[1], "ics-function ics.iec104.function iec104:c-rp-na-1");
         assert!(matches!(stream.ended, Some(Progress::Damaged { .. })));
