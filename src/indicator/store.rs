@@ -26,6 +26,7 @@ pub struct IndicatorSet {
     more_sources: Vec<MoreSource>,
     dropped_sources: u64,
     has_conditions: bool,
+    has_function_conditions: bool,
     by_value: HashTable<u32>,
     hasher: RandomState,
 }
@@ -161,6 +162,7 @@ impl IndicatorSet {
             let Draft { window, pattern, when, .. } = *draft;
             let when = when.cloned().map(Box::new);
             self.has_conditions |= when.is_some();
+            self.has_function_conditions |= when.as_ref().is_some_and(|when| when.function.is_some());
             self.details.push(Detail { id: draft.id.map(Box::from), window, pattern, when });
         }
         self.records.push(record);
@@ -263,6 +265,11 @@ impl IndicatorSet {
     /// Whether some indicator has a condition.
     pub fn has_conditions(&self) -> bool {
         self.has_conditions
+    }
+
+    /// Whether some indicator has a condition on a function.
+    pub fn has_function_conditions(&self) -> bool {
+        self.has_function_conditions
     }
 
     /// Frees what only loading needs, the index of duplicates first.
@@ -418,7 +425,7 @@ mod tests {
         assert!(!set.has_conditions());
         assert!(matches!(set.add(&with_condition, false), Ok(Added::New(_))));
         assert!(matches!(set.add(&with_condition, false), Ok(Added::Merged(_))));
-        assert!(set.has_conditions());
+        assert!(set.has_conditions() && !set.has_function_conditions());
         assert_eq!(set.get(IndicatorIx(1)).when, Some(&when));
         assert_ne!(set.get(IndicatorIx(0)).id(), set.get(IndicatorIx(1)).id());
     }

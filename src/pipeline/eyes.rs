@@ -33,6 +33,7 @@ pub(super) struct Eyes {
     hits: Vec<Hit>,
     /// Whether an indicator has a condition. If none has, nothing is ever spent on one.
     has_conditions: bool,
+    has_function_conditions: bool,
     /// Which way the bytes go that are being looked at.
     facing: Direction,
     /// Raised since they were last taken.
@@ -55,6 +56,7 @@ impl Eyes {
             captures: Arc::clone(captures),
             hits: Vec::new(),
             has_conditions: set.indicators().has_conditions(),
+            has_function_conditions: set.indicators().has_function_conditions(),
             facing: Direction::ToResponder,
             alerts: Vec::new(),
             suppressed: Tally::default(),
@@ -107,7 +109,7 @@ impl Eyes {
         if !self.hits.is_empty() {
             self.raise(identity, seldom, observable, frame);
         }
-        if self.has_conditions && observable.kind == &kind::ICS_FUNCTION {
+        if self.has_function_conditions && observable.kind == &kind::ICS_FUNCTION {
             self.note_function(seldom, observable);
         }
     }
@@ -231,10 +233,15 @@ impl Eyes {
     /// protocol's name, which may have been found in it.
     #[inline]
     fn conclude(&mut self, first: usize, identity: &Identity, state: &mut State, frame: FrameRef) {
-        let protocol = state.conversation.protocol();
-        if self.has_conditions {
-            self.settle(identity, &mut state.seldom, protocol, frame);
+        if self.has_conditions || self.alerts.len() > first {
+            self.conclude_alerts(first, identity, state, frame);
         }
+    }
+
+    #[cold]
+    fn conclude_alerts(&mut self, first: usize, identity: &Identity, state: &mut State, frame: FrameRef) {
+        let protocol = state.conversation.protocol();
+        self.settle(identity, &mut state.seldom, protocol, frame);
         for alert in &mut self.alerts[first..] {
             alert.flow.protocol = protocol;
         }

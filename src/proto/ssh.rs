@@ -26,12 +26,10 @@ impl Parser for Ssh {
 
     #[inline]
     fn probe(data: &[u8], hint: &Hint) -> Probe {
-        let begins = data.len().min(PREFIX.len());
-        match hint.transport {
-            Transport::Tcp if data.get(..begins) != PREFIX.get(..begins) => Probe::No,
-            Transport::Tcp if begins < PREFIX.len() => Probe::Unsure,
-            Transport::Tcp => Probe::Yes,
-            Transport::Udp => Probe::No,
+        match data {
+            [] => Probe::Unsure,
+            [b'S', ..] if hint.transport == Transport::Tcp => begins(data),
+            _ => Probe::No,
         }
     }
 
@@ -64,6 +62,15 @@ impl Parser for Ssh {
             Progress::Consumed { need, .. } => Progress::Consumed { bytes, need },
             other => other,
         }
+    }
+}
+
+fn begins(data: &[u8]) -> Probe {
+    let length = data.len().min(PREFIX.len());
+    match data.get(..length) == PREFIX.get(..length) {
+        false => Probe::No,
+        true if length < PREFIX.len() => Probe::Unsure,
+        true => Probe::Yes,
     }
 }
 

@@ -26,20 +26,10 @@ impl Parser for Enip {
 
     #[inline]
     fn probe(data: &[u8], hint: &Hint) -> Probe {
-        let too_short = if hint.transport == Transport::Tcp { Probe::Unsure } else { Probe::No };
         match data {
-            [2, 0, 2, 0x80, 8, 0, ..] if hint.transport == Transport::Udp => {
-                if is_implicit(data) {
-                    Probe::Yes
-                } else {
-                    Probe::No
-                }
-            }
-            [] | [0x04 | 0x63..=0x66 | 0x6F | 0x70] => too_short,
-            [0x04 | 0x63..=0x66 | 0x6F | 0x70, 0, ..] => match Header::read(data) {
-                None => too_short,
-                Some(header) => header.probe(data.get(HEADER_BYTES..).unwrap_or_default(), hint),
-            },
+            [] => Probe::Unsure,
+            [2 | 0x04 | 0x63..=0x66 | 0x6F | 0x70, 0, ..] => probe_message(data, hint),
+            [0x04 | 0x63..=0x66 | 0x6F | 0x70] if hint.transport == Transport::Tcp => Probe::Unsure,
             _ => Probe::No,
         }
     }
@@ -133,6 +123,19 @@ impl Enip {
 
     fn show(&mut self, direction: Direction, code: u16, with: &[Field<'_>], seen: Seen<'_>) {
         self.shown.show(direction, &Message { family: &CIP, code, station: None, with }, seen);
+    }
+}
+
+#[inline(never)]
+fn probe_message(data: &[u8], hint: &Hint) -> Probe {
+    match (hint.transport, data.first()) {
+        (Transport::Tcp, Some(2)) => Probe::No,
+        (Transport::Udp, Some(2)) if is_implicit(data) => Probe::Yes,
+        (transport, _) => match Header::read(data) {
+            Some(header) => header.probe(data.get(HEADER_BYTES..).unwrap_or_default(), hint),
+            None if transport == Transport::Tcp => Probe::Unsure,
+            None => Probe::No,
+        },
     }
 }
 

@@ -62,6 +62,7 @@ fn header(r: &mut Reader<'_>) -> Option<usize> {
     (protocol == 0 && (MIN_LENGTH..=MAX_LENGTH).contains(&length)).then_some(length)
 }
 
+#[inline(never)]
 fn probe_message(data: &[u8], hint: &Hint) -> Probe {
     let too_short = if hint.transport == Transport::Tcp { Probe::Unsure } else { Probe::No };
     let mut r = Reader::new(data);

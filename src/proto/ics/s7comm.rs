@@ -88,9 +88,14 @@ impl Parser for S7commPlus {
 #[inline]
 fn probe(data: &[u8], hint: &Hint, is_ours: impl Fn(&[u8], Option<usize>) -> bool) -> Probe {
     match data {
-        [] | [TPKT_VERSION] | [TPKT_VERSION, 0, ..] if hint.transport == Transport::Tcp => {}
-        _ => return Probe::No,
+        [] => Probe::Unsure,
+        [TPKT_VERSION, ..] if hint.transport == Transport::Tcp => probe_units(data, is_ours),
+        _ => Probe::No,
     }
+}
+
+#[inline(never)]
+fn probe_units(data: &[u8], is_ours: impl Fn(&[u8], Option<usize>) -> bool) -> Probe {
     let mut rest = data;
     for _ in 0..MAX_PROBED {
         match Tpdu::read(rest) {
