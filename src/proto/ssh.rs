@@ -24,7 +24,7 @@ impl Parser for Ssh {
     /// A key exchange message may be as long as a packet.
     const MAX_PENDING_BYTES: usize = LENGTH_BYTES + MAX_PACKET_BYTES;
 
-    #[inline]
+    #[inline(always)]
     fn probe(data: &[u8], hint: &Hint) -> Probe {
         match data {
             [] => Probe::Unsure,

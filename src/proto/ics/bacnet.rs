@@ -20,12 +20,10 @@ impl Parser for Bacnet {
     const NAME: &'static str = "bacnet";
     const MAX_PENDING_BYTES: usize = 0;
 
-    #[inline]
+    #[inline(always)]
     fn probe(data: &[u8], hint: &Hint) -> Probe {
         match data {
-            [BACNET_IP, 0..=0x0C, ..] if hint.transport == Transport::Udp && Datagram::read(data).is_some() => {
-                Probe::Yes
-            }
+            [BACNET_IP, 0..=0x0C, ..] if hint.transport == Transport::Udp => probe_datagram(data),
             _ => Probe::No,
         }
     }
@@ -45,6 +43,11 @@ impl Parser for Bacnet {
         }
         done
     }
+}
+
+#[inline(never)]
+fn probe_datagram(data: &[u8]) -> Probe {
+    if Datagram::read(data).is_some() { Probe::Yes } else { Probe::No }
 }
 
 /// A BACnet virtual link control message (J.2).

@@ -18,7 +18,7 @@ impl Parser for Dnp3 {
     const NAME: &'static str = "dnp3";
     const MAX_PENDING_BYTES: usize = MAX_FRAME_BYTES;
 
-    #[inline]
+    #[inline(always)]
     fn probe(data: &[u8], hint: &Hint) -> Probe {
         match data {
             [0x05, 0x64, ..] if data.len() >= HEADER_BYTES => {

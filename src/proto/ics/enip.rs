@@ -24,7 +24,7 @@ impl Parser for Enip {
     const NAME: &'static str = "enip";
     const MAX_PENDING_BYTES: usize = HEADER_BYTES + MAX_BODY_BYTES;
 
-    #[inline]
+    #[inline(always)]
     fn probe(data: &[u8], hint: &Hint) -> Probe {
         match data {
             [] => Probe::Unsure,

@@ -19,15 +19,11 @@ impl Parser for Iec104 {
     const NAME: &'static str = "iec104";
     const MAX_PENDING_BYTES: usize = 2 + MAX_LENGTH;
 
-    #[inline]
+    #[inline(always)]
     fn probe(data: &[u8], hint: &Hint) -> Probe {
         match data {
             [] => Probe::Unsure,
-            [START, ..] if hint.transport == Transport::Tcp => match Unit::read(data, hint) {
-                Read::Unit(..) => Probe::Yes,
-                Read::Short(_) => Probe::Unsure,
-                Read::Damaged(_) | Read::No => Probe::No,
-            },
+            [START, ..] if hint.transport == Transport::Tcp => probe_unit(data, hint),
             _ => Probe::No,
         }
     }
@@ -56,6 +52,15 @@ impl Parser for Iec104 {
             }
             Framed::Whole(bytes)
         })
+    }
+}
+
+#[inline(never)]
+fn probe_unit(data: &[u8], hint: &Hint) -> Probe {
+    match Unit::read(data, hint) {
+        Read::Unit(..) => Probe::Yes,
+        Read::Short(_) => Probe::Unsure,
+        Read::Damaged(_) | Read::No => Probe::No,
     }
 }
 

@@ -1,9 +1,12 @@
 //! Control-system protocols: which functions are asked for and answered, and by or of which stations. One file a protocol.
 //!
-//! Framing is short, so each probe checks all of it that is there: lengths against one another, constants, checksums. What a
-//! parser shows, it shows once for each direction of a flow ([`Shown`]): a controller is asked the same thing a thousand times
-//! a second. With each go the number, the name and what the function does (`ics.operation`: `read`, `write`, `control` or
-//! `other`), so that an alert says whether something was changed.
+//! Probes run for the first segments of every flow that is nobody else's, so each looks at its first bytes in place
+//! (`inline(always)`) and calls on for more only if they fit. Framing is short, so what is called then checks all of it that
+//! is there: lengths against one another, constants, checksums.
+//!
+//! What a parser shows, it shows once for each direction of a flow ([`Shown`]): a controller is asked the same thing a
+//! thousand times a second. With each go the number, the name and what the function does (`ics.operation`: `read`, `write`,
+//! `control` or `other`), so that an alert says whether something was changed.
 //!
 //! PROFINET DCP and GOOSE are not here: they lie in Ethernet frames without addresses of IP, and so in no flow; frames of their
 //! EtherTypes are counted as not inspected. Serial variants of these protocols over TCP are not recognised.

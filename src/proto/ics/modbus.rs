@@ -20,7 +20,7 @@ impl Parser for Modbus {
     const NAME: &'static str = "modbus";
     const MAX_PENDING_BYTES: usize = HEADER_BYTES + MAX_LENGTH;
 
-    #[inline]
+    #[inline(always)]
     fn probe(data: &[u8], hint: &Hint) -> Probe {
         // The protocol identifier is zero, and so is the high byte of the length.
         match data {

@@ -23,16 +23,12 @@ impl Parser for OpcUa {
     const NAME: &'static str = "opcua";
     const MAX_PENDING_BYTES: usize = MAX_HEAD_BYTES;
 
-    #[inline]
+    #[inline(always)]
     fn probe(data: &[u8], hint: &Hint) -> Probe {
         match data {
             [] => Probe::Unsure,
             [b'H' | b'A' | b'E' | b'R' | b'O' | b'M' | b'C', ..] if hint.transport == Transport::Tcp => {
-                match Chunk::read(data) {
-                    Read::Chunk(_) => Probe::Yes,
-                    Read::Short(_) => Probe::Unsure,
-                    Read::No => Probe::No,
-                }
+                probe_chunk(data)
             }
             _ => Probe::No,
         }
@@ -62,6 +58,15 @@ impl Parser for OpcUa {
             }
             Framed::Whole(chunk.bytes)
         })
+    }
+}
+
+#[inline(never)]
+fn probe_chunk(data: &[u8]) -> Probe {
+    match Chunk::read(data) {
+        Read::Chunk(_) => Probe::Yes,
+        Read::Short(_) => Probe::Unsure,
+        Read::No => Probe::No,
     }
 }
 

@@ -28,7 +28,7 @@ impl Parser for S7comm {
     const NAME: &'static str = "s7comm";
     const MAX_PENDING_BYTES: usize = MAX_HEAD_BYTES;
 
-    #[inline]
+    #[inline(always)]
     fn probe(data: &[u8], hint: &Hint) -> Probe {
         probe(data, hint, |payload, length| Pdu::read(payload, length).is_some())
     }
@@ -70,7 +70,7 @@ impl Parser for S7commPlus {
     const NAME: &'static str = "s7comm-plus";
     const MAX_PENDING_BYTES: usize = 0;
 
-    #[inline]
+    #[inline(always)]
     fn probe(data: &[u8], hint: &Hint) -> Probe {
         probe(data, hint, |payload, _| matches!(payload, [S7COMM_PLUS_PROTOCOL, 1..=3 | 0xFE, ..]))
     }
@@ -85,7 +85,7 @@ impl Parser for S7commPlus {
 }
 
 /// Connection requests and confirmations, then data that `is_ours`.
-#[inline]
+#[inline(always)]
 fn probe(data: &[u8], hint: &Hint, is_ours: impl Fn(&[u8], Option<usize>) -> bool) -> Probe {
     match data {
         [] => Probe::Unsure,
