@@ -1,4 +1,5 @@
-//! [`Reader`]: the one bounds-checked big-endian cursor that every header and protocol parser reads through.
+//! [`Reader`]: the one bounds-checked cursor (big-endian unless it says otherwise) that every header and protocol parser reads
+//! through.
 //!
 //! It never panics and never allocates: a read past the end is `None`, and the cursor stays where it was.
 //!
@@ -89,6 +90,16 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_be_bytes)
     }
 
+    /// The next two bytes, little-endian.
+    pub fn u16_le(&mut self) -> Option<u16> {
+        self.array().map(u16::from_le_bytes)
+    }
+
+    /// The next four bytes, little-endian.
+    pub fn u32_le(&mut self) -> Option<u32> {
+        self.array().map(u32::from_le_bytes)
+    }
+
     /// The next `N` bytes by value.
     pub fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         self.take(N)?.try_into().ok()
@@ -109,6 +120,12 @@ mod tests {
         assert_eq!(r.u16(), Some(0x0405));
         assert!(r.is_empty());
         assert_eq!(r.u8(), None);
+    }
+
+    #[test]
+    fn little_endian_is_the_other_way_round() {
+        let mut r = Reader::new(&[1, 2, 3, 4, 5, 6]);
+        assert_eq!((r.u16_le(), r.u32_le(), r.u16_le()), (Some(0x0201), Some(0x0605_0403), None));
     }
 
     #[test]

@@ -17,7 +17,8 @@ mod common;
 use std::fs;
 
 use common::{FEED, file, runs};
-use picket::proto::{dns, dtls, http, tls};
+use picket::proto::ics::{bacnet, dnp3, enip, iec104, modbus, opcua, s7comm};
+use picket::proto::{dns, dtls, http, ssh, tls};
 
 /// Damaged copies of each frame and capture.
 const ROUNDS: u64 = 200;
@@ -105,6 +106,15 @@ fn parsers() {
     drive(&inputs, parsers::stream_and_datagrams::<tls::Tls>);
     drive(&inputs, parsers::stream_and_datagrams::<dtls::Dtls>);
     drive(&inputs, parsers::stream_and_datagrams::<http::Http>);
+    drive(&inputs, parsers::stream_and_datagrams::<ssh::Ssh>);
+    drive(&inputs, parsers::stream_and_datagrams::<modbus::Modbus>);
+    drive(&inputs, parsers::stream_and_datagrams::<dnp3::Dnp3>);
+    drive(&inputs, parsers::stream_and_datagrams::<s7comm::S7comm>);
+    drive(&inputs, parsers::stream_and_datagrams::<s7comm::S7commPlus>);
+    drive(&inputs, parsers::stream_and_datagrams::<enip::Enip>);
+    drive(&inputs, parsers::stream_and_datagrams::<iec104::Iec104>);
+    drive(&inputs, parsers::stream_and_datagrams::<bacnet::Bacnet>);
+    drive(&inputs, parsers::stream_and_datagrams::<opcua::OpcUa>);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 """The feed that the fixtures are matched against, written to fixtures/feed.jsonl. Its ids are what expectations name."""
 import json
 
-from . import tls
+from . import ssh, tls
 
 
 def document(ident, kind, value=None, port=None, provider="fixtures", **ours):
@@ -37,6 +37,26 @@ DOCUMENTS = [
     document("bytes-nocase", "network-traffic", pattern={"content": "picket-nocase-marker", "nocase": True}),
     document("bytes-depth", "network-traffic", pattern={"content": "PICKET-AT-FOUR", "offset": 4, "depth": 14}),
     document("bytes-udp", "network-traffic", pattern={"content": "PICKET-OVER-UDP", "transport": "udp"}),
+    document("ics-modbus", "ics-function", "modbus:6"),
+    document("ics-modbus-write", "ics-function", "modbus:any-write"),
+    document("ics-unit", "ics-function", "modbus:unit-99"),
+    document("ics-dnp3", "ics-function", "DNP3:Direct_Operate"),
+    document("ics-station", "ics-function", "dnp3:station-3"),
+    document("ics-s7-stop", "ics-function", "s7comm:0x29"),
+    document("ics-slot", "ics-function", "s7comm:slot-0.2"),
+    document("ics-cip", "ics-function", "cip:reset"),
+    document("ics-iec104", "ics-function", "iec104:C_SC_NA_1"),
+    document("ics-address", "ics-function", "iec104:address-47"),
+    document("ics-bacnet", "ics-function", "bacnet:write-property"),
+    document("ics-device", "ics-function", "bacnet:device-1234"),
+    document("ics-opcua", "ics-function", "opcua:call"),
+    document("hassh", "hassh", ssh.hassh(0)),
+    document("hassh-server", "hassh", ssh.hassh(1)),
+    document("software", "user-agent", "EvilSSH_6.6"),
+    document("when-modbus", "ipv4-addr", "203.0.113.101", when={"protocol": "modbus"}),
+    document("when-write", "ipv4-addr", "203.0.113.102", when={"protocol": "modbus", "direction": "to_responder", "function": "write"}),
+    document("when-port", "ipv4-addr", "203.0.113.103", when={"port": 502, "field": "destination.ip"}),
+    document("when-answer", "domain-name", "once.malware.test", when={"protocol": "dns", "direction": "to_originator"}),
 ]
 
 

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::indicator::{Indicator, IndicatorIx, IndicatorSet};
+use crate::indicator::{Condition, Indicator, IndicatorIx, IndicatorSet};
 use crate::matcher::{Hit, How, MatchSet, Matcher};
 use crate::time::Timestamp;
 use reading::Reading;
@@ -133,6 +133,9 @@ fn why(how: How, indicator: &Indicator<'_>, typed: &str) -> String {
     }
     if let Some(transport) = indicator.transport {
         why.push_str(&format!(", only {}", reading::transport_word(transport)));
+    }
+    for (part, value) in indicator.when.into_iter().flat_map(Condition::parts) {
+        why.push_str(&format!(", when {part} is {value}"));
     }
     why
 }

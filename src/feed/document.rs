@@ -13,6 +13,8 @@ pub(super) struct Document {
     present: [bool; FIELDS.len()],
     /// A field was set twice, differently, or to what is no text, number or boolean.
     bad: bool,
+    /// A condition that is not understood.
+    bad_condition: bool,
 }
 
 /// A field: its position in [`FIELDS`].
@@ -57,14 +59,27 @@ fields! {
     SOURCE_PORT "picket.pattern.source_port"
     DESTINATION_PORT "picket.pattern.destination_port"
     PATTERN_PORT "picket.pattern.port"
+    WHEN_PROTOCOL "picket.when.protocol"
+    WHEN_PORT "picket.when.port"
+    WHEN_DIRECTION "picket.when.direction"
+    WHEN_FIELD "picket.when.field"
+    WHEN_FUNCTION "picket.when.function"
 }
+
+/// Conditions are below here: one that is not understood must not be passed over, because what it limits would match more.
+const CONDITIONS: &str = "picket.when";
 
 /// Fields of which the first value counts when there are several: an indicator has one id and one text of each sort.
 const FIRST_COUNTS: [Field; 4] = [ID, REFERENCE, DESCRIPTION, PROVIDER];
 
 impl Default for Document {
     fn default() -> Self {
-        Self { texts: Default::default(), present: [false; FIELDS.len()], bad: false }
+        Self {
+            texts: std::array::from_fn(|_| String::new()),
+            present: [false; FIELDS.len()],
+            bad: false,
+            bad_condition: false,
+        }
     }
 }
 
@@ -72,15 +87,20 @@ impl Document {
     /// Replaces what is here by what `line` says.
     ///
     /// # Errors
-    /// [`Refusal::Malformed`] for what is not one JSON object, [`Refusal::BadField`] for contradicting fields.
+    /// [`Refusal::Malformed`] for what is not one JSON object, [`Refusal::BadField`] for contradicting fields,
+    /// [`Refusal::BadCondition`] for a part of a condition that is unknown or empty.
     pub(super) fn read(&mut self, line: &[u8]) -> Result<(), Refusal> {
         self.present = [false; FIELDS.len()];
-        self.bad = false;
+        (self.bad, self.bad_condition) = (false, false);
         let mut path = String::new();
         let mut json = serde_json::Deserializer::from_slice(line);
         let object = json.deserialize_map(Node { document: self, path: &mut path });
         object.and_then(|()| json.end()).map_err(|_| Refusal::Malformed)?;
-        if self.bad { Err(Refusal::BadField) } else { Ok(()) }
+        match (self.bad_condition, self.bad) {
+            (true, _) => Err(Refusal::BadCondition),
+            (_, true) => Err(Refusal::BadField),
+            _ => Ok(()),
+        }
     }
 
     /// A field's text.
@@ -90,8 +110,13 @@ impl Document {
     }
 
     fn put(&mut self, path: &str, value: &str) {
-        let Some(at) = FIELDS.iter().position(|known| *known == path) else { return };
+        let is_condition = path.strip_prefix(CONDITIONS).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let Some(at) = FIELDS.iter().position(|known| *known == path) else {
+            self.bad_condition |= is_condition;
+            return;
+        };
         if value.is_empty() {
+            self.bad_condition |= is_condition;
             return;
         }
         if self.present[at] {
@@ -175,6 +200,8 @@ impl<'de> Visitor<'de> for Node<'_> {
     }
 
     fn visit_unit<E>(self) -> Result<(), E> {
+        // Absent; but not so a condition.
+        self.document.put(self.path, "");
         Ok(())
     }
 }
@@ -225,6 +252,26 @@ mod tests {
             assert_eq!(document.get(KIND), Some("url"));
             assert_eq!((document.get(URL_FULL), document.get(PORT)), (Some("x"), Some("80")));
             assert_eq!((document.get(SEVERITY), document.get(NAME)), (Some("7"), None));
+        }
+    }
+
+    #[test]
+    fn a_condition_is_never_passed_over() {
+        let mut document = Document::default();
+        assert_eq!(
+            document.read(br#"{"picket":{"when":{"port":502,"protocol":"modbus"}},"picket.whenever":1}"#),
+            Ok(())
+        );
+        assert_eq!((document.get(WHEN_PORT), document.get(WHEN_PROTOCOL)), (Some("502"), Some("modbus")));
+        for bad in [
+            r#"{"picket":{"when":{"colour":"red"}}}"#,
+            r#"{"picket.when.port":null}"#,
+            r#"{"picket.when.port":""}"#,
+            r#"{"picket.when":"modbus"}"#,
+            r#"{"picket.when":null}"#,
+            r#"{"picket.when.port.low":1}"#,
+        ] {
+            assert_eq!(document.read(bad.as_bytes()), Err(Refusal::BadCondition), "{bad}");
         }
     }
 

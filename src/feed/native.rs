@@ -5,7 +5,7 @@ use super::document::{self as doc, Document};
 use super::intake::{Intake, Meta};
 use super::lines::{Line, Lines};
 use super::{Broken, Format, field, pattern, recognise};
-use crate::indicator::{Draft, Index, Kind, Pattern, Refusal, Window};
+use crate::indicator::{Condition, Draft, Index, Kind, Named, Pattern, Refusal, Window};
 use crate::time::Timestamp;
 
 /// See the module. Known by the first line that is neither empty nor a comment: it begins with `{`.
@@ -63,8 +63,16 @@ fn entry(document: &Document, line: u32, intake: &mut Intake<'_>) -> Result<(), 
     };
     let transport = get(doc::TRANSPORT).or(get(doc::PATTERN_TRANSPORT)).map_or(Ok(None), field::transport)?;
     let port = get(doc::PORT).map(field::number).transpose()?;
+    let when = condition(document, kind)?;
     let content;
-    let mut draft = Draft { id, matching, transport, window, ..Draft::new(kind, b"", intake.context(&meta), line) };
+    let mut draft = Draft {
+        id,
+        matching,
+        transport,
+        window,
+        when: when.as_ref(),
+        ..Draft::new(kind, b"", intake.context(&meta), line)
+    };
     match kind.index {
         Index::Pattern => {
             content = pattern::decode(get(doc::CONTENT).ok_or(Refusal::BadPattern)?)?;
@@ -90,6 +98,19 @@ fn entry(document: &Document, line: u32, intake: &mut Intake<'_>) -> Result<(), 
     (0..unreadable).for_each(|_| intake.unreadable_marking());
     intake.add(&draft);
     Ok(())
+}
+
+/// `picket.when`.
+fn condition(document: &Document, kind: &'static Kind) -> Result<Option<Condition>, Refusal> {
+    let get = |field| document.get(field);
+    let named = Named {
+        protocol: get(doc::WHEN_PROTOCOL),
+        port: get(doc::WHEN_PORT),
+        direction: get(doc::WHEN_DIRECTION),
+        field: get(doc::WHEN_FIELD),
+        function: get(doc::WHEN_FUNCTION),
+    };
+    Condition::read(kind, &named)
 }
 
 /// The address and port of a document: `ip` and `port`, or both in `name`.
@@ -162,6 +183,21 @@ mod tests {
     }
 
     #[test]
+    fn a_condition_arrives() {
+        let (set, report) = loaded(
+            br#"{"threat.indicator.type":"ipv4-addr","threat.indicator.name":"192.0.2.1","picket":{"when":{"protocol":"modbus","port":502,"direction":"to_responder","function":"write"}}}
+{"threat.indicator.type":"ipv4-addr","threat.indicator.name":"192.0.2.1"}
+"#,
+        );
+        assert_eq!(report.loaded, 2, "{:?}", report.refusals);
+        let all: Vec<_> = set.iter().collect();
+        let parts: Vec<_> =
+            all[0].when.expect("a condition").parts().map(|(name, part)| format!("{name}={part}")).collect();
+        assert_eq!(parts, ["protocol=modbus", "port=502", "direction=to_responder", "function=modbus:any-write"]);
+        assert!(all[1].when.is_none());
+    }
+
+    #[test]
     fn type_and_name_suffice() {
         let (set, report) = loaded(
             br#"{"threat.indicator.type":"ipv6-addr","threat.indicator.name":"2001:db8::/32"}
@@ -213,6 +249,9 @@ mod tests {
             (r#""severity":101"#, Refusal::BadField),
             (r#""transport":"tcp""#, Refusal::BadField),
             (r#""valid_from":"x""#, Refusal::BadField),
+            (r#""when":{"protocol":"gopher"}"#, Refusal::BadCondition),
+            (r#""when":{"field":"source.ip"}"#, Refusal::BadCondition),
+            (r#""when":{"unless":1}"#, Refusal::BadCondition),
             (r#""valid_from":"2025-01-01T00:00:00Z","valid_until":"2024-01-01T00:00:00Z""#, Refusal::BadField),
             (r#""classification":"//JOINT S//REL TO USA, GBR""#, Refusal::ForeignMarking),
         ] {

@@ -4,10 +4,13 @@
 //! It holds values, never decides whether one matches, and never prints one: `Debug` here shows ids only.
 //! To add a kind: one file in `kind/`, its `mod` line, one line in [`KINDS`] (ARCHITECTURE.md, "Adding one").
 
+mod condition;
+pub mod ics;
 pub mod kind;
 mod observable;
 mod store;
 
+pub use condition::{Condition, Named, PROTOCOLS, Sighting};
 pub use kind::{Index, KINDS, Kind};
 pub use observable::{Field, FieldValue, Observable, Seen, Value, Where};
 pub use store::{Added, IndicatorSet};
@@ -122,6 +125,8 @@ pub struct Draft<'a> {
     pub transport: Option<Transport>,
     /// Limits of a byte signature.
     pub pattern: Pattern,
+    /// What must hold besides.
+    pub when: Option<&'a Condition>,
     /// Validity.
     pub window: Window,
     /// From [`IndicatorSet::context`].
@@ -141,6 +146,7 @@ impl<'a> Draft<'a> {
             port: None,
             transport: None,
             pattern: Pattern::default(),
+            when: None,
             window: Window::ALWAYS,
             context,
             line,
@@ -165,6 +171,8 @@ pub struct Indicator<'a> {
     pub transport: Option<Transport>,
     /// Limits of a byte signature.
     pub pattern: Pattern,
+    /// What must hold besides. The matcher does not judge it: it is to be asked of a hit.
+    pub when: Option<&'a Condition>,
     /// Validity.
     pub window: Window,
     explicit_id: Option<&'a str>,
@@ -208,6 +216,12 @@ pub enum Refusal {
     /// Not the digest or fingerprint its kind says.
     #[error("not a fingerprint of this kind")]
     BadFingerprint,
+    /// Not a function or station of a control-system protocol.
+    #[error("not a function of a control-system protocol that is known")]
+    BadFunction,
+    /// A condition that cannot be read, or that can never hold.
+    #[error("a condition (picket.when) cannot be read or can never hold")]
+    BadCondition,
     /// A byte signature that cannot be read.
     #[error("not a byte signature")]
     BadPattern,
@@ -256,6 +270,8 @@ impl Refusal {
             Self::BadName => "bad_name",
             Self::BadUrl => "bad_url",
             Self::BadFingerprint => "bad_fingerprint",
+            Self::BadFunction => "bad_function",
+            Self::BadCondition => "bad_condition",
             Self::BadPattern => "bad_pattern",
             Self::BadField => "bad_field",
             Self::Malformed => "malformed",

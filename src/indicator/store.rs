@@ -11,7 +11,7 @@ use hashbrown::{HashMap, HashTable};
 use sha2::{Digest, Sha256};
 
 use super::kind::{self, Index, KINDS};
-use super::{Context, ContextIx, Draft, Indicator, IndicatorIx, Match, Pattern, Refusal, Transport, Window};
+use super::{Condition, Context, ContextIx, Draft, Indicator, IndicatorIx, Match, Pattern, Refusal, Transport, Window};
 
 /// See the module.
 #[derive(Default)]
@@ -25,6 +25,8 @@ pub struct IndicatorSet {
     more_of: HashMap<u32, (u32, u32), RandomState>,
     more_sources: Vec<MoreSource>,
     dropped_sources: u64,
+    has_conditions: bool,
+    has_function_conditions: bool,
     by_value: HashTable<u32>,
     hasher: RandomState,
 }
@@ -52,6 +54,7 @@ struct Detail {
     id: Option<Box<str>>,
     window: Window,
     pattern: Pattern,
+    when: Option<Box<Condition>>,
 }
 
 /// What became of an entry.
@@ -156,7 +159,11 @@ impl IndicatorSet {
         let ix = u32::try_from(self.records.len()).ok().filter(|ix| *ix != NONE).ok_or(Refusal::Full)?;
         if !is_plain(draft) {
             record.detail = self.details.len() as u32;
-            self.details.push(Detail { id: draft.id.map(Box::from), window: draft.window, pattern: draft.pattern });
+            let Draft { window, pattern, when, .. } = *draft;
+            let when = when.cloned().map(Box::new);
+            self.has_conditions |= when.is_some();
+            self.has_function_conditions |= when.as_ref().is_some_and(|when| when.function.is_some());
+            self.details.push(Detail { id: draft.id.map(Box::from), window, pattern, when });
         }
         self.records.push(record);
         let (records, values, hasher) = (&self.records, &self.values, &self.hasher);
@@ -216,6 +223,7 @@ impl IndicatorSet {
                 _ => Some(Transport::Udp),
             },
             pattern: detail.map_or_else(Pattern::default, |d| d.pattern),
+            when: detail.and_then(|d| d.when.as_deref()),
             window: detail.map_or(Window::ALWAYS, |d| d.window),
             explicit_id: detail.and_then(|d| d.id.as_deref()),
         }
@@ -254,6 +262,16 @@ impl IndicatorSet {
         self.dropped_sources
     }
 
+    /// Whether some indicator has a condition.
+    pub fn has_conditions(&self) -> bool {
+        self.has_conditions
+    }
+
+    /// Whether some indicator has a condition on a function.
+    pub fn has_function_conditions(&self) -> bool {
+        self.has_function_conditions
+    }
+
     /// Frees what only loading needs, the index of duplicates first.
     pub fn seal(&mut self) {
         self.by_value = HashTable::new();
@@ -282,12 +300,15 @@ impl IndicatorSet {
 
 impl Detail {
     fn says(&self, draft: &Draft<'_>) -> bool {
-        self.id.as_deref() == draft.id && self.window == draft.window && self.pattern == draft.pattern
+        self.id.as_deref() == draft.id
+            && self.window == draft.window
+            && self.pattern == draft.pattern
+            && self.when.as_deref() == draft.when
     }
 }
 
 fn is_plain(draft: &Draft<'_>) -> bool {
-    draft.id.is_none() && draft.window == Window::ALWAYS && draft.pattern == Pattern::default()
+    draft.id.is_none() && draft.window == Window::ALWAYS && draft.pattern == Pattern::default() && draft.when.is_none()
 }
 
 /// What is dangerous about a byte signature of this length; `Err` if it could never match.
@@ -333,6 +354,9 @@ pub(super) fn derived_id(indicator: &Indicator<'_>) -> String {
     for limit in [Some(u32::from(nocase)), offset, depth, source_port.map(u32::from)] {
         hash.update([u8::from(limit.is_some())]);
         hash.update(limit.unwrap_or(0).to_be_bytes());
+    }
+    if let Some(when) = indicator.when {
+        hash.update(when.canonical());
     }
     let mut id = format!("{}--", indicator.kind.name);
     for byte in hash.finalize().iter().take(16) {
@@ -388,6 +412,22 @@ mod tests {
         assert_ne!(set.get(IndicatorIx(0)).id(), set.get(IndicatorIx(1)).id());
         assert!(matches!(set.add(&Draft { value: b"x", ..plain }, false), Err(Refusal::BadAddress)));
         assert_eq!(set.values.len(), 8, "a refused value leaves nothing behind");
+    }
+
+    #[test]
+    fn a_condition_makes_another_indicator() {
+        let mut set = IndicatorSet::default();
+        let c = set.context(Context::default());
+        let plain = Draft::new(&IPV4, b"192.0.2.1", c, 1);
+        let when = Condition { port: Some(502), ..Condition::default() };
+        let with_condition = Draft { when: Some(&when), ..plain };
+        assert!(matches!(set.add(&plain, false), Ok(Added::New(_))));
+        assert!(!set.has_conditions());
+        assert!(matches!(set.add(&with_condition, false), Ok(Added::New(_))));
+        assert!(matches!(set.add(&with_condition, false), Ok(Added::Merged(_))));
+        assert!(set.has_conditions() && !set.has_function_conditions());
+        assert_eq!(set.get(IndicatorIx(1)).when, Some(&when));
+        assert_ne!(set.get(IndicatorIx(0)).id(), set.get(IndicatorIx(1)).id());
     }
 
     #[test]

@@ -166,11 +166,14 @@ impl MatchSet {
         self.index.find(&self.indicators, observable, at, scratch, found);
     }
 
-    /// Whether the allow-list covers the observable at `at`.
+    /// Whether the allow-list covers the observable at `at`. An entry with a condition never does: it would suppress more than
+    /// it says.
     pub(super) fn allows(&self, observable: &Observable<'_>, at: Timestamp, scratch: &mut Vec<u8>) -> bool {
         let mut covered = false;
         if let Some(allow) = &self.allow {
-            allow.index.find(&allow.indicators, observable, at, scratch, |_, _| covered = true);
+            allow.index.find(&allow.indicators, observable, at, scratch, |ix, _| {
+                covered |= allow.indicators.get(ix).when.is_none();
+            });
         }
         covered
     }
@@ -184,7 +187,8 @@ impl MatchSet {
 impl Allow {
     fn build(allow: IndicatorSet, indicators: &IndicatorSet, seeds: Seeds) -> Self {
         let is_pattern = |i: &Indicator<'_>| i.kind.index == Index::Pattern;
-        let named: HashSet<&[u8]> = allow.iter().filter(is_pattern).map(|i| i.value).collect();
+        let named: HashSet<&[u8]> =
+            allow.iter().filter(|i| is_pattern(i) && i.when.is_none()).map(|i| i.value).collect();
         let patterns = match named.is_empty() {
             true => HashSet::new(),
             false => indicators.iter().filter(|i| is_pattern(i) && named.contains(i.value)).map(|i| i.ix).collect(),

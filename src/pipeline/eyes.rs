@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::decoded::Item;
 use super::shard::{Raise, Seldom, State};
+use super::waiting;
 use crate::alert::Alert;
 use crate::flow::{Chunk, Direction, Identity, Pool};
-use crate::indicator::{IndicatorIx, Observable, Transport, Value, Where, kind};
+use crate::indicator::{Field, IndicatorIx, Observable, Sighting, Transport, Value, Where, kind};
 use crate::matcher::{EndpointKey, Hit, How, MatchSet, Matcher, ScanPlace};
 use crate::metrics::Tally;
 use crate::packet::{FrameRef, protocol};
@@ -17,12 +18,24 @@ use crate::proto::{Hint, Unread};
 /// Field of a byte signature's match: the schema has none for payload.
 const PAYLOAD: Where = Where("picket.payload");
 
+/// Fields of the ends' addresses.
+const ORIGINATOR: Where = Where("source.ip");
+const RESPONDER: Where = Where("destination.ip");
+
+/// The frame that showed a value, where another one completed its indicator's condition.
+const SEEN_FRAME: &str = "picket.seen_frame";
+
 /// See the module.
 pub(super) struct Eyes {
     matcher: Matcher,
     set: Arc<MatchSet>,
     captures: Arc<[Arc<Path>]>,
     hits: Vec<Hit>,
+    /// Whether an indicator has a condition. If none has, nothing is ever spent on one.
+    has_conditions: bool,
+    has_function_conditions: bool,
+    /// Which way the bytes go that are being looked at.
+    facing: Direction,
     /// Raised since they were last taken.
     pub(super) alerts: Vec<Alert>,
     /// Hits that the allow-list suppressed.
@@ -42,6 +55,9 @@ impl Eyes {
             set: Arc::clone(set),
             captures: Arc::clone(captures),
             hits: Vec::new(),
+            has_conditions: set.indicators().has_conditions(),
+            has_function_conditions: set.indicators().has_function_conditions(),
+            facing: Direction::ToResponder,
             alerts: Vec::new(),
             suppressed: Tally::default(),
             over_flow_cap: 0,
@@ -73,16 +89,9 @@ impl Eyes {
         if !keys.iter().any(|key| self.set.endpoint_maybe(key)) {
             return;
         }
-        let transport = match identity.protocol() {
-            protocol::TCP => Some(Transport::Tcp),
-            protocol::UDP => Some(Transport::Udp),
-            _ => None,
-        };
-        for ((ip, port), at) in
-            [(identity.originator(), Where("source.ip")), (identity.responder(), Where("destination.ip"))]
-        {
-            let value = Value::Endpoint(ip, port, transport);
-            self.see(identity, seldom, &Observable { kind: kind::of_addr(ip), value, at, with: &[] }, frame);
+        for (at, facing) in [(ORIGINATOR, Direction::ToResponder), (RESPONDER, Direction::ToOriginator)] {
+            self.facing = facing;
+            self.see(identity, seldom, &end(identity, at, &[]), frame);
         }
     }
 
@@ -100,11 +109,36 @@ impl Eyes {
         if !self.hits.is_empty() {
             self.raise(identity, seldom, observable, frame);
         }
+        if self.has_function_conditions && observable.kind == &kind::ICS_FUNCTION {
+            self.note_function(seldom, observable);
+        }
+    }
+
+    /// Conditions may ask for it.
+    #[cold]
+    fn note_function(&mut self, seldom: &mut Seldom, observable: &Observable<'_>) {
+        if let Value::Text(function) = observable.value
+            && !seldom.waiting().note(self.facing, function)
+        {
+            self.over_flow_cap += 1;
+        }
     }
 
     #[cold]
     fn raise(&mut self, identity: &Identity, seldom: &mut Seldom, observable: &Observable<'_>, frame: FrameRef) {
         for hit in &self.hits {
+            if let Some(when) = self.set.indicator(hit.indicator).when {
+                let ports = matches!(identity.protocol(), protocol::TCP | protocol::UDP | protocol::SCTP);
+                let to_responder = self.facing == Direction::ToResponder;
+                let ports = ports.then(|| identity.ports());
+                if !when.admits(&Sighting { at: observable.at, to_responder, ports }) {
+                    continue;
+                }
+                if when.needs_flow() && !hit.suppressed {
+                    self.over_flow_cap += u64::from(!self.wait(identity, seldom, observable, *hit, frame));
+                    continue;
+                }
+            }
             match seldom.reported().raise(hit.indicator, observable.at) {
                 Raise::Again => {}
                 Raise::Yes if hit.suppressed => self.suppressed.count(hit.indicator),
@@ -114,6 +148,56 @@ impl Eyes {
                     self.alerts.push(Alert::new(identity, frame, capture, observable, covered, &self.set));
                 }
                 Raise::OverCap => self.over_flow_cap += 1,
+            }
+        }
+    }
+
+    /// Keeps a hit until its condition holds; false if the flow has too many.
+    fn wait(
+        &self,
+        identity: &Identity,
+        seldom: &mut Seldom,
+        observable: &Observable<'_>,
+        hit: Hit,
+        frame: FrameRef,
+    ) -> bool {
+        let (indicator, how, at) = (hit.indicator, hit.how, observable.at);
+        if seldom.reported().contains(indicator, at) || seldom.waiting().contains(indicator, at) {
+            return true;
+        }
+        let Some(capture) = self.captures.get(frame.file as usize) else { return true };
+        let is_end = matches!(at, ORIGINATOR | RESPONDER);
+        let alert =
+            (!is_end).then(|| Box::new(Alert::new(identity, frame, capture, observable, (indicator, how), &self.set)));
+        seldom.waiting().add(waiting::Hit { indicator, how, at, frame_number: frame.number, alert })
+    }
+
+    /// Raises what waited and has come true by `frame`, for good: the frame is what the alerts name.
+    #[cold]
+    fn settle(&mut self, identity: &Identity, seldom: &mut Seldom, protocol: Option<&'static str>, frame: FrameRef) {
+        let Some((waiting, reported)) = seldom.waiting_hits() else { return };
+        let Some(capture) = self.captures.get(frame.file as usize) else { return };
+        while let Some(waiting::Hit { indicator, how, at, frame_number, alert }) = waiting.take_due(protocol, &self.set)
+        {
+            match reported.raise(indicator, at) {
+                Raise::Again => {}
+                Raise::OverCap => self.over_flow_cap += 1,
+                Raise::Yes => {
+                    let seen = [Field::number(SEEN_FRAME, frame_number)];
+                    let with = if frame_number == frame.number { &[][..] } else { &seen };
+                    let alert = match alert {
+                        Some(mut alert) => {
+                            (alert.frame, alert.capture) = (frame, Arc::clone(capture));
+                            alert.with.extend(with.iter().map(Into::into));
+                            *alert
+                        }
+                        None => {
+                            let observable = end(identity, at, with);
+                            Alert::new(identity, frame, capture, &observable, (indicator, how), &self.set)
+                        }
+                    };
+                    self.alerts.push(alert);
+                }
             }
         }
     }
@@ -137,7 +221,7 @@ impl Eyes {
             let How::Pattern { start } = hit.how else { continue };
             let set = Arc::clone(&self.set);
             let value = Value::Text(set.indicator(hit.indicator).value);
-            let with = [crate::indicator::Field::number("picket.payload_offset", start)];
+            let with = [Field::number("picket.payload_offset", start)];
             let observable = Observable { kind: &kind::BYTES, value, at: PAYLOAD, with: &with };
             let all = std::mem::replace(&mut self.hits, vec![hit]);
             self.raise(identity, seldom, &observable, frame);
@@ -145,8 +229,19 @@ impl Eyes {
         }
     }
 
-    /// Alerts raised during one call of a parser carry the protocol's name, which may have been found in it.
-    fn name_protocol(&mut self, first: usize, protocol: Option<&'static str>) {
+    /// What one call of a parser may have changed: conditions have come true, and alerts raised since `first` carry the
+    /// protocol's name, which may have been found in it.
+    #[inline]
+    fn conclude(&mut self, first: usize, identity: &Identity, state: &mut State, frame: FrameRef) {
+        if self.has_conditions || self.alerts.len() > first {
+            self.conclude_alerts(first, identity, state, frame);
+        }
+    }
+
+    #[cold]
+    fn conclude_alerts(&mut self, first: usize, identity: &Identity, state: &mut State, frame: FrameRef) {
+        let protocol = state.conversation.protocol();
+        self.settle(identity, &mut state.seldom, protocol, frame);
         for alert in &mut self.alerts[first..] {
             alert.flow.protocol = protocol;
         }
@@ -170,6 +265,7 @@ impl Delivery<'_> {
         let hint = self.hint(Transport::Tcp);
         let first = self.eyes.alerts.len();
         let Self { identity, state, direction, scans, eyes, unread } = self;
+        eyes.facing = *direction;
         let State { conversation, seldom } = &mut **state;
         if *scans && !chunk.data.is_empty() {
             let place = place(&hint, *direction, chunk.position, chunk.start_is_known, chunk.frame);
@@ -180,7 +276,7 @@ impl Delivery<'_> {
             let mut seen = |observable: Observable<'_>| eyes.see(identity, seldom, &observable, chunk.frame);
             conversation.stream(*direction, chunk, &hint, pool, &mut seen, &mut |why| unread.count(why));
         }
-        eyes.name_protocol(first, conversation.protocol());
+        eyes.conclude(first, identity, state, chunk.frame);
     }
 
     /// A datagram: the same.
@@ -188,6 +284,7 @@ impl Delivery<'_> {
         let hint = self.hint(Transport::Udp);
         let first = self.eyes.alerts.len();
         let Self { identity, state, direction, scans, eyes, unread } = self;
+        eyes.facing = *direction;
         let State { conversation, seldom } = &mut **state;
         if *scans {
             let place = place(&hint, *direction, 0, true, frame);
@@ -197,7 +294,7 @@ impl Delivery<'_> {
             let mut seen = |observable: Observable<'_>| eyes.see(identity, seldom, &observable, frame);
             conversation.datagram(*direction, payload, &hint, &mut seen, &mut |why| unread.count(why));
         }
-        eyes.name_protocol(first, conversation.protocol());
+        eyes.conclude(first, identity, state, frame);
     }
 
     /// No more bytes of a stream will come.
@@ -205,10 +302,11 @@ impl Delivery<'_> {
         let hint = self.hint(Transport::Tcp);
         let first = self.eyes.alerts.len();
         let Self { identity, state, direction, eyes, unread, .. } = self;
+        eyes.facing = *direction;
         let State { conversation, seldom } = &mut **state;
         let mut seen = |observable: Observable<'_>| eyes.see(identity, seldom, &observable, frame);
         conversation.cut(*direction, &hint, pool, &mut seen, &mut |why| unread.count(why));
-        eyes.name_protocol(first, conversation.protocol());
+        eyes.conclude(first, identity, state, frame);
     }
 
     fn hint(&self, transport: Transport) -> Hint {
@@ -219,6 +317,17 @@ impl Delivery<'_> {
         };
         Hint { transport, source_port, destination_port }
     }
+}
+
+/// The address of the end that `at` names.
+fn end<'w>(identity: &Identity, at: Where, with: &'w [Field<'w>]) -> Observable<'w> {
+    let transport = match identity.protocol() {
+        protocol::TCP => Some(Transport::Tcp),
+        protocol::UDP => Some(Transport::Udp),
+        _ => None,
+    };
+    let (ip, port) = if at == ORIGINATOR { identity.originator() } else { identity.responder() };
+    Observable { kind: kind::of_addr(ip), value: Value::Endpoint(ip, port, transport), at, with }
 }
 
 fn place(hint: &Hint, direction: Direction, stream_offset: u64, start_known: bool, frame: FrameRef) -> ScanPlace {

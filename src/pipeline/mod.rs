@@ -15,6 +15,7 @@ mod eyes;
 mod order;
 mod shard;
 mod summary;
+mod waiting;
 mod worker;
 
 pub use counters::{Counters, Uninspected};

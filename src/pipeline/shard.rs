@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::waiting::Waiting;
 use crate::flow::{Direction, Flow, FlowTable, Pool, Slot};
 use crate::indicator::{IndicatorIx, Where};
 use crate::matcher::Carry;
@@ -33,7 +34,14 @@ pub(super) struct State {
 
 /// What only some flows need: one word in the record.
 #[derive(Default)]
-pub(super) struct Seldom(Option<Box<(Reported, [Carry; 2])>>);
+pub(super) struct Seldom(Option<Box<Rare>>);
+
+#[derive(Default)]
+struct Rare {
+    reported: Reported,
+    carries: [Carry; 2],
+    waiting: Waiting,
+}
 
 /// What a flow has raised alerts for: nothing is raised twice.
 #[derive(Default)]
@@ -41,12 +49,24 @@ pub(super) struct Reported(Vec<(IndicatorIx, Where)>);
 
 impl Seldom {
     pub(super) fn reported(&mut self) -> &mut Reported {
-        &mut self.0.get_or_insert_default().0
+        &mut self.0.get_or_insert_default().reported
+    }
+
+    /// Hits whose condition does not hold yet.
+    pub(super) fn waiting(&mut self) -> &mut Waiting {
+        &mut self.0.get_or_insert_default().waiting
+    }
+
+    /// The same, if there is one.
+    #[inline]
+    pub(super) fn waiting_hits(&mut self) -> Option<(&mut Waiting, &mut Reported)> {
+        let Rare { reported, waiting, .. } = self.0.as_deref_mut().filter(|rare| rare.waiting.has_hits())?;
+        Some((waiting, reported))
     }
 
     /// What the scan of a direction remembers.
     pub(super) fn carry(&mut self, direction: Direction) -> &mut Carry {
-        &mut self.0.get_or_insert_default().1[direction.index()]
+        &mut self.0.get_or_insert_default().carries[direction.index()]
     }
 }
 
@@ -64,6 +84,10 @@ pub(super) enum Raise {
 }
 
 impl Reported {
+    pub(super) fn contains(&self, indicator: IndicatorIx, at: Where) -> bool {
+        self.0.contains(&(indicator, at))
+    }
+
     pub(super) fn raise(&mut self, indicator: IndicatorIx, at: Where) -> Raise {
         let known = &mut self.0;
         if known.contains(&(indicator, at)) {

@@ -66,7 +66,7 @@ impl Text {
     }
 }
 
-fn hex(digest: &[u8; 16]) -> [u8; 32] {
+pub(super) fn hex(digest: &[u8; 16]) -> [u8; 32] {
     let mut out = [0; 32];
     for (pair, byte) in out.as_chunks_mut::<2>().0.iter_mut().zip(digest) {
         *pair = [hex_digit(byte >> 4), hex_digit(byte & 15)];

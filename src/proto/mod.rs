@@ -15,8 +15,10 @@ mod conversation;
 pub mod dns;
 pub mod dtls;
 pub mod http;
+pub mod ics;
 pub mod ja3;
 pub mod ja4;
+pub mod ssh;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tls;
@@ -211,6 +213,10 @@ macro_rules! protocols {
                 }
             }
 
+            /// Every protocol's name.
+            #[cfg(test)]
+            const NAMES: &'static [&'static str] = &[$(<$parser as Parser>::NAME),+];
+
             /// [`Parser::MAX_PENDING_BYTES`] of the session's protocol; while unknown, of the neediest one.
             pub fn max_pending_bytes(&self) -> usize {
                 match self {
@@ -228,6 +234,15 @@ protocols! {
     Dtls => dtls::Dtls,
     Http => http::Http,
     Dns => dns::Dns,
+    Ssh => ssh::Ssh,
+    Dnp3 => ics::dnp3::Dnp3,
+    Iec104 => ics::iec104::Iec104,
+    S7comm => ics::s7comm::S7comm,
+    S7commPlus => ics::s7comm::S7commPlus,
+    Bacnet => ics::bacnet::Bacnet,
+    OpcUa => ics::opcua::OpcUa,
+    Enip => ics::enip::Enip,
+    Modbus => ics::modbus::Modbus,
 }
 
 impl fmt::Debug for Session {

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::nested::Nested;
 use super::{Format, Sink};
 use crate::alert::{Alert, OwnedValue};
-use crate::indicator::{Context, Indicator};
+use crate::indicator::{Condition, Context, Indicator};
 use crate::matcher::How;
 use crate::packet::protocol;
 
@@ -71,6 +71,9 @@ fn document(alert: &Alert) -> impl Serialize {
     set("picket.capture", json!(alert.capture.to_string_lossy()));
     set("picket.frame", json!(alert.frame.number));
     set("picket.match", json!(how(alert.how)));
+    for (part, value) in indicator.when.into_iter().flat_map(Condition::parts) {
+        set(&format!("picket.when.{part}"), json!(value));
+    }
     set("picket.feed", sources.iter().map(|(context, line)| json!(format!("{}:{line}", context.feed))).collect());
     let markings: Vec<String> =
         sources.iter().map(|(context, _)| context.marking.to_string()).filter(|marking| !marking.is_empty()).collect();

@@ -1,6 +1,6 @@
 use super::*;
 use crate::indicator::kind::{DOMAIN, IPV4, JA3, URL, USER_AGENT};
-use crate::indicator::{Context, Draft, Match, Transport, Window};
+use crate::indicator::{Condition, Context, Draft, Match, Transport, Window};
 use serde_json::Value;
 
 fn set() -> Arc<MatchSet> {
@@ -75,6 +75,20 @@ fn texts_match_whole_and_validity_is_judged() {
     assert_eq!(ask("bad/1.0", 0), []);
     assert_eq!(ask("ADA70206E40642A3E4461F35503241D5", 150), [hit("ja3", "exact")]);
     assert_eq!(ask("ada70206e40642a3e4461f35503241d5", 250), []);
+}
+
+#[test]
+fn a_condition_is_said() {
+    let mut indicators = IndicatorSet::default();
+    let context = indicators.context(Context::default());
+    let when = Condition { protocol: Some("modbus"), port: Some(502), ..Condition::default() };
+    let draft = Draft { when: Some(&when), ..Draft::new(&IPV4, b"192.0.2.1", context, 1) };
+    indicators.add(&draft, false).expect("loads");
+    let set = Arc::new(MatchSet::compile(indicators, IndicatorSet::default()));
+    let mut out = Vec::new();
+    assert!(look_up(&set, &["192.0.2.1".to_owned()], Timestamp::ZERO, Form::JsonLines, &mut out).expect("writes"));
+    let document: Value = serde_json::from_slice(&out).expect("one document");
+    assert_eq!(document["matches"][0]["how"], "exact, when protocol is modbus, when port is 502");
 }
 
 #[test]

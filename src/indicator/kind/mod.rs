@@ -7,6 +7,7 @@ mod addr;
 mod bytes;
 pub mod domain;
 mod hash;
+mod ics;
 mod text;
 pub mod url;
 
@@ -17,7 +18,8 @@ pub(super) use bytes::MIN_PATTERN_BYTES;
 pub use domain::DOMAIN;
 pub use hash::FILE;
 pub(crate) use hash::is_digest;
-pub use text::{JA3, JA4, USER_AGENT};
+pub use ics::ICS_FUNCTION;
+pub use text::{HASSH, JA3, JA4, USER_AGENT};
 pub use url::URL;
 
 use std::borrow::Cow;
@@ -26,7 +28,8 @@ use std::fmt;
 use super::{Match, Refusal};
 
 /// Every kind. A kind's position here is its number in a set.
-pub static KINDS: &[&Kind] = &[&IPV4, &IPV6, &DOMAIN, &URL, &USER_AGENT, &JA3, &JA4, &BYTES, &FILE];
+pub static KINDS: &[&Kind] =
+    &[&IPV4, &IPV6, &DOMAIN, &URL, &USER_AGENT, &JA3, &JA4, &BYTES, &FILE, &ICS_FUNCTION, &HASSH];
 
 /// Which structure finds a kind's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +66,7 @@ pub struct Kind {
     /// Appends the normal form of an indicator's value to `out` and says what is dangerous about it, if anything.
     /// The form: addresses 4 or 16 network-order bytes (IPv4-mapped IPv6 as 4), networks the same plus one byte of prefix
     /// length with host bits cleared; names lower-case A-labels without the trailing dot; URLs as `host[:port]/path?query`;
-    /// fingerprints lower-case; user-agents and byte signatures as they are.
+    /// fingerprints and control-system functions lower-case; user-agents and byte signatures as they are.
     ///
     /// `Err` is a value that cannot be loaded at all; `Ok(Some(..))` one that only `--force` loads.
     pub normalise: Normalise,

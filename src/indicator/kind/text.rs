@@ -1,18 +1,24 @@
-//! Kinds whose values are matched whole: user-agents (case-sensitive) and JA3, JA4 fingerprints.
+//! Kinds whose values are matched whole: user-agents and other software (case-sensitive) and JA3, JA4, HASSH fingerprints.
 
 use std::borrow::Cow;
 
 use super::{Index, Kind};
 use crate::indicator::{Match, Refusal};
 
-/// HTTP user-agent, whole and case-sensitive.
+/// HTTP user-agent, or what an SSH end says that it is; whole and case-sensitive.
 pub static USER_AGENT: Kind = Kind {
     number: 4,
     name: "user-agent",
     aliases: &["Intel::SOFTWARE"],
     index: Index::Exact,
     default_match: Match::Exact,
-    seen_at: &["user_agent.original"],
+    seen_at: &[
+        "user_agent.original",
+        "ssh.client.version",
+        "ssh.client.software",
+        "ssh.server.version",
+        "ssh.server.software",
+    ],
     normalise: as_is,
     display,
 };
@@ -34,6 +40,16 @@ pub static JA4: Kind = Kind {
     aliases: &["ja4-fingerprint"],
     seen_at: &["tls.client.ja4"],
     normalise: ja4,
+    ..USER_AGENT
+};
+
+/// SSH fingerprint of a client or server: MD5 in hex.
+pub static HASSH: Kind = Kind {
+    number: 10,
+    name: "hassh",
+    aliases: &["hassh-md5", "hasshserver-md5", "Intel::HASSH"],
+    seen_at: &["ssh.client.hassh", "ssh.server.hassh"],
+    normalise: md5_hex,
     ..USER_AGENT
 };
 

@@ -1,0 +1,7 @@
+//! S7 communication, split anywhere.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use picket_fuzz::parsers;
+
+fuzz_target!(|data: &[u8]| parsers::stream_and_datagrams::<picket::proto::ics::s7comm::S7comm>(data));

@@ -1,0 +1,266 @@
+//! [`Condition`]: what must hold besides an indicator's value before it counts (`picket.when` of a feed): the protocol and port
+//! of the flow, the direction and field of the sighting, and what a control system was asked to do in the flow.
+//!
+//! A condition is judged on hits alone, never by the matcher. What is known at once ([`Condition::admits`]) is judged at once;
+//! a protocol or function may be seen later in the same flow ([`Condition::holds`]). A condition that cannot be read is
+//! refused with its indicator: leaving a part of it out would widen what matches.
+
+use super::{Kind, Refusal, Where, ics};
+
+/// All parts that are given must hold.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Condition {
+    /// `network.protocol` of the flow: one of [`PROTOCOLS`].
+    pub protocol: Option<&'static str>,
+    /// A port that an end of the flow uses.
+    pub port: Option<u16>,
+    /// The way that the value went: with what the end sent that opened the flow, or with what the other one did. For the
+    /// address of an end: what that end sends.
+    pub to_responder: Option<bool>,
+    /// Where the value was seen: one of its kind's [`Kind::seen_at`].
+    pub field: Option<&'static str>,
+    /// A value of the kind `ics-function`, seen in the same flow (and, if a direction is given, in that one).
+    pub function: Option<Box<str>>,
+}
+
+/// A condition's parts as a feed writes them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Named<'a> {
+    /// `picket.when.protocol`.
+    pub protocol: Option<&'a str>,
+    /// `picket.when.port`.
+    pub port: Option<&'a str>,
+    /// `picket.when.direction`.
+    pub direction: Option<&'a str>,
+    /// `picket.when.field`.
+    pub field: Option<&'a str>,
+    /// `picket.when.function`.
+    pub function: Option<&'a str>,
+}
+
+/// What is known of a hit at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Sighting {
+    /// Where the value was seen.
+    pub at: Where,
+    /// The way that it went.
+    pub to_responder: bool,
+    /// The ports of both ends; `None` for what has none.
+    pub ports: Option<(u16, u16)>,
+}
+
+impl Condition {
+    /// Reads a condition for an indicator of `kind`; `None` if no part is given.
+    ///
+    /// # Errors
+    /// [`Refusal::BadCondition`] if a part cannot be read, or can never hold for this kind.
+    pub fn read(kind: &'static Kind, named: &Named<'_>) -> Result<Option<Self>, Refusal> {
+        let condition = Self {
+            protocol: named.protocol.map(protocol).transpose()?,
+            port: named.port.map(|text| text.parse().map_err(|_| Refusal::BadCondition)).transpose()?,
+            to_responder: named.direction.map(direction).transpose()?,
+            field: named.field.map(|text| field(kind, text)).transpose()?,
+            function: named.function.map(|text| function(named.protocol, text)).transpose()?,
+        };
+        Ok(Some(condition).filter(|condition| *condition != Self::default()))
+    }
+
+    /// Whether what is known at once allows it to hold.
+    pub fn admits(&self, sighting: &Sighting) -> bool {
+        self.to_responder.is_none_or(|way| way == sighting.to_responder)
+            && self.field.is_none_or(|field| field == sighting.at.0)
+            && self.port.is_none_or(|port| sighting.ports.is_some_and(|(a, b)| a == port || b == port))
+    }
+
+    /// Whether there is more to judge than [`Self::admits`] does.
+    pub fn needs_flow(&self) -> bool {
+        self.protocol.is_some() || self.function.is_some()
+    }
+
+    /// Whether the rest holds, of a flow of this protocol in which `was_seen` knows the functions: asked with a value and the
+    /// direction that it must have gone, if that matters.
+    pub fn holds(&self, protocol: Option<&str>, was_seen: impl FnOnce(&str, Option<bool>) -> bool) -> bool {
+        self.protocol.is_none_or(|wanted| protocol == Some(wanted))
+            && self.function.as_deref().is_none_or(|function| was_seen(function, self.to_responder))
+    }
+
+    /// Its parts as a feed would write them, in a fixed order.
+    pub fn parts(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let direction = |way| if way { TO_RESPONDER } else { TO_ORIGINATOR };
+        [
+            ("protocol", self.protocol.map(str::to_owned)),
+            ("port", self.port.map(|port| port.to_string())),
+            ("direction", self.to_responder.map(|way| direction(way).to_owned())),
+            ("field", self.field.map(str::to_owned)),
+            ("function", self.function.as_deref().map(str::to_owned)),
+        ]
+        .into_iter()
+        .filter_map(|(name, part)| part.map(|part| (name, part)))
+    }
+
+    /// The same for every version: what an id is derived from.
+    pub(super) fn canonical(&self) -> String {
+        self.parts().map(|(name, part)| format!("{name}={part}\0")).collect()
+    }
+}
+
+fn protocol(text: &str) -> Result<&'static str, Refusal> {
+    PROTOCOLS.iter().find(|known| known.eq_ignore_ascii_case(text)).copied().ok_or(Refusal::BadCondition)
+}
+
+fn direction(text: &str) -> Result<bool, Refusal> {
+    match text.to_ascii_lowercase().as_str() {
+        TO_RESPONDER => Ok(true),
+        TO_ORIGINATOR => Ok(false),
+        _ => Err(Refusal::BadCondition),
+    }
+}
+
+fn field(kind: &'static Kind, text: &str) -> Result<&'static str, Refusal> {
+    kind.seen_at.iter().find(|known| **known == text).copied().ok_or(Refusal::BadCondition)
+}
+
+/// A whole value (`modbus:any-write`); with a protocol, what follows the colon, where `read`, `write` and `control` stand for
+/// any function that does so, unless the protocol has one of that name.
+fn function(protocol: Option<&str>, text: &str) -> Result<Box<str>, Refusal> {
+    let lower = text.to_ascii_lowercase();
+    let whole = |text: &str| ics::normalise(text).ok();
+    let within = |family: &str| whole(&format!("{family}:{lower}")).or_else(|| whole(&format!("{family}:any-{lower}")));
+    let found = match protocol.map(str::to_ascii_lowercase) {
+        None => whole(&lower),
+        // What EtherNet/IP carries is CIP.
+        Some(name) if name == ics::ENIP.name => whole(&lower)
+            .filter(|v| is_of(v, &[ics::ENIP.name, ics::CIP.name]))
+            .or_else(|| within(ics::CIP.name))
+            .or_else(|| within(&name)),
+        Some(name) => whole(&lower).filter(|value| is_of(value, &[&name])).or_else(|| within(&name)),
+    };
+    found.map(String::into_boxed_str).ok_or(Refusal::BadCondition)
+}
+
+fn is_of(value: &str, families: &[&str]) -> bool {
+    ics::Family::of(value).is_some_and(|(family, _)| families.contains(&family.name))
+}
+
+const TO_RESPONDER: &str = "to_responder";
+const TO_ORIGINATOR: &str = "to_originator";
+
+/// What a flow's protocol may be called. A parser's name must be here (a test of `proto` holds them together), so that a
+/// condition on a protocol that nothing recognises is refused and not waited for.
+pub const PROTOCOLS: &[&str] = &[
+    "tls",
+    "dtls",
+    "quic",
+    "http",
+    "http2",
+    "dns",
+    "smtp",
+    "imap",
+    "pop3",
+    "ftp",
+    "ldap",
+    "postgresql",
+    "mysql",
+    "openvpn",
+    "ssh",
+    "modbus",
+    "dnp3",
+    "s7comm",
+    "s7comm-plus",
+    "enip",
+    "iec104",
+    "bacnet",
+    "opcua",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::indicator::kind::{DOMAIN, IPV4};
+
+    fn read(named: Named<'_>) -> Result<Option<Condition>, Refusal> {
+        Condition::read(&IPV4, &named)
+    }
+
+    fn wanted(protocol: Option<&str>, text: &str) -> Option<String> {
+        let condition = read(Named { protocol, function: Some(text), ..Named::default() }).ok()??;
+        condition.function.map(String::from)
+    }
+
+    #[test]
+    fn what_cannot_be_read_or_never_hold_is_refused() {
+        assert_eq!(read(Named::default()), Ok(None));
+        let good = Named {
+            protocol: Some("Modbus"),
+            port: Some("502"),
+            direction: Some("to_responder"),
+            field: Some("source.ip"),
+            function: Some("write"),
+        };
+        let condition = read(good).expect("good").expect("some");
+        assert_eq!(
+            (condition.protocol, condition.port, condition.to_responder),
+            (Some("modbus"), Some(502), Some(true))
+        );
+        assert_eq!((condition.field, condition.function.as_deref()), (Some("source.ip"), Some("modbus:any-write")));
+        for bad in [
+            Named { protocol: Some("gopher"), ..good },
+            Named { port: Some("65536"), ..good },
+            Named { port: Some("https"), ..good },
+            Named { direction: Some("outbound"), ..good },
+            Named { field: Some("dns.question.name"), ..good },
+            Named { function: Some("fly"), ..good },
+            Named { function: Some("dnp3:operate"), ..good },
+            Named { protocol: None, ..good },
+        ] {
+            assert_eq!(read(bad), Err(Refusal::BadCondition), "{bad:?}");
+        }
+        assert!(Condition::read(&DOMAIN, &Named { field: Some("dns.question.name"), ..Named::default() }).is_ok());
+    }
+
+    #[test]
+    fn a_function_is_named_with_or_without_its_family() {
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(wanted(Some("modbus"), "6"), some("modbus:write-single-register"));
+        assert_eq!(wanted(None, "modbus:6"), some("modbus:write-single-register"));
+        assert_eq!(wanted(Some("dnp3"), "write"), some("dnp3:write"), "the protocol's own");
+        assert_eq!(wanted(Some("dnp3"), "control"), some("dnp3:any-control"));
+        assert_eq!(wanted(Some("enip"), "write-tag"), some("cip:write-tag"));
+        assert_eq!(wanted(Some("enip"), "register-session"), some("enip:register-session"));
+        assert_eq!(wanted(Some("enip"), "cip:any-write"), some("cip:any-write"));
+        assert_eq!(wanted(Some("modbus"), "unit-3"), some("modbus:unit-3"));
+        assert_eq!(wanted(Some("tls"), "write"), None);
+        assert_eq!(wanted(None, "write"), None);
+    }
+
+    #[test]
+    fn every_part_must_hold() {
+        let condition = Condition {
+            protocol: Some("modbus"),
+            port: Some(502),
+            to_responder: Some(true),
+            field: Some("source.ip"),
+            function: Some("modbus:any-write".into()),
+        };
+        let sighting = Sighting { at: Where("source.ip"), to_responder: true, ports: Some((40_000, 502)) };
+        assert!(condition.admits(&sighting) && condition.needs_flow());
+        assert!(condition.admits(&Sighting { ports: Some((502, 40_000)), ..sighting }), "either end");
+        for other in [
+            Sighting { at: Where("destination.ip"), ..sighting },
+            Sighting { to_responder: false, ..sighting },
+            Sighting { ports: Some((1, 2)), ..sighting },
+            Sighting { ports: None, ..sighting },
+        ] {
+            assert!(!condition.admits(&other), "{other:?}");
+        }
+        let seen = |value: &str, way: Option<bool>| value == "modbus:any-write" && way == Some(true);
+        assert!(condition.holds(Some("modbus"), seen));
+        assert!(!condition.holds(None, seen));
+        assert!(!condition.holds(Some("dnp3"), seen));
+        assert!(!condition.holds(Some("modbus"), |_, _| false));
+        assert_eq!(
+            condition.canonical(),
+            "protocol=modbus\0port=502\0direction=to_responder\0field=source.ip\0function=modbus:any-write\0"
+        );
+    }
+}
