@@ -10,16 +10,20 @@
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic))]
 
+mod certificates;
 pub mod client_hello;
 mod conversation;
 pub mod dns;
 pub mod dtls;
+mod handshake;
 pub mod http;
 pub mod ja3;
 pub mod ja4;
+pub mod server_hello;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tls;
+pub mod x509;
 
 pub use conversation::{Conversation, MAX_PROBES, Unread};
 
