@@ -19,6 +19,9 @@ mod handshake;
 pub mod http;
 pub mod ja3;
 pub mod ja4;
+pub mod ldap;
+pub mod mysql;
+pub mod postgresql;
 pub mod server_hello;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -234,6 +237,9 @@ protocols! {
     Dtls => dtls::Dtls,
     Http => http::Http,
     Dns => dns::Dns,
+    Postgresql => postgresql::Postgresql,
+    Ldap => ldap::Ldap,
+    Mysql => mysql::Mysql,
 }
 
 impl fmt::Debug for Session {
