@@ -11,7 +11,7 @@ use hashbrown::{HashMap, HashTable};
 use sha2::{Digest, Sha256};
 
 use super::kind::{self, Index, KINDS};
-use super::{Context, ContextIx, Draft, Indicator, IndicatorIx, Match, Pattern, Refusal, Transport, Window};
+use super::{Context, ContextIx, Draft, Indicator, IndicatorIx, Match, Pattern, Refusal, Transport, Wants, Window};
 
 /// See the module.
 #[derive(Default)]
@@ -25,6 +25,7 @@ pub struct IndicatorSet {
     more_of: HashMap<u32, (u32, u32), RandomState>,
     more_sources: Vec<MoreSource>,
     dropped_sources: u64,
+    wants: Wants,
     by_value: HashTable<u32>,
     hasher: RandomState,
 }
@@ -72,6 +73,11 @@ impl IndicatorSet {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
+    }
+
+    /// The kinds that there is an indicator of.
+    pub fn wants(&self) -> Wants {
+        self.wants
     }
 
     /// The number of this context; equal ones are kept once.
@@ -158,6 +164,7 @@ impl IndicatorSet {
             record.detail = self.details.len() as u32;
             self.details.push(Detail { id: draft.id.map(Box::from), window: draft.window, pattern: draft.pattern });
         }
+        self.wants.add(KINDS[usize::from(record.kind)], usize::from(record.value_bytes));
         self.records.push(record);
         let (records, values, hasher) = (&self.records, &self.values, &self.hasher);
         self.by_value.insert_unique(hash, ix, |&other| rehash(hasher, values, &records[other as usize]));

@@ -23,7 +23,6 @@ pub struct MatchSet {
     indicators: IndicatorSet,
     index: Indexes,
     patterns: Patterns,
-    wants: Wants,
     allow: Option<Allow>,
 }
 
@@ -66,10 +65,8 @@ impl MatchSet {
         allow.seal();
         let index = Indexes::build(&indicators, seeds);
         let patterns = Patterns::build(&indicators);
-        let mut wants = Wants::NONE;
-        indicators.iter().for_each(|i| wants.add(i.kind, i.value));
         let allow = (!allow.is_empty()).then(|| Allow::build(allow, &indicators, seeds));
-        Self { indicators, index, patterns, wants, allow }
+        Self { indicators, index, patterns, allow }
     }
 
     /// The indicators.
@@ -87,7 +84,7 @@ impl MatchSet {
 
     /// The kinds that there is an indicator of.
     pub fn wants(&self) -> Wants {
-        self.wants
+        self.indicators.wants()
     }
 
     /// Whether there is anything to scan payload for.

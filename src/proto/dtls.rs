@@ -4,7 +4,7 @@
 //!
 //! A message in one piece is parsed where it lies. Fragments, in any order and over several datagrams, are kept in a box that
 //! exists only then, holds no more than came in (an attacker's few bytes reserve no more) and is capped by
-//! [`MAX_MESSAGE_BYTES`] and [`MAX_PIECES`]: one message a direction at a time. Other protocols' datagrams in the flow (STUN and media
+//! `MAX_MESSAGE_BYTES` and `MAX_PIECES`: one message a direction at a time. Other protocols' datagrams in the flow (STUN and media
 //! of WebRTC) are passed over. A lost datagram that is not sent again, and what DTLS 1.3 encrypts, is not seen.
 
 use super::client_hello::Carrier;
