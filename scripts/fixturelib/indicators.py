@@ -1,7 +1,11 @@
 """The feed that the fixtures are matched against, written to fixtures/feed.jsonl. Its ids are what expectations name."""
 import json
 
-from . import ssh, tls
+from . import ssh, tls, x509
+
+
+def certificate(ident, **fields):
+    return {"threat": {"indicator": {"id": [ident], "type": "x509-certificate", "provider": "fixtures", "x509": fields}}}
 
 
 def document(ident, kind, value=None, port=None, provider="fixtures", **ours):
@@ -57,6 +61,12 @@ DOCUMENTS = [
     document("when-write", "ipv4-addr", "203.0.113.102", when={"protocol": "modbus", "direction": "to_responder", "function": "write"}),
     document("when-port", "ipv4-addr", "203.0.113.103", when={"port": 502, "field": "destination.ip"}),
     document("when-answer", "domain-name", "once.malware.test", when={"protocol": "dns", "direction": "to_originator"}),
+    document("ja3s", "ja3s", tls.EVIL_SERVER.ja3s()),
+    certificate("cert-sha1", hash={"sha1": x509.EVIL.sha1().upper()}),
+    certificate("cert-sha256", hash={"sha256": x509.EVIL_CA.sha256()}),
+    certificate("cert-subject", subject={"distinguished_name": ",".join(f"{k}={v}" for k, v in reversed(x509.EVIL_SUBJECT))}),
+    certificate("cert-issuer", issuer={"distinguished_name": "/C=us/CN=evil  CA"}),
+    certificate("cert-serial", serial_number="AB:CD:EF:01:23"),
 ]
 
 

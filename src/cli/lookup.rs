@@ -135,7 +135,7 @@ fn why(how: How, indicator: &Indicator<'_>, typed: &str) -> String {
         why.push_str(&format!(", only {}", reading::transport_word(transport)));
     }
     for (part, value) in indicator.when.into_iter().flat_map(Condition::parts) {
-        why.push_str(&format!(", when {part} is {value}"));
+        why.push_str(&format!(", when {} is {value}", part.trim_start_matches("picket.when.")));
     }
     why
 }

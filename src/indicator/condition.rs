@@ -84,23 +84,23 @@ impl Condition {
             && self.function.as_deref().is_none_or(|function| was_seen(function, self.to_responder))
     }
 
-    /// Its parts as a feed would write them, in a fixed order.
+    /// Its parts, by their paths in a feed, as a feed would write them; in a fixed order.
     pub fn parts(&self) -> impl Iterator<Item = (&'static str, String)> {
         let direction = |way| if way { TO_RESPONDER } else { TO_ORIGINATOR };
         [
-            ("protocol", self.protocol.map(str::to_owned)),
-            ("port", self.port.map(|port| port.to_string())),
-            ("direction", self.to_responder.map(|way| direction(way).to_owned())),
-            ("field", self.field.map(str::to_owned)),
-            ("function", self.function.as_deref().map(str::to_owned)),
+            ("picket.when.protocol", self.protocol.map(str::to_owned)),
+            ("picket.when.port", self.port.map(|port| port.to_string())),
+            ("picket.when.direction", self.to_responder.map(|way| direction(way).to_owned())),
+            ("picket.when.field", self.field.map(str::to_owned)),
+            ("picket.when.function", self.function.as_deref().map(str::to_owned)),
         ]
         .into_iter()
-        .filter_map(|(name, part)| part.map(|part| (name, part)))
+        .filter_map(|(path, part)| part.map(|part| (path, part)))
     }
 
     /// The same for every version: what an id is derived from.
     pub(super) fn canonical(&self) -> String {
-        self.parts().map(|(name, part)| format!("{name}={part}\0")).collect()
+        self.parts().map(|(path, part)| format!("{path}={part}\0")).collect()
     }
 }
 

@@ -11,7 +11,7 @@ use hashbrown::{HashMap, HashTable};
 use sha2::{Digest, Sha256};
 
 use super::kind::{self, Index, KINDS};
-use super::{Condition, Context, ContextIx, Draft, Indicator, IndicatorIx, Match, Pattern, Refusal, Transport, Window};
+use super::{Condition, Context, ContextIx, Draft, Indicator, IndicatorIx, Match, Pattern, Refusal, Transport, Wants, Window};
 
 /// See the module.
 #[derive(Default)]
@@ -27,6 +27,7 @@ pub struct IndicatorSet {
     dropped_sources: u64,
     has_conditions: bool,
     has_function_conditions: bool,
+    wants: Wants,
     by_value: HashTable<u32>,
     hasher: RandomState,
 }
@@ -75,6 +76,11 @@ impl IndicatorSet {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
+    }
+
+    /// The kinds that there is an indicator of.
+    pub fn wants(&self) -> Wants {
+        self.wants
     }
 
     /// The number of this context; equal ones are kept once.
@@ -165,6 +171,7 @@ impl IndicatorSet {
             self.has_function_conditions |= when.as_ref().is_some_and(|when| when.function.is_some());
             self.details.push(Detail { id: draft.id.map(Box::from), window, pattern, when });
         }
+        self.wants.add(KINDS[usize::from(record.kind)], usize::from(record.value_bytes));
         self.records.push(record);
         let (records, values, hasher) = (&self.records, &self.values, &self.hasher);
         self.by_value.insert_unique(hash, ix, |&other| rehash(hasher, values, &records[other as usize]));

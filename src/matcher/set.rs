@@ -11,7 +11,7 @@ use super::prefix::{Covered, EndpointKey, Prefix};
 use super::suffix::{NameKey, Suffix};
 use super::text::Text;
 use super::view::How;
-use crate::indicator::{Index, Indicator, IndicatorIx, IndicatorSet, Observable, Transport, Value};
+use crate::indicator::{Index, Indicator, IndicatorIx, IndicatorSet, Observable, Transport, Value, Wants};
 use crate::time::Timestamp;
 
 /// Every indicator and the structures that find them: immutable, shared by `Arc`.
@@ -80,6 +80,11 @@ impl MatchSet {
     /// If `ix` is of another set.
     pub fn indicator(&self, ix: IndicatorIx) -> Indicator<'_> {
         self.indicators.get(ix)
+    }
+
+    /// The kinds that there is an indicator of.
+    pub fn wants(&self) -> Wants {
+        self.indicators.wants()
     }
 
     /// Whether there is anything to scan payload for.

@@ -9,7 +9,7 @@ use super::shard::{Raise, Seldom, State};
 use super::waiting;
 use crate::alert::Alert;
 use crate::flow::{Chunk, Direction, Identity, Pool};
-use crate::indicator::{Field, IndicatorIx, Observable, Sighting, Transport, Value, Where, kind};
+use crate::indicator::{Field, IndicatorIx, Observable, Sighting, Transport, Value, Wants, Where, kind};
 use crate::matcher::{EndpointKey, Hit, How, MatchSet, Matcher, ScanPlace};
 use crate::metrics::Tally;
 use crate::packet::{FrameRef, protocol};
@@ -28,6 +28,7 @@ const SEEN_FRAME: &str = "picket.seen_frame";
 /// See the module.
 pub(super) struct Eyes {
     matcher: Matcher,
+    wants: Wants,
     set: Arc<MatchSet>,
     captures: Arc<[Arc<Path>]>,
     hits: Vec<Hit>,
@@ -52,6 +53,7 @@ impl Eyes {
     pub(super) fn new(set: &Arc<MatchSet>, captures: &Arc<[Arc<Path>]>) -> Self {
         Self {
             matcher: Matcher::new(Arc::clone(set)),
+            wants: set.wants(),
             set: Arc::clone(set),
             captures: Arc::clone(captures),
             hits: Vec::new(),
@@ -315,7 +317,7 @@ impl Delivery<'_> {
             Direction::ToResponder => (originator, responder),
             Direction::ToOriginator => (responder, originator),
         };
-        Hint { transport, source_port, destination_port }
+        Hint { transport, source_port, destination_port, wants: self.eyes.wants }
     }
 }
 

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use super::nested::Nested;
 use super::{Format, Sink};
 use crate::alert::{Alert, OwnedValue};
-use crate::indicator::{Condition, Context, Indicator};
+use crate::indicator::{Condition, Context, Indicator, Kind};
 use crate::matcher::How;
 use crate::packet::protocol;
 
@@ -71,8 +71,8 @@ fn document(alert: &Alert) -> impl Serialize {
     set("picket.capture", json!(alert.capture.to_string_lossy()));
     set("picket.frame", json!(alert.frame.number));
     set("picket.match", json!(how(alert.how)));
-    for (part, value) in indicator.when.into_iter().flat_map(Condition::parts) {
-        set(&format!("picket.when.{part}"), json!(value));
+    for (path, value) in indicator.when.into_iter().flat_map(Condition::parts) {
+        set(path, json!(value));
     }
     set("picket.feed", sources.iter().map(|(context, line)| json!(format!("{}:{line}", context.feed))).collect());
     let markings: Vec<String> =
@@ -126,7 +126,7 @@ fn enrichment(alert: &Alert, indicator: &Indicator<'_>, id: &str, context: &Cont
     set("matched.id", json!(id));
     set("matched.type", json!("indicator_match_rule"));
     let value = (indicator.kind.display)(indicator.value);
-    set("indicator.type", json!(indicator.kind.name));
+    set("indicator.type", json!(schema_type(indicator.kind)));
     set("indicator.name", json!(value));
     if matches!(indicator.value.len(), 4 | 16) && matches!(indicator.kind.name, "ipv4-addr" | "ipv6-addr") {
         set("indicator.ip", json!(value));
@@ -137,6 +137,11 @@ fn enrichment(alert: &Alert, indicator: &Indicator<'_>, id: &str, context: &Cont
     match indicator.kind.name {
         "url" => set("indicator.url.full", json!(value)),
         "domain-name" => set("indicator.url.domain", json!(value)),
+        "x509-certificate" if indicator.value.len() == 40 => set("indicator.x509.hash.sha1", json!(value)),
+        "x509-certificate" => set("indicator.x509.hash.sha256", json!(value)),
+        "x509-subject" => set("indicator.x509.subject.distinguished_name", json!(value)),
+        "x509-issuer" => set("indicator.x509.issuer.distinguished_name", json!(value)),
+        "x509-serial" => set("indicator.x509.serial_number", json!(value)),
         _ => {}
     }
     let optional = [
@@ -155,6 +160,14 @@ fn enrichment(alert: &Alert, indicator: &Indicator<'_>, id: &str, context: &Cont
         set("indicator.marking.tlp", json!(tlp.to_string()));
     }
     root
+}
+
+/// `threat.indicator.type`: the schema has one word for everything of a certificate.
+fn schema_type(kind: &Kind) -> &'static str {
+    match kind.name {
+        "x509-subject" | "x509-issuer" | "x509-serial" => "x509-certificate",
+        name => name,
+    }
 }
 
 /// The severity of the most severe source.

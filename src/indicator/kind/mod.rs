@@ -10,6 +10,7 @@ mod hash;
 mod ics;
 mod text;
 pub mod url;
+pub mod x509;
 
 pub(super) use addr::of_normalised;
 pub use addr::{IPV4, IPV6, of_addr};
@@ -19,8 +20,9 @@ pub use domain::DOMAIN;
 pub use hash::FILE;
 pub(crate) use hash::is_digest;
 pub use ics::ICS_FUNCTION;
-pub use text::{HASSH, JA3, JA4, USER_AGENT};
+pub use text::{HASSH, JA3, JA3S, JA4, USER_AGENT};
 pub use url::URL;
+pub use x509::{CERTIFICATE, ISSUER, SERIAL, SUBJECT};
 
 use std::borrow::Cow;
 use std::fmt;
@@ -28,8 +30,24 @@ use std::fmt;
 use super::{Match, Refusal};
 
 /// Every kind. A kind's position here is its number in a set.
-pub static KINDS: &[&Kind] =
-    &[&IPV4, &IPV6, &DOMAIN, &URL, &USER_AGENT, &JA3, &JA4, &BYTES, &FILE, &ICS_FUNCTION, &HASSH];
+pub static KINDS: &[&Kind] = &[
+    &IPV4,
+    &IPV6,
+    &DOMAIN,
+    &URL,
+    &USER_AGENT,
+    &JA3,
+    &JA4,
+    &BYTES,
+    &FILE,
+    &ICS_FUNCTION,
+    &HASSH,
+    &JA3S,
+    &CERTIFICATE,
+    &SUBJECT,
+    &ISSUER,
+    &SERIAL,
+];
 
 /// Which structure finds a kind's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
