@@ -17,6 +17,7 @@ pub mod dtls;
 pub mod http;
 pub mod ja3;
 pub mod ja4;
+pub mod quic;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tls;
@@ -226,6 +227,7 @@ macro_rules! protocols {
 protocols! {
     Tls => tls::Tls,
     Dtls => dtls::Dtls,
+    Quic => quic::Quic,
     Http => http::Http,
     Dns => dns::Dns,
 }
