@@ -15,6 +15,7 @@ mod conversation;
 pub mod dns;
 pub mod dtls;
 pub mod http;
+pub mod http2;
 pub mod ja3;
 pub mod ja4;
 pub mod quic;
@@ -228,6 +229,7 @@ protocols! {
     Tls => tls::Tls,
     Dtls => dtls::Dtls,
     Quic => quic::Quic,
+    Http2 => http2::Http2,
     Http => http::Http,
     Dns => dns::Dns,
 }

@@ -236,7 +236,7 @@ impl Side {
 }
 
 /// What a packet's CRYPTO frames brought.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Brought {
     /// No CRYPTO frame.
     Nothing,
@@ -250,24 +250,34 @@ impl Connection {
     fn frames(&mut self, frames: &[u8]) -> Result<Brought, &'static str> {
         let mut r = Reader::new(frames);
         let mut brought = Brought::Nothing;
+        let is_google = self.version.has_google_frames;
         while let Some(kind) = r.u8() {
             match kind {
-                PADDING | PING => {}
+                PADDING => {}
+                CRYPTO if !is_google => brought = self.crypto_frame(&mut r, brought)?,
+                GOOGLE_CRYPTO if is_google => brought = self.crypto_frame(&mut r, brought)?,
+                GOOGLE_PING if is_google => {}
+                // Acknowledgements and the like, of which a first flight has none.
+                _ if is_google => break,
+                PING => {}
                 ACK | ACK_ECN => skip_ack(&mut r, kind).ok_or(MALFORMED_FRAME)?,
-                CRYPTO => {
-                    let (offset, bytes) = crypto_frame(&mut r).ok_or(MALFORMED_FRAME)?;
-                    brought = match self.crypto.add(offset, bytes)? {
-                        true => Brought::Bytes,
-                        false if brought == Brought::Nothing => Brought::Repeated,
-                        false => brought,
-                    };
-                }
                 // The last thing that its sender says.
                 CONNECTION_CLOSE => break,
                 _ => return Err(MALFORMED_FRAME),
             }
         }
         Ok(brought)
+    }
+
+    /// RFC 9000 section 19.6, behind the type.
+    fn crypto_frame(&mut self, r: &mut Reader<'_>, before: Brought) -> Result<Brought, &'static str> {
+        let offset = varint(r).ok_or(MALFORMED_FRAME)?;
+        let length = varint(r).and_then(|length| usize::try_from(length).ok()).ok_or(MALFORMED_FRAME)?;
+        let bytes = r.take(length).ok_or(MALFORMED_FRAME)?;
+        Ok(match self.crypto.add(offset, bytes)? {
+            true => Brought::Bytes,
+            false => before.max(Brought::Repeated),
+        })
     }
 
     /// Shows every hello that is whole; whether one was.
@@ -317,13 +327,6 @@ fn skip_ack(r: &mut Reader<'_>, kind: u8) -> Option<()> {
     Some(())
 }
 
-/// RFC 9000 section 19.6, behind the type.
-fn crypto_frame<'a>(r: &mut Reader<'a>) -> Option<(u64, &'a [u8])> {
-    let offset = varint(r)?;
-    let length = usize::try_from(varint(r)?).ok()?;
-    Some((offset, r.take(length)?))
-}
-
 /// A connection id by value.
 #[derive(Clone, Copy)]
 struct Id {
@@ -362,6 +365,8 @@ const ACK: u8 = 0x02;
 const ACK_ECN: u8 = 0x03;
 const CRYPTO: u8 = 0x06;
 const CONNECTION_CLOSE: u8 = 0x1c;
+const GOOGLE_PING: u8 = 0x07;
+const GOOGLE_CRYPTO: u8 = 0x08;
 
 const CLIENT_HELLO: u8 = 1;
 const HANDSHAKE_HEADER_BYTES: usize = 4;

@@ -18,6 +18,8 @@ pub(super) struct Version {
     salt: &'static [u8; 20],
     /// Other labels and other packet type numbers (RFC 9369 section 3).
     pub(super) is_v2: bool,
+    /// The frames of Google's own QUIC, whatever the packets.
+    pub(super) has_google_frames: bool,
 }
 
 impl Version {
@@ -30,11 +32,12 @@ impl Version {
             0xff00_0017..=0xff00_001c => &DRAFT_23,
             0xff00_0016 | 0xface_b001 => &DRAFT_22,
             0xface_b002 | 0xface_b00d..=0xface_b013 => &DRAFT_23,
-            0x5430_3530 => &T050,
-            0x5430_3531 => &T051,
+            T050_NUMBER => &T050,
+            T051_NUMBER => &T051,
             _ => return None,
         };
-        Some(Self { number, salt, is_v2: number == V2_NUMBER })
+        let has_google_frames = matches!(number, T050_NUMBER | T051_NUMBER);
+        Some(Self { number, salt, is_v2: number == V2_NUMBER, has_google_frames })
     }
 }
 
@@ -53,6 +56,7 @@ impl Keys {
     }
 
     /// The server's, from the same id.
+    #[cfg(test)]
     pub(super) fn of_server(version: Version, id: &[u8]) -> Option<Self> {
         Self::derive(version, id, SERVER)
     }
@@ -128,6 +132,8 @@ const MAX_NUMBER: u64 = 1 << 62;
 pub(super) const TAG_BYTES: usize = 16;
 
 const V2_NUMBER: u32 = 0x6b33_43cf;
+const T050_NUMBER: u32 = u32::from_be_bytes(*b"T050");
+const T051_NUMBER: u32 = u32::from_be_bytes(*b"T051");
 
 /// RFC 9001 section 5.2; drafts 33 and 34.
 const V1: [u8; 20] = [
@@ -167,6 +173,7 @@ const T051: [u8; 20] = [
 
 // HkdfLabel (RFC 8446 section 7.1): length wanted, label with its length, no context.
 const CLIENT: &[u8] = b"\x00\x20\x0ftls13 client in\x00";
+#[cfg(test)]
 const SERVER: &[u8] = b"\x00\x20\x0ftls13 server in\x00";
 const KEY: &[u8] = b"\x00\x10\x0etls13 quic key\x00";
 const IV: &[u8] = b"\x00\x0c\x0dtls13 quic iv\x00";
