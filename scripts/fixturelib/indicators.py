@@ -37,6 +37,7 @@ DOCUMENTS = [
     document("bytes-nocase", "network-traffic", pattern={"content": "picket-nocase-marker", "nocase": True}),
     document("bytes-depth", "network-traffic", pattern={"content": "PICKET-AT-FOUR", "offset": 4, "depth": 14}),
     document("bytes-udp", "network-traffic", pattern={"content": "PICKET-OVER-UDP", "transport": "udp"}),
+    document("ja4-quic", "ja4", tls.EVIL.ja4("q")),
 ]
 
 

@@ -7,7 +7,7 @@
 //! reported as far as it goes ([`Parser::cut`]).
 //!
 //! Responses are framed by the method they answer. Where that is not known (one direction only, loss, deep pipelining) a
-//! body counts as one only if no further response starts in its place. HTTP/0.9 and HTTP/2 are not read here.
+//! body counts as one only if no further response starts in its place. HTTP/0.9 is not read; HTTP/2 is `http2`'s.
 
 mod emit;
 mod head;
