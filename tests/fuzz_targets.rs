@@ -17,7 +17,7 @@ mod common;
 use std::fs;
 
 use common::{FEED, file, runs};
-use picket::proto::{dns, dtls, http, http2, quic, tls};
+use picket::proto::{dns, dtls, http, http2, openvpn, quic, tls};
 
 /// Damaged copies of each frame and capture.
 const ROUNDS: u64 = 200;
@@ -106,6 +106,7 @@ fn parsers() {
     drive(&inputs, parsers::stream_and_datagrams::<dtls::Dtls>);
     drive(&inputs, parsers::stream_and_datagrams::<http::Http>);
     drive(&inputs, parsers::stream_and_datagrams::<http2::Http2>);
+    drive(&inputs, parsers::stream_and_datagrams::<openvpn::OpenVpn>);
     drive(&inputs, parsers::stream_and_datagrams::<quic::Quic>);
     drive(&inputs, |data| parsers::whole_datagram::<quic::Quic>(data.get(1..).unwrap_or_default()));
 }

@@ -18,6 +18,7 @@ pub mod http;
 pub mod http2;
 pub mod ja3;
 pub mod ja4;
+pub mod openvpn;
 pub mod quic;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -231,6 +232,7 @@ protocols! {
     Quic => quic::Quic,
     Http2 => http2::Http2,
     Http => http::Http,
+    OpenVpn => openvpn::OpenVpn,
     Dns => dns::Dns,
 }
 
