@@ -105,7 +105,7 @@ enum Outcome {
 impl Side {
     fn datagram(&mut self, other: &Self, data: &[u8], scratch: &mut Vec<u8>, seen: Seen<'_>) -> Outcome {
         let (mut trouble, mut is_later, mut brought) = (None, false, false);
-        let mut rest = data;
+        let (mut rest, mut initials) = (data, 0);
         while !rest.is_empty() {
             let Some((packet, bytes)) = Packet::read(rest) else {
                 trouble = Some("malformed or cut QUIC packet");
@@ -113,6 +113,11 @@ impl Side {
             };
             match packet {
                 Packet::Long(long) if long.kind == LongKind::Initial => {
+                    initials += 1;
+                    if initials > MAX_INITIALS {
+                        trouble = Some("QUIC datagram of too many Initial packets");
+                        break;
+                    }
                     match self.initial(other, &long, scratch, seen) {
                         Ok(is_new) => brought |= is_new,
                         Err(reason) => trouble = Some(reason),
@@ -353,6 +358,8 @@ impl Id {
 
 /// Connections of one direction that are told apart: one that starts over after a version negotiation and after a Retry.
 const MAX_CONNECTIONS: usize = 3;
+/// Initial packets of one datagram that are opened: senders put one there, and keys cost far more than bytes.
+const MAX_INITIALS: usize = 4;
 /// Datagrams in a row without a new byte of a hello: more than a client repeats itself.
 const MAX_FRUITLESS: u16 = 32;
 

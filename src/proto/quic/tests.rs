@@ -343,6 +343,15 @@ fn what_never_brings_a_hello_ends() {
 }
 
 #[test]
+fn a_datagram_of_many_initial_packets() {
+    let hello = hello();
+    let parts =
+        (0..8).map(|i| Initial { number: i as u32, ..Initial::default() }.seal(&crypto(&hello, 9 * i, 9 * i + 9)));
+    let (_, said) = client(&[parts.collect::<Vec<_>>().concat()]);
+    assert!(matches!(said[0], Progress::Damaged { reason: "QUIC datagram of too many Initial packets", .. }));
+}
+
+#[test]
 fn a_servers_packets_are_not_a_clients() {
     let hello = hello();
     let first = Initial::default().seal(&crypto(&hello, 0, 100));
