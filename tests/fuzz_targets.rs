@@ -17,7 +17,7 @@ mod common;
 use std::fs;
 
 use common::{FEED, file, runs};
-use picket::proto::{dns, dtls, http, http2, openvpn, quic, tls};
+use picket::proto::{dns, dtls, http, http2, ldap, mysql, openvpn, postgresql, quic, tls};
 
 /// Damaged copies of each frame and capture.
 const ROUNDS: u64 = 200;
@@ -109,6 +109,9 @@ fn parsers() {
     drive(&inputs, parsers::stream_and_datagrams::<openvpn::OpenVpn>);
     drive(&inputs, parsers::stream_and_datagrams::<quic::Quic>);
     drive(&inputs, |data| parsers::whole_datagram::<quic::Quic>(data.get(1..).unwrap_or_default()));
+    drive(&inputs, parsers::stream_and_datagrams::<ldap::Ldap>);
+    drive(&inputs, parsers::stream_and_datagrams::<mysql::Mysql>);
+    drive(&inputs, parsers::stream_and_datagrams::<postgresql::Postgresql>);
 }
 
 #[test]

@@ -1,7 +1,11 @@
 """The feed that the fixtures are matched against, written to fixtures/feed.jsonl. Its ids are what expectations name."""
 import json
 
-from . import tls
+from . import tls, x509
+
+
+def certificate(ident, **fields):
+    return {"threat": {"indicator": {"id": [ident], "type": "x509-certificate", "provider": "fixtures", "x509": fields}}}
 
 
 def document(ident, kind, value=None, port=None, provider="fixtures", **ours):
@@ -37,6 +41,12 @@ DOCUMENTS = [
     document("bytes-nocase", "network-traffic", pattern={"content": "picket-nocase-marker", "nocase": True}),
     document("bytes-depth", "network-traffic", pattern={"content": "PICKET-AT-FOUR", "offset": 4, "depth": 14}),
     document("bytes-udp", "network-traffic", pattern={"content": "PICKET-OVER-UDP", "transport": "udp"}),
+    document("ja3s", "ja3s", tls.EVIL_SERVER.ja3s()),
+    certificate("cert-sha1", hash={"sha1": x509.EVIL.sha1().upper()}),
+    certificate("cert-sha256", hash={"sha256": x509.EVIL_CA.sha256()}),
+    certificate("cert-subject", subject={"distinguished_name": ",".join(f"{k}={v}" for k, v in reversed(x509.EVIL_SUBJECT))}),
+    certificate("cert-issuer", issuer={"distinguished_name": "/C=us/CN=evil  CA"}),
+    certificate("cert-serial", serial_number="AB:CD:EF:01:23"),
     document("ja4-quic", "ja4", tls.EVIL.ja4("q")),
 ]
 

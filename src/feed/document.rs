@@ -36,6 +36,11 @@ fields! {
     PORT "threat.indicator.port"
     URL_FULL "threat.indicator.url.full"
     URL_DOMAIN "threat.indicator.url.domain"
+    X509_SHA1 "threat.indicator.x509.hash.sha1"
+    X509_SHA256 "threat.indicator.x509.hash.sha256"
+    X509_SUBJECT "threat.indicator.x509.subject.distinguished_name"
+    X509_ISSUER "threat.indicator.x509.issuer.distinguished_name"
+    X509_SERIAL "threat.indicator.x509.serial_number"
     PROVIDER "threat.indicator.provider"
     CONFIDENCE "threat.indicator.confidence"
     FIRST_SEEN "threat.indicator.first_seen"
@@ -64,7 +69,7 @@ const FIRST_COUNTS: [Field; 4] = [ID, REFERENCE, DESCRIPTION, PROVIDER];
 
 impl Default for Document {
     fn default() -> Self {
-        Self { texts: Default::default(), present: [false; FIELDS.len()], bad: false }
+        Self { texts: std::array::from_fn(|_| String::new()), present: [false; FIELDS.len()], bad: false }
     }
 }
 

@@ -5,6 +5,7 @@ use super::document::{self as doc, Document};
 use super::intake::{Intake, Meta};
 use super::lines::{Line, Lines};
 use super::{Broken, Format, field, pattern, recognise};
+use crate::indicator::kind::{CERTIFICATE, ISSUER, SERIAL, SUBJECT};
 use crate::indicator::{Draft, Index, Kind, Pattern, Refusal, Window};
 use crate::time::Timestamp;
 
@@ -38,7 +39,13 @@ fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
 
 fn entry(document: &Document, line: u32, intake: &mut Intake<'_>) -> Result<(), Refusal> {
     let get = |field| document.get(field);
-    let kind = Kind::by_name(get(doc::KIND).ok_or(Refusal::Malformed)?).ok_or(Refusal::UnknownKind)?;
+    let mut kind = Kind::by_name(get(doc::KIND).ok_or(Refusal::Malformed)?).ok_or(Refusal::UnknownKind)?;
+    let mut particular = None;
+    if *kind == CERTIFICATE
+        && let Some((what, value)) = certificate(document)?
+    {
+        (kind, particular) = (what, Some(value));
+    }
     let matching = get(doc::MATCH).map(field::matching).transpose()?;
     if matching.is_some_and(|matching| !field::can_match(kind, matching)) {
         return Err(Refusal::BadField);
@@ -82,7 +89,7 @@ fn entry(document: &Document, line: u32, intake: &mut Intake<'_>) -> Result<(), 
             let particular = match index {
                 Index::Suffix => get(doc::URL_DOMAIN),
                 Index::Path => get(doc::URL_FULL),
-                _ => None,
+                _ => particular,
             };
             draft.value = particular.or(get(doc::NAME)).ok_or(Refusal::Empty)?.as_bytes();
         }
@@ -90,6 +97,22 @@ fn entry(document: &Document, line: u32, intake: &mut Intake<'_>) -> Result<(), 
     (0..unreadable).for_each(|_| intake.unreadable_marking());
     intake.add(&draft);
     Ok(())
+}
+
+/// What a document says of a certificate: a digest, the stronger one if there are both; or else one of subject, issuer and
+/// serial number. Several of these would have to hold together, which no kind can say: such an entry is refused, because
+/// each alone would match more than its author meant.
+fn certificate(document: &Document) -> Result<Option<(&'static Kind, &str)>, Refusal> {
+    let get = |kind, field| document.get(field).map(|value| (kind, value));
+    if let Some(digest) = get(&CERTIFICATE, doc::X509_SHA256).or(get(&CERTIFICATE, doc::X509_SHA1)) {
+        return Ok(Some(digest));
+    }
+    let fields = [(&SUBJECT, doc::X509_SUBJECT), (&ISSUER, doc::X509_ISSUER), (&SERIAL, doc::X509_SERIAL)];
+    let mut said = fields.into_iter().filter_map(|(kind, field)| get(kind, field));
+    match (said.next(), said.next()) {
+        (_, Some(_)) => Err(Refusal::BadField),
+        (one, None) => Ok(one),
+    }
 }
 
 /// The address and port of a document: `ip` and `port`, or both in `name`.
@@ -180,6 +203,31 @@ mod tests {
     }
 
     #[test]
+    fn what_a_certificate_is_named_by() {
+        let sha1 = "A".repeat(40);
+        let sha256 = "b".repeat(64);
+        let documents = [
+            (format!(r#""name":"{sha1}""#), &CERTIFICATE, "a".repeat(40)),
+            (format!(r#""name":"any name","x509":{{"hash":{{"sha1":"{sha1}"}}}}"#), &CERTIFICATE, "a".repeat(40)),
+            (
+                format!(r#""x509":{{"hash":{{"sha1":"{sha1}","sha256":"{sha256}"}},"serial_number":"01"}}"#),
+                &CERTIFICATE,
+                sha256.clone(),
+            ),
+            (r#""x509":{"serial_number":"0A:0B"}"#.into(), &SERIAL, "a0b".into()),
+            (r#""x509":{"subject":{"distinguished_name":"CN=A"}}"#.into(), &SUBJECT, "cn=a".into()),
+            (r#""x509":{"issuer":{"distinguished_name":"CN=A"}}"#.into(), &ISSUER, "cn=a".into()),
+        ];
+        for (rest, kind, value) in documents {
+            let line = format!(r#"{{"threat":{{"indicator":{{"type":"x509-certificate",{rest}}}}}}}"#);
+            let (set, report) = loaded(line.as_bytes());
+            assert_eq!(report.refusals.len(), 0, "{line}");
+            let one = set.iter().next().expect("one");
+            assert_eq!((one.kind, one.value), (kind, value.as_bytes()), "{line}");
+        }
+    }
+
+    #[test]
     fn byte_signatures_have_limits() {
         let (set, report) = loaded(
             br#"{"threat.indicator.type":"network-traffic","picket":{"pattern":{"content":"a|0d 0a|b","nocase":true,"offset":0,"depth":64,"transport":"tcp","source_port":1,"destination_port":"80"}}}
@@ -198,7 +246,12 @@ mod tests {
         for (rest, expected) in [
             (r#""type":"domain-name""#, Refusal::Empty),
             (r#""name":"evil.example""#, Refusal::Malformed),
-            (r#""type":"x509-certificate","name":"x""#, Refusal::UnknownKind),
+            (r#""type":"no-such-type","name":"x""#, Refusal::UnknownKind),
+            (r#""type":"x509-certificate","name":"x""#, Refusal::BadFingerprint),
+            (
+                r#""type":"x509-certificate","x509":{"serial_number":"01","issuer":{"distinguished_name":"CN=a"}}"#,
+                Refusal::BadField,
+            ),
             (r#""type":"ipv4-addr","name":"evil.example""#, Refusal::BadAddress),
             (r#""type":"ipv4-addr","ip":"192.0.2.1","port":65536"#, Refusal::BadField),
             (r#""type":"ipv4-addr","ip":"192.0.2.1:1","port":2"#, Refusal::BadField),

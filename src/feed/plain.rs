@@ -1,12 +1,12 @@
 //! Plain lists: one value a line, its kind recognised. `#` begins a comment (after a blank too, so that a URL keeps its
 //! fragment); quotes, blanks and defanged forms are undone. A comment `# picket: match=exact tlp=AMBER provider="A name"`
-//! says what holds for the lines below it.
+//! says what holds for the lines below it. A bare digest is a file's; `type=x509-certificate` says otherwise.
 
 use super::field;
 use super::intake::{Intake, Meta};
 use super::lines::{Line, Lines};
 use super::{Broken, Format, recognise, refang};
-use crate::indicator::{ContextIx, Draft, Index, Match, Refusal, Transport, Window};
+use crate::indicator::{ContextIx, Draft, Index, Kind, Match, Refusal, Transport, Window};
 
 /// See the module. Any text is a plain list when it is nothing else.
 pub(super) const FORMAT: Format = Format { name: "plain", sniff: |_| true, read };
@@ -35,6 +35,9 @@ fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
 }
 
 fn entry(value: &[u8], line: u32, limits: &Limits, context: ContextIx, intake: &mut Intake<'_>) {
+    if let Some(kind) = limits.kind {
+        return intake.add(&Draft { window: limits.window, ..Draft::new(kind, value, context, line) });
+    }
     let value = refang(value);
     let known = match recognise(&value) {
         Ok(known) => known,
@@ -79,6 +82,8 @@ fn is_blank(byte: u8) -> bool {
 
 /// What a `# picket:` comment says of how far entries reach.
 struct Limits {
+    /// What the values are, where their shape does not say (a digest of 40 or 64 digits is taken for a file's).
+    kind: Option<&'static Kind>,
     matching: Option<Match>,
     transport: Option<Transport>,
     window: Window,
@@ -86,7 +91,7 @@ struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { matching: None, transport: None, window: Window::ALWAYS }
+        Self { kind: None, matching: None, transport: None, window: Window::ALWAYS }
     }
 }
 
@@ -104,6 +109,7 @@ fn read_options(text: &[u8], intake: &mut Intake<'_>) -> Result<(Limits, Context
     for (name, value) in pairs(text)? {
         let bad = |_| format!("option {name} cannot be read");
         match name {
+            "type" => limits.kind = Some(kind(value).ok_or_else(|| bad(Refusal::UnknownKind))?),
             "match" => limits.matching = Some(field::matching(value).map_err(bad)?),
             "transport" => limits.transport = field::transport(value).map_err(bad)?,
             "valid_from" => limits.window.from = field::instant(value).map_err(bad)?,
@@ -142,7 +148,12 @@ fn pairs(text: &str) -> Result<Vec<(&str, &str)>, String> {
     Ok(pairs)
 }
 
-const KNOWN_OPTIONS: &str = "match, transport, valid_from, valid_until, severity, confidence, provider, reference, \
+/// A kind whose values need nothing but themselves.
+fn kind(name: &str) -> Option<&'static Kind> {
+    Kind::by_name(name).filter(|kind| kind.index == Index::Exact)
+}
+
+const KNOWN_OPTIONS: &str = "type, match, transport, valid_from, valid_until, severity, confidence, provider, reference, \
                              description, tlp, pap, classification";
 
 /// Blanks that web pages leave in copied values: no-break space, zero-width space, byte order mark.
@@ -211,8 +222,22 @@ mod tests {
     }
 
     #[test]
+    fn digests_are_files_unless_said_otherwise() {
+        let digest = "ab".repeat(20);
+        let text =
+            format!("{digest}\n# picket: type=x509-certificate tlp=GREEN\n{digest}\nAB:{}\nx\n", "cd:".repeat(19));
+        let (set, report) = loaded(text.as_bytes());
+        assert_eq!((report.loaded, report.refused_total()), (3, 1), "{:?}", report.refusals);
+        assert_eq!(report.refusals[0].reason, Refusal::BadFingerprint);
+        let kinds: Vec<_> = set.iter().map(|i| i.kind.name).collect();
+        assert_eq!(kinds, ["file", "x509-certificate", "x509-certificate"]);
+    }
+
+    #[test]
     fn an_option_that_cannot_be_read_stops_the_file() {
-        for options in ["match=exakt", "colour=red", "provider=\"x", "match", "classification=\"//JOINT S\""] {
+        for options in
+            ["type=url", "type=x", "match=exakt", "colour=red", "provider=\"x", "match", "classification=\"//JOINT S\""]
+        {
             let (set, report) = loaded(format!("192.0.2.1\n# picket: {options}\nevil.example\n").as_bytes());
             assert_eq!(set.len(), 1, "{options}");
             assert!(report.error.as_deref().is_some_and(|e| e.starts_with("line 2: ")), "{:?}", report.error);

@@ -48,6 +48,10 @@ pub struct ClientHello<'a> {
     pub alpn: &'a [u8],
     /// Extension 43, `supported_versions`, 16-bit numbers; `None` without it.
     pub supported_versions: Option<&'a [u8]>,
+    /// Extension 0xfe0d, `encrypted_client_hello`, of the outer kind: the name of the server that is really meant may be in
+    /// it, sealed. Many clients send one filled at random (GREASE); nobody but the
+    /// server can tell.
+    pub has_sealed_hello: bool,
     /// Something in the extensions, or behind them, is malformed: the parts before it are good, fingerprints would not be.
     pub is_damaged: bool,
 }
@@ -102,6 +106,7 @@ impl<'a> ClientHello<'a> {
             EC_POINT_FORMATS => self.point_formats = take8(&mut r)?,
             SIGNATURE_ALGORITHMS => self.signature_algorithms = take16(&mut r)?,
             ALPN => self.alpn = take16(&mut r)?,
+            ENCRYPTED_CLIENT_HELLO => self.has_sealed_hello = data.first() == Some(&OUTER),
             SUPPORTED_VERSIONS => self.supported_versions = Some(take8(&mut r)?),
             _ => {}
         }
@@ -109,11 +114,21 @@ impl<'a> ClientHello<'a> {
     }
 }
 
+/// What [`show`] could not show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// The hello is an outer one: see [`ClientHello::has_sealed_hello`].
+    pub is_outer: bool,
+}
+
 /// Shows what the body of a ClientHello holds. `Err` says what was wrong with it, after what came before that was shown.
-pub fn show(body: &[u8], carrier: Carrier, seen: Seen<'_>) -> Result<(), &'static str> {
+pub fn show(body: &[u8], carrier: Carrier, seen: Seen<'_>) -> Result<Shown, &'static str> {
     let hello = ClientHello::parse(body, carrier).ok_or("malformed ClientHello")?;
     show_parts(&hello, carrier, seen);
-    if hello.is_damaged { Err("malformed extensions of a ClientHello") } else { Ok(()) }
+    if hello.is_damaged {
+        return Err("malformed extensions of a ClientHello");
+    }
+    Ok(Shown { is_outer: hello.has_sealed_hello })
 }
 
 /// [`show`] for a body that ends too early: a name that is whole, and no fingerprint.
@@ -191,6 +206,9 @@ const SUPPORTED_GROUPS: u16 = 10;
 const EC_POINT_FORMATS: u16 = 11;
 const SIGNATURE_ALGORITHMS: u16 = 13;
 const SUPPORTED_VERSIONS: u16 = 43;
+const ENCRYPTED_CLIENT_HELLO: u16 = 0xfe0d;
+/// Type of an `encrypted_client_hello` that holds a sealed hello; 1 is the inner hello's own mark.
+const OUTER: u8 = 0;
 
 fn is_grease(number: u16) -> bool {
     number & 0x0f0f == 0x0a0a && number >> 8 == number & 0xff
@@ -219,7 +237,7 @@ fn host_name(list: &[u8]) -> Option<&[u8]> {
 }
 
 /// The address that a server name is, if it is one; IPv6 also in brackets.
-fn address(name: &[u8]) -> Option<IpAddr> {
+pub(super) fn address(name: &[u8]) -> Option<IpAddr> {
     let last = name.last()?;
     if !last.is_ascii_hexdigit() && !matches!(last, b']' | b':') {
         return None;

@@ -1,25 +1,35 @@
-//! DTLS over datagrams (RFC 6347, RFC 9147 for 1.3), on any port: the client's hello, each one that it sends (a second one
-//! answers a HelloVerifyRequest or HelloRetryRequest).
+//! DTLS over datagrams (RFC 6347, RFC 9147 for 1.3), on any port: both sides' hellos, each one that is sent (a client's second
+//! one answers a HelloVerifyRequest or HelloRetryRequest) and, up to DTLS 1.2, the certificates (`handshake` says what is
+//! seen of them).
 //!
-//! A hello in one piece is parsed where it lies. Fragments, in any order and over several datagrams, are kept in a box that
+//! A message in one piece is parsed where it lies. Fragments, in any order and over several datagrams, are kept in a box that
 //! exists only then, holds no more than came in (an attacker's few bytes reserve no more) and is capped by
-//! [`MAX_HELLO_BYTES`] and [`MAX_PIECES`]. Other protocols' datagrams in the flow (STUN and media of WebRTC) are passed over.
+//! [`MAX_MESSAGE_BYTES`] and [`MAX_PIECES`]: one message a direction at a time. Other protocols' datagrams in the flow (STUN and media
+//! of WebRTC) are passed over. A lost datagram that is not sent again, and what DTLS 1.3 encrypts, is not seen.
 
-use super::client_hello::{self, Carrier};
+use super::client_hello::Carrier;
+use super::handshake::{Outcome, Side};
 use super::{Hint, Parser, Probe, Progress};
 use crate::bytes::Reader;
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
 
-/// State: the fragments of a hello that is not complete, if one is under way.
+/// State: what is known of each direction.
 #[derive(Default)]
 pub struct Dtls {
+    lanes: [Lane; 2],
+}
+
+#[derive(Default)]
+struct Lane {
+    side: Side,
+    /// The fragments of a message that is not complete, if one is under way.
     fragments: Option<Box<Fragments>>,
 }
 
 impl std::fmt::Debug for Dtls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Dtls").field("has_fragments", &self.fragments.is_some()).finish()
+        f.debug_list().entries(self.lanes.iter().map(|lane| (&lane.side, lane.fragments.is_some()))).finish()
     }
 }
 
@@ -37,61 +47,80 @@ impl Parser for Dtls {
         }
     }
 
-    fn parse(&mut self, direction: Direction, data: &[u8], _: &Hint, seen: Seen<'_>) -> Progress {
-        let next = Progress::Consumed { bytes: data.len(), need: 0 };
+    fn parse(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress {
+        let bytes = data.len();
         let mut r = Reader::new(data);
         loop {
             match r.rest().first() {
                 Some(CHANGE_CIPHER_SPEC..=APPLICATION_DATA) => {}
                 // A sealed record of DTLS 1.3 (RFC 9147 section 4): all of the handshake that is in the clear is over.
                 Some(0x20..=0x3f) => return Progress::DoneDirection,
-                _ => return next,
+                _ => return Progress::Consumed { bytes, need: 0 },
             }
             let Some(record) = Record::read(&mut r) else {
-                return Progress::Damaged { bytes: data.len(), need: 0, reason: "malformed DTLS record" };
+                return Progress::Damaged { bytes, need: 0, reason: "malformed DTLS record" };
             };
             if record.epoch > 0 || matches!(record.kind, CHANGE_CIPHER_SPEC | APPLICATION_DATA) {
-                self.fragments = None;
+                self.lane(direction).fragments = None;
                 return Progress::DoneDirection;
             }
             if record.kind != HANDSHAKE {
                 continue;
             }
-            match self.handshake(direction, record.payload, seen) {
+            match self.lane(direction).handshake(record.payload, hint, seen) {
                 Ok(true) => {}
                 Ok(false) => return Progress::DoneDirection,
-                Err(reason) => return Progress::Damaged { bytes: data.len(), need: 0, reason },
+                Err(reason) => return Progress::Damaged { bytes, need: 0, reason },
             }
         }
     }
 }
 
 impl Dtls {
-    /// Every fragment in a record; whether this direction is a client's that may send another hello.
-    fn handshake(&mut self, direction: Direction, payload: &[u8], seen: Seen<'_>) -> Result<bool, &'static str> {
+    fn lane(&mut self, direction: Direction) -> &mut Lane {
+        match (direction, &mut self.lanes) {
+            (Direction::ToResponder, [lane, _]) | (Direction::ToOriginator, [_, lane]) => lane,
+        }
+    }
+}
+
+impl Lane {
+    /// Every fragment in a record; whether this direction may show anything more.
+    fn handshake(&mut self, payload: &[u8], hint: &Hint, seen: Seen<'_>) -> Result<bool, &'static str> {
         let mut r = Reader::new(payload);
         while !r.is_empty() {
             let fragment = Fragment::read(&mut r).ok_or("malformed DTLS handshake message")?;
-            if fragment.kind != CLIENT_HELLO {
-                return Ok(false);
+            match fragment.kind {
+                kind if self.side.wants(kind, &hint.wants) => {}
+                // Datagrams overtake each other: a chain may still come after these.
+                HELLO_REQUEST | HELLO_VERIFY_REQUEST | SERVER_KEY_EXCHANGE..=SERVER_HELLO_DONE => continue,
+                _ => return Ok(false),
             }
-            if fragment.bytes.len() == fragment.total {
-                self.fragments = None;
-                client_hello::show(fragment.bytes, Carrier::Dtls, seen)?;
-            } else if let Some(body) = self.collect(direction, &fragment)? {
-                client_hello::show(&body, Carrier::Dtls, seen)?;
+            let outcome = if fragment.bytes.len() == fragment.total {
+                let _ = self.fragments.take_if(|kept| kept.key.0 == fragment.kind);
+                self.side.message(fragment.kind, fragment.bytes, Carrier::Dtls, &hint.wants, seen)
+            } else {
+                match self.collect(&fragment)? {
+                    Some(body) => self.side.message(fragment.kind, &body, Carrier::Dtls, &hint.wants, seen),
+                    None => Outcome::Read,
+                }
+            };
+            match outcome {
+                Outcome::Read if self.side.is_done => return Ok(false),
+                Outcome::Read => {}
+                Outcome::Partly(reason) | Outcome::Malformed(reason) => return Err(reason),
             }
         }
-        Ok(true)
+        Ok(!self.side.is_done)
     }
 
-    /// Keeps a fragment; the hello's body once it is complete.
+    /// Keeps a fragment; the message's body once it is complete.
     #[cold]
-    fn collect(&mut self, direction: Direction, fragment: &Fragment<'_>) -> Result<Option<Vec<u8>>, &'static str> {
-        if fragment.total > MAX_HELLO_BYTES {
-            return Err("DTLS ClientHello too long");
+    fn collect(&mut self, fragment: &Fragment<'_>) -> Result<Option<Vec<u8>>, &'static str> {
+        if fragment.total > MAX_MESSAGE_BYTES {
+            return Err("DTLS handshake message too long");
         }
-        let key = (direction, fragment.sequence, fragment.total);
+        let key = (fragment.kind, fragment.sequence, fragment.total);
         let kept = match &mut self.fragments {
             Some(kept) if kept.key == key => kept,
             slot => slot.insert(Box::new(Fragments { key, pieces: Vec::new() })),
@@ -99,7 +128,7 @@ impl Dtls {
         if !kept.pieces.iter().any(|piece| piece.covers(fragment)) {
             if kept.pieces.len() == MAX_PIECES {
                 self.fragments = None;
-                return Err("DTLS ClientHello in too many fragments");
+                return Err("DTLS handshake message in too many fragments");
             }
             kept.pieces.push(Piece { offset: fragment.offset, bytes: fragment.bytes.into() });
         }
@@ -166,7 +195,8 @@ impl<'a> Fragment<'a> {
 
 /// The fragments kept of one message.
 struct Fragments {
-    key: (Direction, u16, usize),
+    /// Type, sequence number and length of the message.
+    key: (u8, u16, usize),
     pieces: Vec<Piece>,
 }
 
@@ -209,16 +239,19 @@ impl Fragments {
     }
 }
 
-/// Longest hello put together from fragments: one of two post-quantum key shares stays below. With [`MAX_PIECES`] it bounds
-/// what one flow can hold to what its sender really sent.
-const MAX_HELLO_BYTES: usize = 8 * 1024;
-/// A hello of the longest kind over the smallest real path MTU takes fewer.
+/// Longest message put together from fragments: a hello with two post-quantum key shares and chains in use stay below. With
+/// [`MAX_PIECES`] it bounds what one flow can hold to what its sender really sent.
+const MAX_MESSAGE_BYTES: usize = 16 * 1024;
+/// A message of the longest kind over the smallest real path MTU takes fewer.
 const MAX_PIECES: usize = 32;
 
 const CHANGE_CIPHER_SPEC: u8 = 20;
 const HANDSHAKE: u8 = 22;
 const APPLICATION_DATA: u8 = 23;
-const CLIENT_HELLO: u8 = 1;
+const HELLO_REQUEST: u8 = 0;
+const HELLO_VERIFY_REQUEST: u8 = 3;
+const SERVER_KEY_EXCHANGE: u8 = 12;
+const SERVER_HELLO_DONE: u8 = 14;
 
 const SEQUENCE_BYTES: usize = 6;
 const FRAGMENT_HEADER_BYTES: usize = 12;
@@ -227,7 +260,7 @@ const FRAGMENT_HEADER_BYTES: usize = 12;
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::{Hello, datagrams, udp};
+    use super::super::testing::{Cert, Hello, ServerHello, chain, datagrams, udp};
     use super::*;
 
     const CLIENT: u16 = 50_000;
@@ -243,7 +276,11 @@ mod tests {
     }
 
     fn fragment(body: &[u8], sequence: u16, from: usize, to: usize) -> Vec<u8> {
-        let mut out = vec![CLIENT_HELLO];
+        fragment_of(1, body, sequence, from, to)
+    }
+
+    fn fragment_of(kind: u8, body: &[u8], sequence: u16, from: usize, to: usize) -> Vec<u8> {
+        let mut out = vec![kind];
         out.extend(&(body.len() as u32).to_be_bytes()[1..]);
         out.extend(sequence.to_be_bytes());
         out.extend(&(from as u32).to_be_bytes()[1..]);
@@ -254,6 +291,48 @@ mod tests {
 
     fn hello() -> Vec<u8> {
         Hello { version: 0xfefd, ..Hello::browser() }.body(Carrier::Dtls)
+    }
+
+    /// A server's flight in datagrams of which the chain takes two.
+    fn flight() -> Vec<Vec<u8>> {
+        let hello = ServerHello { version: 0xfefd, ..ServerHello::default() }.body();
+        let chain = chain(&[Cert::example().der(), Cert::example().der()]);
+        let half = chain.len() / 2;
+        [
+            fragment_of(3, &[1; 20], 0, 0, 20),
+            fragment_of(2, &hello, 1, 0, hello.len()),
+            fragment_of(11, &chain, 2, 0, half),
+            fragment_of(11, &chain, 2, half, chain.len()),
+            fragment_of(12, &[1; 80], 3, 0, 80),
+            fragment_of(14, &[], 4, 0, 0),
+        ]
+        .map(|message| record(HANDSHAKE, 0, &message))
+        .to_vec()
+    }
+
+    #[test]
+    fn a_server_s_flight_in_any_order() {
+        let seen = |list: &[Vec<u8>]| datagrams::<Dtls>(Direction::ToOriginator, list, &udp(SERVER, CLIENT));
+        let list = flight();
+        let (whole, said) = seen(&list);
+        assert_eq!((whole.len(), said.last()), (1 + 2 * 8, Some(&Progress::DoneDirection)), "{whole:?}");
+        assert!(whole[0].starts_with("ja3s tls.server.ja3s ") && whole[1].contains(" tls.server.hash.sha1 "));
+        assert_eq!(seen(&[list.concat()]).0, whole);
+        let overtaken: Vec<_> = [0, 4, 5, 3, 1, 2].map(|at: usize| list[at].clone()).to_vec();
+        assert_eq!(seen(&overtaken).0, whole);
+        let sealed = ServerHello { extensions: vec![(43, vec![0xfe, 0xfc])], ..ServerHello::default() }.body();
+        let (modern, said) = seen(&[record(HANDSHAKE, 0, &fragment_of(2, &sealed, 1, 0, sealed.len()))]);
+        assert_eq!((modern.len(), &said[..]), (1, &[Progress::DoneDirection][..]));
+    }
+
+    #[test]
+    fn a_client_s_certificate() {
+        let chain = chain(&[Cert::example().der()]);
+        let hello = hello();
+        let list = [fragment(&hello, 0, 0, hello.len()), fragment_of(11, &chain, 1, 0, chain.len())];
+        let (seen, said) = run(&list.map(|message| record(HANDSHAKE, 0, &message)));
+        assert_eq!((seen.len(), said[1]), (3 + 8, Progress::DoneDirection));
+        assert!(seen[3].contains(" tls.client.hash.sha1 "));
     }
 
     fn run(list: &[Vec<u8>]) -> (Vec<String>, Vec<Progress>) {
@@ -287,8 +366,8 @@ mod tests {
             let (_, progress) = run(&[last]);
             assert_eq!(progress, [Progress::DoneDirection]);
         }
-        let server_hello = record(HANDSHAKE, 0, &[2, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0]);
-        assert_eq!(run(&[server_hello]).1, [Progress::DoneDirection]);
+        let key_exchange = record(HANDSHAKE, 0, &fragment_of(16, &[1; 66], 2, 0, 66));
+        assert_eq!(run(&[key_exchange]).1, [Progress::DoneDirection]);
     }
 
     #[test]
@@ -303,7 +382,7 @@ mod tests {
 
     #[test]
     fn fragments_are_capped() {
-        let long = vec![0; MAX_HELLO_BYTES + 1];
+        let long = vec![0; MAX_MESSAGE_BYTES + 1];
         let (_, progress) = run(&[record(HANDSHAKE, 0, &fragment(&long, 0, 0, 100))]);
         assert!(matches!(progress[0], Progress::Damaged { .. }));
         let body = vec![0; 200];

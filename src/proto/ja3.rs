@@ -1,9 +1,10 @@
 //! JA3 (Salesforce): the MD5 of `version,ciphers,extensions,groups,point formats` of a ClientHello, decimal, in the order
-//! sent, `-` between numbers, GREASE left out.
+//! sent, `-` between numbers, GREASE left out. JA3S: the same of `version,cipher,extensions` of a ServerHello.
 
 use md5::{Digest, Md5};
 
 use super::client_hello::{ClientHello, extensions, numbers};
+use super::server_hello::ServerHello;
 
 /// The fingerprint, 32 lower-case hexadecimal digits.
 pub fn fingerprint(hello: &ClientHello<'_>) -> [u8; 32] {
@@ -13,6 +14,16 @@ pub fn fingerprint(hello: &ClientHello<'_>) -> [u8; 32] {
     text.list(extensions(hello.extensions));
     text.list(numbers(hello.groups));
     text.list(hello.point_formats.iter().map(|format| u16::from(*format)));
+    text.flush();
+    hex(&text.hasher.finalize().into())
+}
+
+/// The server's fingerprint, 32 lower-case hexadecimal digits.
+pub fn server_fingerprint(hello: &ServerHello<'_>) -> [u8; 32] {
+    let mut text = Text { hasher: Md5::new(), buffer: [0; BUFFER_BYTES], len: 0 };
+    text.decimal(hello.version);
+    text.list([hello.cipher].into_iter());
+    text.list(extensions(hello.extensions));
     text.flush();
     hex(&text.hasher.finalize().into())
 }
@@ -84,8 +95,9 @@ const BUFFER_BYTES: usize = 256;
 #[cfg(test)]
 mod tests {
     use super::super::client_hello::{Carrier, ClientHello};
-    use super::super::testing::Hello;
-    use super::fingerprint;
+    use super::super::server_hello::ServerHello;
+    use super::super::testing::{Hello, ServerHello as Built};
+    use super::{fingerprint, server_fingerprint};
 
     fn ja3(hello: &Hello) -> String {
         let body = hello.body(Carrier::Tls);
@@ -109,6 +121,22 @@ mod tests {
         assert_eq!(ja3(&hello), "ada70206e40642a3e4461f35503241d5");
         let bare = Hello { version: 769, ciphers: vec![4, 5, 10, 9, 100, 98, 3, 6, 19, 18, 99], ..Hello::default() };
         assert_eq!(ja3(&bare), "de350869b8c85de67a350c8d186f11e6");
+    }
+
+    /// MD5 of `769,47,65281-0-11-35-5-16` and of `771,49199,`, made with `md5sum`.
+    #[test]
+    fn a_server_s() {
+        let body = Built {
+            version: 769,
+            cipher: 47,
+            extensions: [65281, 0, 11, 35, 5, 16].map(|kind| (kind, vec![])).to_vec(),
+            ..Built::default()
+        }
+        .body();
+        let print = |body: &[u8]| server_fingerprint(&ServerHello::parse(body).expect("a hello"));
+        assert_eq!(print(&body), *b"836ce314215654b5b1f85f97c73e506f");
+        let bare = Built { version: 771, cipher: 49199, ..Built::default() }.body();
+        assert_eq!(print(&bare), *b"174e7e4992a63f6d419626d97363adb8");
     }
 
     #[test]

@@ -10,26 +10,33 @@
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic))]
 
+mod certificates;
 pub mod client_hello;
 mod conversation;
 pub mod dns;
 pub mod dtls;
+mod handshake;
 pub mod http;
 pub mod http2;
 pub mod ja3;
 pub mod ja4;
+pub mod ldap;
+pub mod mysql;
 pub mod openvpn;
+pub mod postgresql;
 pub mod quic;
+pub mod server_hello;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tls;
+pub mod x509;
 
 pub use conversation::{Conversation, MAX_PROBES, Unread};
 
 use std::fmt;
 
 use crate::flow::Direction;
-use crate::indicator::{Seen, Transport};
+use crate::indicator::{Seen, Transport, Wants};
 
 /// What a parser knows of the bytes besides the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +47,8 @@ pub struct Hint {
     pub source_port: u16,
     /// Port of this packet's receiver.
     pub destination_port: u16,
+    /// Which kinds somebody looks for: asked before work that costs more than looking a value up.
+    pub wants: Wants,
 }
 
 impl Hint {
@@ -234,6 +243,9 @@ protocols! {
     Http => http::Http,
     OpenVpn => openvpn::OpenVpn,
     Dns => dns::Dns,
+    Postgresql => postgresql::Postgresql,
+    Ldap => ldap::Ldap,
+    Mysql => mysql::Mysql,
 }
 
 impl fmt::Debug for Session {

@@ -3,8 +3,8 @@
 //!
 //! Versions 1 and 2, drafts 22 to 34, mvfst's numbers and Google's T050 and T051. CRYPTO frames are put in order over packets
 //! and datagrams; a Retry, a version negotiation and several connections in one flow need no more than to try the keys of
-//! each packet's own connection id when those known do not fit. What of the hello is seen is `client_hello`'s to say. After
-//! it, the first packet of a later stage ends the direction: the rest is sealed.
+//! each packet's own connection id when those known do not fit. What of the hello is seen is `client_hello`'s to say; the
+//! server's hello is `server_hello`'s, and only opened if somebody looks for what that shows. After them, the first packet of a later stage ends the direction: the rest is sealed.
 //!
 //! State is boxed: up to [`MAX_CONNECTIONS`] a direction with what is not whole of their hellos. A hello that never gets
 //! whole is counted, and its name is shown if that is whole. Not read: Google's own handshake (Q043 to Q050), versions not
@@ -20,10 +20,11 @@ mod tests;
 use std::cell::Cell;
 
 use super::client_hello::{self, Carrier};
-use super::{Hint, Parser, Probe, Progress};
+use super::{Hint, Parser, Probe, Progress, server_hello};
 use crate::bytes::Reader;
 use crate::flow::Direction;
-use crate::indicator::{Seen, Transport};
+use crate::indicator::kind::JA3S;
+use crate::indicator::{Seen, Transport, Wants};
 
 use crypto::{Crypto, MAX_CRYPTO_BYTES};
 use header::{Long, LongKind, MAX_ID_BYTES, Packet, varint};
@@ -51,7 +52,7 @@ impl Parser for Quic {
         if hint.transport == Transport::Udp && header::begins(data) { Probe::Yes } else { Probe::No }
     }
 
-    fn parse(&mut self, direction: Direction, data: &[u8], _: &Hint, seen: Seen<'_>) -> Progress {
+    fn parse(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress {
         let sides = self.sides.get_or_insert_default();
         let [to_responder, to_originator] = &mut **sides;
         let (side, other) = match direction {
@@ -59,7 +60,7 @@ impl Parser for Quic {
             Direction::ToOriginator => (to_originator, &*to_responder),
         };
         let mut scratch = SCRATCH.take();
-        let outcome = side.datagram(other, data, &mut scratch, seen);
+        let outcome = side.datagram(other, data, &hint.wants, &mut scratch, seen);
         SCRATCH.set(scratch);
         match outcome {
             Outcome::Next => Progress::Consumed { bytes: data.len(), need: 0 },
@@ -74,6 +75,8 @@ impl Parser for Quic {
 struct Side {
     /// Oldest first.
     connections: Vec<Connection>,
+    /// The server's side of one of the other direction's.
+    answer: Option<Box<Connection>>,
     hello_seen: bool,
     /// Datagrams that brought nothing, in a row.
     fruitless: u16,
@@ -103,7 +106,7 @@ enum Outcome {
 }
 
 impl Side {
-    fn datagram(&mut self, other: &Self, data: &[u8], scratch: &mut Vec<u8>, seen: Seen<'_>) -> Outcome {
+    fn datagram(&mut self, other: &Self, data: &[u8], wants: &Wants, scratch: &mut Vec<u8>, seen: Seen<'_>) -> Outcome {
         let (mut trouble, mut is_later, mut brought) = (None, false, false);
         let (mut rest, mut initials) = (data, 0);
         while !rest.is_empty() {
@@ -118,7 +121,7 @@ impl Side {
                         trouble = Some("QUIC datagram of too many Initial packets");
                         break;
                     }
-                    match self.initial(other, &long, scratch, seen) {
+                    match self.initial(other, &long, wants, scratch, seen) {
                         Ok(is_new) => brought |= is_new,
                         Err(reason) => trouble = Some(reason),
                     }
@@ -170,16 +173,24 @@ impl Side {
         &mut self,
         other: &Self,
         packet: &Long<'_>,
+        wants: &Wants,
         scratch: &mut Vec<u8>,
         seen: Seen<'_>,
     ) -> Result<bool, &'static str> {
         // A server's goes to its client's own id.
-        if other.connections.iter().any(|connection| connection.client.is(packet.destination)) {
-            return Ok(false);
+        let mut clients =
+            other.connections.iter().rev().filter(|client| client.client.is(packet.destination)).peekable();
+        if clients.peek().is_some() {
+            return match wants.kind(&JA3S) {
+                true => clients
+                    .find_map(|client| self.answer(client, packet, wants, scratch, seen))
+                    .unwrap_or(Err(UNOPENED)),
+                false => Ok(false),
+            };
         }
         let (index, frames) = match self.open_known(packet, scratch) {
             Some(opened) => opened,
-            None => self.open_new(packet, scratch, seen).ok_or("QUIC Initial packet that cannot be opened")?,
+            None => self.open_new(packet, scratch, seen).ok_or(UNOPENED)?,
         };
         let Some(connection) = self.connections.get_mut(index) else { return Ok(false) };
         let brought = connection.frames(scratch.get(frames).unwrap_or_default())?;
@@ -190,6 +201,36 @@ impl Side {
             Brought::Repeated | Brought::Nothing => {}
         }
         Ok(brought == Brought::Bytes)
+    }
+
+    /// A server's Initial packet, if it is the answer to this client; whether it brought bytes of a hello.
+    fn answer(
+        &mut self,
+        client: &Connection,
+        packet: &Long<'_>,
+        wants: &Wants,
+        scratch: &mut Vec<u8>,
+        seen: Seen<'_>,
+    ) -> Option<Result<bool, &'static str>> {
+        if self
+            .answer
+            .as_ref()
+            .is_none_or(|answer| !answer.id.is(client.id.bytes()) || answer.version != packet.version)
+        {
+            let keys = Keys::of_server(packet.version, client.id.bytes())?;
+            keys.open(packet, 0, scratch)?;
+            let (version, id, client) = (packet.version, client.id, client.client);
+            let crypto = Crypto::default();
+            self.answer = Some(Box::new(Connection { version, id, client, keys, expected: 0, crypto, was_cut: false }));
+        }
+        let answer = self.answer.as_mut()?;
+        let (number, frames) = answer.keys.open(packet, answer.expected, scratch)?;
+        answer.expected = answer.expected.max(number + 1);
+        let brought = match answer.frames(scratch.get(frames).unwrap_or_default()) {
+            Ok(brought) => brought,
+            Err(reason) => return Some(Err(reason)),
+        };
+        Some(answer.server_hello(wants, seen).map(|()| brought == Brought::Bytes))
     }
 
     /// Tries the connections known: by the id that their keys come from, or by the client's own.
@@ -303,6 +344,22 @@ impl Connection {
         Ok(is_shown)
     }
 
+    /// Shows every server's hello that is whole (a second one follows a HelloRetryRequest).
+    fn server_hello(&mut self, wants: &Wants, seen: Seen<'_>) -> Result<(), &'static str> {
+        while let Some((head, rest)) = self.crypto.ready().split_first_chunk() {
+            let [kind, l0, l1, l2] = *head;
+            let length = u32::from_be_bytes([0, l0, l1, l2]) as usize;
+            if kind != SERVER_HELLO || length > MAX_CRYPTO_BYTES {
+                return Err("QUIC handshake that is no ServerHello");
+            }
+            let Some(body) = rest.get(..length) else { break };
+            let result = server_hello::show(body, wants, seen);
+            self.crypto.advance(head.len() + length);
+            result?;
+        }
+        Ok(())
+    }
+
     /// Shows what is whole of a hello that is not, once; whether there was one.
     fn cut(&mut self, seen: Seen<'_>) -> bool {
         if self.was_cut || !self.crypto.is_waiting() {
@@ -363,6 +420,7 @@ const MAX_INITIALS: usize = 4;
 /// Datagrams in a row without a new byte of a hello: more than a client repeats itself.
 const MAX_FRUITLESS: u16 = 32;
 
+const UNOPENED: &str = "QUIC Initial packet that cannot be opened";
 const INCOMPLETE: &str = "QUIC ClientHello incomplete";
 const MALFORMED_FRAME: &str = "malformed QUIC frame";
 
@@ -376,6 +434,7 @@ const GOOGLE_PING: u8 = 0x07;
 const GOOGLE_CRYPTO: u8 = 0x08;
 
 const CLIENT_HELLO: u8 = 1;
+const SERVER_HELLO: u8 = 2;
 const HANDSHAKE_HEADER_BYTES: usize = 4;
 
 thread_local! {

@@ -6,14 +6,14 @@ use std::fmt::Write as _;
 use super::client_hello::Carrier;
 use super::{Hint, Parser, Progress};
 use crate::flow::Direction;
-use crate::indicator::{FieldValue, Observable, Transport, Value};
+use crate::indicator::{FieldValue, Observable, Transport, Value, Wants};
 
 pub(crate) fn udp(source_port: u16, destination_port: u16) -> Hint {
-    Hint { transport: Transport::Udp, source_port, destination_port }
+    Hint { transport: Transport::Udp, source_port, destination_port, wants: Wants::ALL }
 }
 
 pub(crate) fn tcp(source_port: u16, destination_port: u16) -> Hint {
-    Hint { transport: Transport::Tcp, source_port, destination_port }
+    Hint { transport: Transport::Tcp, source_port, destination_port, wants: Wants::ALL }
 }
 
 /// `kind path value`.
@@ -258,4 +258,108 @@ fn list8(bytes: &[u8]) -> Vec<u8> {
 
 fn list16(bytes: &[u8]) -> Vec<u8> {
     [&(bytes.len() as u16).to_be_bytes()[..], bytes].concat()
+}
+
+/// A ServerHello to build.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerHello {
+    pub(crate) version: u16,
+    pub(crate) random: [u8; 32],
+    pub(crate) cipher: u16,
+    pub(crate) extensions: Vec<(u16, Vec<u8>)>,
+}
+
+impl Default for ServerHello {
+    /// TLS 1.2 without extensions.
+    fn default() -> Self {
+        Self { version: 0x0303, random: [5; 32], cipher: 0xc02f, extensions: Vec::new() }
+    }
+}
+
+impl ServerHello {
+    /// The handshake message's body.
+    pub(crate) fn body(&self) -> Vec<u8> {
+        let mut out = self.version.to_be_bytes().to_vec();
+        out.extend(self.random);
+        out.extend(list8(&[8; 32]));
+        out.extend(self.cipher.to_be_bytes());
+        out.push(0);
+        if !self.extensions.is_empty() {
+            let all = self.extensions.iter().flat_map(|(kind, data)| [&kind.to_be_bytes()[..], &list16(data)].concat());
+            out.extend(list16(&all.collect::<Vec<_>>()));
+        }
+        out
+    }
+}
+
+/// A handshake message.
+pub(crate) fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    [&[kind], &(body.len() as u32).to_be_bytes()[1..], body].concat()
+}
+
+/// Bytes in TLS handshake records of at most `size` bytes.
+pub(crate) fn records(bytes: &[u8], size: usize) -> Vec<u8> {
+    bytes.chunks(size).flat_map(|part| [&[22, 3, 3][..], &list16(part)].concat()).collect()
+}
+
+/// A Certificate message's body.
+pub(crate) fn chain(certificates: &[Vec<u8>]) -> Vec<u8> {
+    let list24 = |bytes: &[u8]| [&(bytes.len() as u32).to_be_bytes()[1..], bytes].concat();
+    list24(&certificates.iter().flat_map(|der| list24(der)).collect::<Vec<_>>())
+}
+
+/// A certificate to build, not signed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Cert {
+    pub(crate) serial: Vec<u8>,
+    pub(crate) issuer: Vec<(&'static [u8], u8, Vec<u8>)>,
+    pub(crate) subject: Vec<(&'static [u8], u8, Vec<u8>)>,
+    /// Alternative names: context tag number and contents.
+    pub(crate) names: Vec<(u8, Vec<u8>)>,
+}
+
+impl Cert {
+    /// `CN=www.evil.example, O=Evil, C=US`-like subject, a CA as issuer, names and an address.
+    pub(crate) fn example() -> Self {
+        Self {
+            serial: vec![0, 0x8a, 0x0b],
+            issuer: vec![(&[0x55, 4, 6], 0x13, b"US".to_vec()), (&[0x55, 4, 10], 0x0c, b"Acme, Inc.".to_vec())],
+            subject: vec![(&[0x55, 4, 3], 0x0c, b"www.evil.example".to_vec())],
+            names: vec![(2, b"evil.example".to_vec()), (2, b"*.evil.example".to_vec()), (7, vec![192, 0, 2, 7])],
+        }
+    }
+
+    pub(crate) fn der(&self) -> Vec<u8> {
+        let name = |list: &[(&[u8], u8, Vec<u8>)]| {
+            let sets = list
+                .iter()
+                .flat_map(|(oid, tag, text)| der(0x31, &der(0x30, &[der(6, oid), der(*tag, text)].concat())));
+            der(0x30, &sets.collect::<Vec<_>>())
+        };
+        let names = self.names.iter().flat_map(|(number, value)| der(0x80 | number, value)).collect::<Vec<_>>();
+        let san = der(0x30, &[der(6, &[0x55, 0x1d, 0x11]), der(4, &der(0x30, &names))].concat());
+        let other = der(0x30, &[der(6, &[0x55, 0x1d, 0x13]), der(1, &[0xff]), der(4, &der(0x30, &[]))].concat());
+        let extensions = der(0xa3, &der(0x30, &[other, san].concat()));
+        let tbs = [
+            der(0xa0, &der(2, &[2])),
+            der(2, &self.serial),
+            der(0x30, &der(6, &[0x2a, 3])),
+            name(&self.issuer),
+            der(0x30, &[]),
+            name(&self.subject),
+            der(0x30, &[]),
+            if self.names.is_empty() { Vec::new() } else { extensions },
+        ];
+        der(0x30, &[der(0x30, &tbs.concat()), der(0x30, &der(6, &[0x2a, 3])), der(3, &[0, 1])].concat())
+    }
+}
+
+/// A value in DER.
+pub(crate) fn der(tag: u8, value: &[u8]) -> Vec<u8> {
+    let length = match value.len() {
+        short @ 0..128 => vec![short as u8],
+        one @ 128..256 => vec![0x81, one as u8],
+        two => [&[0x82][..], &(two as u16).to_be_bytes()].concat(),
+    };
+    [&[tag], &length[..], value].concat()
 }

@@ -1,30 +1,42 @@
-//! TLS over a stream (RFC 8446 section 5.1, RFC 5246 section 6.2), on any port: the client's hello.
+//! TLS over a stream (RFC 8446 section 5.1, RFC 5246 section 6.2), on any port: both sides' hellos and, up to TLS 1.2, the
+//! certificates (`handshake` says what is seen of them).
 //!
-//! The hello may lie in several records, and a second one follows a HelloRetryRequest; both are seen (`client_hello` says
-//! what of them). After that, and at once in the server's direction, nothing more is of interest. What is held back while a
-//! hello is incomplete is the stream's business: here only its length is worked out.
+//! A message may lie in several records and a record may hold several messages. A client may retry its hello after a
+//! HelloRetryRequest. A side is of no interest any more once its certificates were seen, or something that stands in their
+//! place (a resumed session's ChangeCipherSpec, a key exchange), and at once when everything that follows is encrypted. What
+//! is held back while a message is incomplete is the stream's business: here only its length is worked out.
 //!
-//! A hello in one record is parsed where it lies. One split over records is copied together without their headers: the only
-//! allocation, capped by [`MAX_HELLO_BYTES`]. SSL 2.0 compatible hellos, which name no server, are not recognised.
+//! A message in one record is parsed where it lies. One split over records is copied together without their headers: the only
+//! allocation, capped by [`MAX_MESSAGE_BYTES`]. SSL 2.0 compatible hellos, which name no server, are not recognised; nor is
+//! what TLS 1.3 encrypts.
 
-use std::borrow::Cow;
+mod assembly;
 
-use super::client_hello::{self, Carrier};
-use super::{Hint, Parser, Probe, Progress};
+use super::client_hello::Carrier;
+use super::handshake::{MAX_MESSAGE_BYTES, Outcome, Side};
+use super::{AfterGap, Hint, Parser, Probe, Progress};
 use crate::bytes::Reader;
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
+use assembly::{Assembly, assemble, partial};
 
-/// State: in which directions a hello was seen.
+/// State: what is known of each direction.
 #[derive(Debug, Default)]
 pub struct Tls {
-    hello_seen: [bool; 2],
+    lanes: [Lane; 2],
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    side: Side,
+    /// Bytes of the record under way that are not done with: the next message begins in it.
+    record_left: u16,
 }
 
 impl Parser for Tls {
     const NAME: &'static str = "tls";
-    /// The longest hello, were it cut into records of a few bytes.
-    const MAX_PENDING_BYTES: usize = 2 * MAX_HELLO_BYTES;
+    /// The longest message, were it cut into records of a few bytes.
+    const MAX_PENDING_BYTES: usize = 2 * MAX_MESSAGE_BYTES;
 
     /// Whether a record begins here, of either side and at any time of a connection: also in one picked up later, where
     /// knowing that it is TLS spares everything else.
@@ -37,49 +49,64 @@ impl Parser for Tls {
         }
     }
 
-    fn parse(&mut self, direction: Direction, data: &[u8], _: &Hint, seen: Seen<'_>) -> Progress {
-        let mut rest = Reader::new(data);
+    fn parse(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress {
+        let Some(lane) = self.lanes.get_mut(direction.index()) else { return Progress::DoneDirection };
+        let mut bytes = 0;
         loop {
-            let bytes = rest.position();
-            let hello_seen = self.hello_seen.get_mut(direction.index());
-            match (rest.rest().first(), hello_seen) {
-                (None, _) => return Progress::Consumed { bytes, need: 0 },
-                (Some(&HANDSHAKE), Some(hello_seen)) => match assemble(rest.rest()) {
-                    Assembly::Hello { body, end } => {
-                        *hello_seen = true;
-                        if let Err(reason) = client_hello::show(&body, Carrier::Tls, seen) {
-                            return Progress::Stopped(reason);
-                        }
-                        if end.and_then(|end| rest.skip(end)).is_none() {
-                            return Progress::DoneDirection;
-                        }
-                    }
-                    Assembly::Incomplete { need } if need > Self::MAX_PENDING_BYTES => {
-                        return Progress::Stopped("TLS ClientHello in too many records");
-                    }
-                    Assembly::Incomplete { need } => return Progress::Consumed { bytes, need },
-                    Assembly::Other => return Progress::DoneDirection,
-                    Assembly::Malformed(reason) => return Progress::Stopped(reason),
-                },
-                // A client that retries may send this for middleboxes first (RFC 8446 appendix D.4).
-                (Some(&CHANGE_CIPHER_SPEC), Some(true)) => {
-                    if rest.skip(CHANGE_CIPHER_SPEC_BYTES).is_none() {
-                        return Progress::Consumed { bytes, need: CHANGE_CIPHER_SPEC_BYTES };
-                    }
+            let rest = data.get(bytes..).unwrap_or_default();
+            let Some(&first) = rest.first() else { return Progress::Consumed { bytes, need: 0 } };
+            if lane.side.is_done {
+                return Progress::DoneDirection;
+            }
+            if lane.record_left == 0 && first != HANDSHAKE {
+                // A client that retries may send this for middleboxes first (RFC 8446 appendix D.4), a server too.
+                if first != CHANGE_CIPHER_SPEC || !lane.side.has_hello {
+                    return Progress::DoneDirection;
                 }
-                _ => return Progress::DoneDirection,
+                if rest.len() < CHANGE_CIPHER_SPEC_BYTES {
+                    return Progress::Consumed { bytes, need: CHANGE_CIPHER_SPEC_BYTES };
+                }
+                bytes += CHANGE_CIPHER_SPEC_BYTES;
+                lane.side.is_changed = true;
+                continue;
+            }
+            let outcome = match assemble(rest, lane.record_left.into(), |kind| lane.side.wants(kind, &hint.wants)) {
+                Assembly::Message { kind, body, end, left } => {
+                    bytes += end;
+                    lane.record_left = left;
+                    lane.side.message(kind, &body, Carrier::Tls, &hint.wants, seen)
+                }
+                Assembly::Incomplete { need } if need > Self::MAX_PENDING_BYTES => {
+                    Outcome::Malformed("TLS handshake message in too many records")
+                }
+                Assembly::Incomplete { need } => return Progress::Consumed { bytes, need },
+                Assembly::Other => return Progress::DoneDirection,
+                Assembly::Malformed(reason) => Outcome::Malformed(reason),
+            };
+            match outcome {
+                Outcome::Read => {}
+                Outcome::Partly(reason) => return Progress::Damaged { bytes, need: 0, reason },
+                Outcome::Malformed(reason) => {
+                    lane.record_left = 0;
+                    return Progress::Stopped(reason);
+                }
             }
         }
     }
 
-    /// A hello cut by a snap length, or by a lost segment, often still holds the server's name.
-    fn cut(&mut self, _: Direction, data: &[u8], _: &Hint, seen: Seen<'_>) {
-        let mut r = Reader::new(data);
-        let Some(record) = Record::read(&mut r).filter(Record::is_handshake) else { return };
-        let payload = r.rest().get(..record.length).unwrap_or(r.rest());
-        if let Some(([CLIENT_HELLO, ..], body)) = payload.split_first_chunk::<HANDSHAKE_HEADER_BYTES>() {
-            client_hello::show_cut(body, Carrier::Tls, seen);
+    /// A hello cut by a snap length, or by a lost segment, often still holds the server's name; a chain its first certificate.
+    fn cut(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) {
+        let Some(lane) = self.lanes.get(direction.index()).filter(|lane| !lane.side.is_done) else { return };
+        if let Some((kind, body)) = partial(data, lane.record_left.into()) {
+            lane.side.cut_message(kind, &body, Carrier::Tls, &hint.wants, seen);
         }
+    }
+
+    fn gap(&mut self, direction: Direction, _: u64) -> AfterGap {
+        if let Some(lane) = self.lanes.get_mut(direction.index()) {
+            lane.record_left = 0;
+        }
+        AfterGap::Probe
     }
 }
 
@@ -112,117 +139,15 @@ fn probe_record(data: &[u8]) -> Probe {
     if begins && fits { Probe::Yes } else { Probe::No }
 }
 
-/// A handshake message from records.
-enum Assembly<'a> {
-    /// A ClientHello's body, and where its last record ends; `None` if more than the hello is in that record, which is then
-    /// no second hello.
-    Hello { body: Cow<'a, [u8]>, end: Option<usize> },
-    /// At least so many bytes are needed to go on.
-    Incomplete { need: usize },
-    /// Another handshake message.
-    Other,
-    /// Not TLS, or too long.
-    Malformed(&'static str),
-}
-
-/// The handshake message that begins with the record at the start of `data`.
-fn assemble(data: &[u8]) -> Assembly<'_> {
-    let mut r = Reader::new(data);
-    let Some(record) = Record::read(&mut r) else { return Assembly::Incomplete { need: RECORD_HEADER_BYTES + 1 } };
-    if !record.is_handshake() {
-        return Assembly::Malformed("malformed TLS record");
-    }
-    let mut payload = Reader::new(r.rest().get(..record.length).unwrap_or(r.rest()));
-    match payload.u8() {
-        Some(CLIENT_HELLO) => {}
-        Some(_) => return Assembly::Other,
-        None => return Assembly::Incomplete { need: RECORD_HEADER_BYTES + 1 },
-    }
-    let Some(length) = payload.u24().map(|length| length as usize) else { return assemble_split(data) };
-    if HANDSHAKE_HEADER_BYTES + length > record.length {
-        return assemble_split(data);
-    }
-    match payload.take(length) {
-        Some(body) => {
-            let end = RECORD_HEADER_BYTES + HANDSHAKE_HEADER_BYTES + length;
-            let ends_record = HANDSHAKE_HEADER_BYTES + length == record.length;
-            Assembly::Hello { body: Cow::Borrowed(body), end: ends_record.then_some(end) }
-        }
-        None => Assembly::Incomplete { need: RECORD_HEADER_BYTES + HANDSHAKE_HEADER_BYTES + length },
-    }
-}
-
-/// [`assemble`] for a ClientHello over several records. Asks each time for all that is surely missing, so that a hello in
-/// very small records is not walked anew for each of them.
-#[cold]
-fn assemble_split(data: &[u8]) -> Assembly<'_> {
-    let mut r = Reader::new(data);
-    let mut message = Vec::new();
-    let mut cut_bytes = 0;
-    loop {
-        let total = match message.first_chunk::<HANDSHAKE_HEADER_BYTES>() {
-            Some([_, length @ ..]) => HANDSHAKE_HEADER_BYTES + length.iter().fold(0, |n, b| n << 8 | usize::from(*b)),
-            None => HANDSHAKE_HEADER_BYTES + 1,
-        };
-        if total > MAX_HELLO_BYTES {
-            return Assembly::Malformed("TLS ClientHello too long");
-        }
-        if message.len() >= total {
-            let ends_record = message.len() == total && cut_bytes == 0;
-            message.truncate(total);
-            let body = message.split_off(HANDSHAKE_HEADER_BYTES);
-            return Assembly::Hello { body: Cow::Owned(body), end: ends_record.then_some(r.position()) };
-        }
-        let missing = total - message.len();
-        if cut_bytes > 0 {
-            let another = if missing > cut_bytes { RECORD_HEADER_BYTES } else { 0 };
-            return Assembly::Incomplete { need: r.position() + missing + another };
-        }
-        let Some(record) = Record::read(&mut r) else {
-            return Assembly::Incomplete { need: r.position() + RECORD_HEADER_BYTES + missing };
-        };
-        if !record.is_handshake() {
-            return Assembly::Malformed("TLS ClientHello cut by another record");
-        }
-        let payload = r.take(record.length.min(r.remaining())).unwrap_or_default();
-        cut_bytes = record.length - payload.len();
-        message.extend_from_slice(payload);
-    }
-}
-
-/// A record's header.
-struct Record {
-    kind: u8,
-    major: u8,
-    length: usize,
-}
-
-impl Record {
-    /// `None`, and nothing read, if it is cut.
-    fn read(r: &mut Reader<'_>) -> Option<Self> {
-        let [kind, major, _, high, low] = r.array()?;
-        Some(Self { kind, major, length: usize::from(u16::from_be_bytes([high, low])) })
-    }
-
-    fn is_handshake(&self) -> bool {
-        self.kind == HANDSHAKE && self.major == MAJOR_VERSION && (1..=MAX_RECORD_BYTES).contains(&self.length)
-    }
-}
-
-/// Longest hello taken: post-quantum key shares of several groups, an encrypted inner hello and padding stay below.
-const MAX_HELLO_BYTES: usize = 32 * 1024;
-
 const CHANGE_CIPHER_SPEC: u8 = 20;
 const ALERT: u8 = 21;
 const HANDSHAKE: u8 = 22;
 const APPLICATION_DATA: u8 = 23;
-const CLIENT_HELLO: u8 = 1;
 
 const MAJOR_VERSION: u8 = 3;
 const MAX_MINOR_VERSION: u8 = 4;
 
 const RECORD_HEADER_BYTES: usize = 5;
-const HANDSHAKE_HEADER_BYTES: usize = 4;
 const CHANGE_CIPHER_SPEC_BYTES: usize = RECORD_HEADER_BYTES + 1;
 /// Longest sealed record (RFC 5246 section 6.2.3).
 const MAX_RECORD_BYTES: usize = (1 << 14) + 2048;

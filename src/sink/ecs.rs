@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Format, Sink};
 use crate::alert::{Alert, OwnedValue};
-use crate::indicator::{Context, Indicator};
+use crate::indicator::{Context, Indicator, Kind};
 use crate::matcher::How;
 use crate::packet::protocol;
 
@@ -114,7 +114,7 @@ fn enrichment(alert: &Alert, indicator: &Indicator<'_>, id: &str, context: &Cont
     set("matched.id", json!(id));
     set("matched.type", json!("indicator_match_rule"));
     let value = (indicator.kind.display)(indicator.value);
-    set("indicator.type", json!(indicator.kind.name));
+    set("indicator.type", json!(schema_type(indicator.kind)));
     set("indicator.name", json!(value));
     if matches!(indicator.value.len(), 4 | 16) && matches!(indicator.kind.name, "ipv4-addr" | "ipv6-addr") {
         set("indicator.ip", json!(value));
@@ -125,6 +125,11 @@ fn enrichment(alert: &Alert, indicator: &Indicator<'_>, id: &str, context: &Cont
     match indicator.kind.name {
         "url" => set("indicator.url.full", json!(value)),
         "domain-name" => set("indicator.url.domain", json!(value)),
+        "x509-certificate" if indicator.value.len() == 40 => set("indicator.x509.hash.sha1", json!(value)),
+        "x509-certificate" => set("indicator.x509.hash.sha256", json!(value)),
+        "x509-subject" => set("indicator.x509.subject.distinguished_name", json!(value)),
+        "x509-issuer" => set("indicator.x509.issuer.distinguished_name", json!(value)),
+        "x509-serial" => set("indicator.x509.serial_number", json!(value)),
         _ => {}
     }
     let optional = [
@@ -143,6 +148,14 @@ fn enrichment(alert: &Alert, indicator: &Indicator<'_>, id: &str, context: &Cont
         set("indicator.marking.tlp", json!(tlp.to_string()));
     }
     Value::Object(root)
+}
+
+/// `threat.indicator.type`: the schema has one word for everything of a certificate.
+fn schema_type(kind: &Kind) -> &'static str {
+    match kind.name {
+        "x509-subject" | "x509-issuer" | "x509-serial" => "x509-certificate",
+        name => name,
+    }
 }
 
 /// The severity of the most severe source.

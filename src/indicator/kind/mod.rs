@@ -9,6 +9,7 @@ pub mod domain;
 mod hash;
 mod text;
 pub mod url;
+pub mod x509;
 
 pub(super) use addr::of_normalised;
 pub use addr::{IPV4, IPV6, of_addr};
@@ -17,8 +18,9 @@ pub(super) use bytes::MIN_PATTERN_BYTES;
 pub use domain::DOMAIN;
 pub use hash::FILE;
 pub(crate) use hash::is_digest;
-pub use text::{JA3, JA4, USER_AGENT};
+pub use text::{JA3, JA3S, JA4, USER_AGENT};
 pub use url::URL;
+pub use x509::{CERTIFICATE, ISSUER, SERIAL, SUBJECT};
 
 use std::borrow::Cow;
 use std::fmt;
@@ -26,7 +28,22 @@ use std::fmt;
 use super::{Match, Refusal};
 
 /// Every kind. A kind's position here is its number in a set.
-pub static KINDS: &[&Kind] = &[&IPV4, &IPV6, &DOMAIN, &URL, &USER_AGENT, &JA3, &JA4, &BYTES, &FILE];
+pub static KINDS: &[&Kind] = &[
+    &IPV4,
+    &IPV6,
+    &DOMAIN,
+    &URL,
+    &USER_AGENT,
+    &JA3,
+    &JA4,
+    &BYTES,
+    &FILE,
+    &JA3S,
+    &CERTIFICATE,
+    &SUBJECT,
+    &ISSUER,
+    &SERIAL,
+];
 
 /// Which structure finds a kind's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -27,6 +27,16 @@ pub static JA3: Kind = Kind {
     ..USER_AGENT
 };
 
+/// JA3S server fingerprint: MD5 in hex.
+pub static JA3S: Kind = Kind {
+    number: 9,
+    name: "ja3s",
+    aliases: &["ja3s-fingerprint-md5", "Intel::JA3S"],
+    seen_at: &["tls.server.ja3s"],
+    normalise: md5_hex,
+    ..USER_AGENT
+};
+
 /// JA4 client fingerprint.
 pub static JA4: Kind = Kind {
     number: 6,

@@ -56,7 +56,6 @@ impl Keys {
     }
 
     /// The server's, from the same id.
-    #[cfg(test)]
     pub(super) fn of_server(version: Version, id: &[u8]) -> Option<Self> {
         Self::derive(version, id, SERVER)
     }
@@ -173,7 +172,6 @@ const T051: [u8; 20] = [
 
 // HkdfLabel (RFC 8446 section 7.1): length wanted, label with its length, no context.
 const CLIENT: &[u8] = b"\x00\x20\x0ftls13 client in\x00";
-#[cfg(test)]
 const SERVER: &[u8] = b"\x00\x20\x0ftls13 server in\x00";
 const KEY: &[u8] = b"\x00\x10\x0etls13 quic key\x00";
 const IV: &[u8] = b"\x00\x0c\x0dtls13 quic iv\x00";

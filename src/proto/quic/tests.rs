@@ -166,15 +166,19 @@ fn the_client_packet_of_the_standard() {
 }
 
 /// RFC 9001 appendix A.3, whose packet number is encoded in two bytes.
-#[test]
-fn the_server_packet_of_the_standard() {
-    let packet = bytes(
+fn server_packet() -> Vec<u8> {
+    bytes(
         "cf000000010008f067a5502a4262b5004075c0d95a482cd0991cd25b0aac406a
          5816b6394100f37a1c69797554780bb38cc5a99f5ede4cf73c3ec2493a1839b3
          dbcba3f6ea46c5b7684df3548e7ddeb9c3bf9c73cc3f3bded74b562bfb19fb84
          022f8ef4cdd93795d77d06edbb7aaf2f58891850abbdca3d20398c276456cbc4
          2158407dd074ee",
-    );
+    )
+}
+
+#[test]
+fn the_server_packet_of_the_standard() {
+    let packet = server_packet();
     let Some((Packet::Long(long), 135)) = Packet::read(&packet) else { panic!("a long header") };
     let keys = Keys::of_server(version(V1), ID).expect("keys");
     let mut out = Vec::new();
@@ -182,6 +186,30 @@ fn the_server_packet_of_the_standard() {
     assert_eq!(number, 1);
     assert!(out[frames].starts_with(&bytes("02000000000600405a020000560303eefce7f7b37ba1d1632e96677825ddf739")));
     assert!(Keys::of_client(version(V1), ID).expect("keys").open(&long, 0, &mut out).is_none());
+}
+
+#[test]
+fn the_servers_hello() {
+    let hello = hello();
+    let header = [&long(0, V1, ID, b"")[..], &var(0), &var(4 + 1100 + TAG_BYTES)].concat();
+    let mut frames = crypto(&hello, 0, hello.len());
+    frames.resize(1100, 0);
+    let first = seal(&Keys::of_client(version(V1), ID).expect("keys"), &header, 0, &frames, 4);
+    let (seen, said) = run(&[(ToResponder, first.clone()), (ToOriginator, server_packet())]);
+    assert_eq!(seen[..3], expected());
+    assert_eq!(seen[3..], ["ja3s tls.server.ja3s eb1d94daa7e0344597e756a1fb6e7054"]);
+    assert!(matches!(said[1], Progress::Consumed { .. }));
+    // Nobody looks for it: not opened, so not found to be damaged either.
+    let mut parser = Quic::default();
+    let mut damaged = server_packet();
+    damaged[100] ^= 1;
+    for (hint, reads) in [(Hint { wants: Wants::default(), ..udp(1, 2) }, false), (udp(1, 2), true)] {
+        parser.parse(ToResponder, &first, &hint, &mut |_| {});
+        let before = parser.sides.as_ref().is_some_and(|sides| sides[1].answer.is_some());
+        parser.parse(ToOriginator, &damaged, &hint, &mut |_| panic!("nothing is seen"));
+        parser.parse(ToOriginator, &server_packet(), &hint, &mut |_| {});
+        assert!(!before && parser.sides.as_ref().is_some_and(|sides| sides[1].answer.is_some() == reads));
+    }
 }
 
 #[test]

@@ -1,7 +1,12 @@
 use proptest::prelude::*;
 
-use super::super::testing::{Hello, Stream, same_in_any_segments, tcp, text_with_fields};
+use sha2::Digest as _;
+
+use super::super::testing::{
+    Cert, Hello, ServerHello, Stream, chain, message, records, same_in_any_segments, tcp, text_with_fields,
+};
 use super::*;
+use crate::indicator::Wants;
 
 const UP: Direction = Direction::ToResponder;
 
@@ -73,7 +78,7 @@ fn tiny_records_are_not_walked_for_each_of_them() {
     assert!(stream.calls < 100, "{} calls", stream.calls);
     let endless = Hello { extensions: vec![(0x15, vec![0; 30_000])], ..Hello::browser() }.records(1);
     let stream = Stream::<Tls>::of(UP, hint(), &endless, &(0..150).map(|i| i * 1_400).collect::<Vec<_>>());
-    assert_eq!(stream.ended, Some(Progress::Stopped("TLS ClientHello in too many records")));
+    assert_eq!(stream.ended, Some(Progress::Stopped("TLS handshake message in too many records")));
 }
 
 #[test]
@@ -91,8 +96,8 @@ fn a_retried_hello_is_seen_too() {
 
 #[test]
 fn nothing_else_is_of_interest() {
-    let server_hello = [22, 3, 3, 0, 40, 2, 0, 0, 36];
-    for data in [&server_hello[..], &application_data(), &[21, 3, 1, 0, 2, 2, 40], &[20, 3, 3, 0, 1, 1]] {
+    let key_exchange = [22, 3, 3, 0, 40, 12, 0, 0, 36];
+    for data in [&key_exchange[..], &application_data(), &[21, 3, 1, 0, 2, 2, 40], &[20, 3, 3, 0, 1, 1]] {
         assert_eq!(Tls::probe(data, &hint()), Probe::Yes);
         assert_eq!(run(data), (vec![], Some(Progress::DoneDirection)));
     }
@@ -164,6 +169,97 @@ fn probe_is_sure_with_six_bytes() {
     }
     // A record that another one should follow.
     assert_eq!(Tls::probe(b"\x16\x03\x01\x00\x01\x01GET", &hint()), Probe::No);
+}
+
+const DOWN: Direction = Direction::ToOriginator;
+
+/// ServerHello, Certificate and ServerHelloDone as messages.
+fn flight() -> Vec<Vec<u8>> {
+    let chain = chain(&[Cert::example().der(), Cert { serial: vec![7], ..Cert::example() }.der()]);
+    vec![message(2, &ServerHello::default().body()), message(11, &chain), message(14, &[])]
+}
+
+#[test]
+fn a_server_s_first_flight() {
+    let per_message: Vec<u8> = flight().iter().flat_map(|m| records(m, 16_384)).collect();
+    let seen = same_in_any_segments::<Tls>(DOWN, hint(), &per_message);
+    assert_eq!(seen.len(), 1 + 2 * 8, "{seen:?}");
+    assert!(seen[0].starts_with("ja3s tls.server.ja3s "));
+    assert!(seen[1].starts_with("x509-certificate tls.server.hash.sha1 "));
+    // However the messages lie in records.
+    for size in [1, 3, 4, 5, 50, 90, 200, 16_384] {
+        let data = records(&flight().concat(), size);
+        let stream = Stream::<Tls>::of(DOWN, hint(), &data, &[]);
+        assert_eq!(stream.seen, seen, "records of {size}");
+        assert_eq!(stream.ended, Some(Progress::DoneDirection), "records of {size}");
+    }
+    assert_eq!(same_in_any_segments::<Tls>(DOWN, hint(), &records(&flight().concat(), 70)), seen);
+}
+
+#[test]
+fn a_server_is_done_with_when_it_shows_nothing_more() {
+    let ended = |data: &[u8]| {
+        let stream = Stream::<Tls>::of(DOWN, hint(), data, &[]);
+        (stream.seen.len(), stream.ended, stream.calls)
+    };
+    let sealed = ServerHello { extensions: vec![(43, vec![3, 4])], ..ServerHello::default() };
+    let hello = |hello: &ServerHello| records(&message(2, &hello.body()), 16_384);
+    assert_eq!(ended(&[&hello(&sealed)[..], &application_data()].concat()), (1, Some(Progress::DoneDirection), 1));
+    let resumed = [&hello(&ServerHello::default())[..], &[20, 3, 3, 0, 1, 1], &records(&[11; 40], 40)].concat();
+    assert_eq!(ended(&resumed), (1, Some(Progress::DoneDirection), 1));
+    let anonymous = [&hello(&ServerHello::default())[..], &records(&message(12, &[1; 80]), 100)].concat();
+    assert_eq!(ended(&anonymous), (1, Some(Progress::DoneDirection), 1));
+    let mut retry = sealed.clone();
+    retry.random.copy_from_slice(&sha2::Sha256::digest(b"HelloRetryRequest"));
+    let twice = [&hello(&retry)[..], &[20, 3, 3, 0, 1, 1], &hello(&sealed), &application_data()].concat();
+    assert_eq!(ended(&twice), (2, Some(Progress::DoneDirection), 1));
+}
+
+#[test]
+fn a_server_that_nobody_asks_about_is_not_read() {
+    let data: Vec<u8> = flight().iter().flat_map(|m| records(m, 16_384)).collect();
+    let hint = Hint { wants: Wants::NONE, ..hint() };
+    let stream = Stream::<Tls>::of(DOWN, hint, &data, &[]);
+    assert_eq!((stream.seen.len(), stream.ended, stream.calls), (0, Some(Progress::DoneDirection), 1));
+}
+
+#[test]
+fn a_client_s_certificate() {
+    let certificate = message(11, &chain(&[Cert::example().der()]));
+    let data = [&Hello::browser().records(16_384)[..], &records(&certificate, 16_384), &application_data()].concat();
+    let (seen, ended) = run(&data);
+    assert_eq!((seen.len(), ended), (3 + 8, Some(Progress::DoneDirection)));
+    assert!(seen[3].starts_with("x509-certificate tls.client.hash.sha1 "));
+    // Behind a ChangeCipherSpec it would be encrypted, whatever it looks like.
+    let sealed = [&Hello::browser().records(16_384)[..], &[20, 3, 3, 0, 1, 1], &records(&certificate, 16_384)].concat();
+    assert_eq!(run(&sealed).0.len(), 3);
+}
+
+#[test]
+fn a_chain_that_never_completes_shows_what_is_whole() {
+    let whole = run_down(&records(&flight().concat(), 100)).seen;
+    let data = records(&flight().concat(), 100);
+    let mut cut = run_down(&data[..data.len() - 120]);
+    cut.cut();
+    assert_eq!(cut.seen, whole[..1 + 8]);
+    let long = records(&message(11, &[0; MAX_MESSAGE_BYTES]), 16_384);
+    assert_eq!(run_down(&long).ended, Some(Progress::Stopped("TLS Certificate message too long")));
+}
+
+fn run_down(data: &[u8]) -> Stream<Tls> {
+    Stream::of(DOWN, hint(), data, &[])
+}
+
+#[test]
+fn an_encrypted_hello_is_said_and_its_outer_name_shown() {
+    let mut hello = Hello::browser();
+    hello.extensions.push((0xfe0d, vec![0; 40]));
+    let (seen, ended) = run(&hello.records(16_384));
+    let reported = Progress::Damaged { bytes: hello.records(16_384).len(), need: 0, reason: "encrypted_client_hello" };
+    assert_eq!((seen.len(), ended), (3, Some(reported)));
+    hello.extensions.pop();
+    hello.extensions.push((0xfe0d, vec![1]));
+    assert_eq!(run(&hello.records(16_384)).1, None);
 }
 
 proptest! {
