@@ -383,12 +383,13 @@ fn a_datagram_of_many_initial_packets() {
 fn a_servers_packets_are_not_a_clients() {
     let hello = hello();
     let first = Initial::default().seal(&crypto(&hello, 0, 100));
-    let mut answer = long(0, V1, CLIENT_ID, b"server's");
-    answer.extend(var(0));
-    answer.extend(var(60));
-    answer.extend([9; 60]);
-    let (_, said) = run(&[(ToResponder, first), (ToOriginator, answer)]);
+    let header = [&long(0, V1, CLIENT_ID, b"server's")[..], &var(0), &var(4 + 50 + TAG_BYTES)].concat();
+    let answer = seal(&Keys::of_server(version(V1), ID).expect("keys"), &header, 0, &[PING; 50], 4);
+    let (_, said) = run(&[(ToResponder, first.clone()), (ToOriginator, answer.clone())]);
     assert!(matches!(said[1], Progress::Consumed { .. }));
+    // As a client's, it does not open.
+    let (_, said) = run(&[(ToOriginator, answer), (ToResponder, first)]);
+    assert!(matches!(said[0], Progress::Damaged { reason: UNOPENED, .. }));
 }
 
 #[test]
