@@ -48,7 +48,8 @@ impl<'a> Packet<'a> {
             return Some((Self::Short, data.len()));
         }
         let number = r.u32()?;
-        let (Some(version), true) = (Version::of(number), first & FIXED != 0) else {
+        // The fixed bit need not be set (RFC 9287).
+        let Some(version) = Version::of(number) else {
             let packet = if number == 0 { Self::Negotiation } else { Self::Foreign };
             return Some((packet, data.len()));
         };
@@ -97,7 +98,8 @@ fn begins_long(first: u8, number: u32, data: &[u8]) -> bool {
         return false;
     }
     if number > 0 {
-        return first & FIXED != 0 && Version::of(number).is_some();
+        // Without the bit that all but few set, the lengths must hold too.
+        return Version::of(number).is_some() && (first & FIXED != 0 || Packet::read(data).is_some());
     }
     // A version negotiation packet is nothing but a list behind the connection ids (RFC 9000 section 17.2.1).
     let (list, rest) = r.rest().as_chunks::<4>();

@@ -227,6 +227,20 @@ fn every_version() {
     }
 }
 
+/// RFC 9287: a peer that allows it may be sent packets without the fixed bit.
+#[test]
+fn without_the_fixed_bit() {
+    let hello = hello();
+    let mut header = [&long(0, V1, ID, CLIENT_ID)[..], &var(0), &var(4 + 900 + TAG_BYTES)].concat();
+    header[0] &= 0xbf;
+    let mut frames = crypto(&hello, 0, hello.len());
+    frames.resize(900, 0);
+    let packet = seal(&Keys::of_client(version(V1), ID).expect("keys"), &header, 0, &frames, 4);
+    assert_eq!(Quic::probe(&packet, &udp(1, 2)), Probe::Yes);
+    assert_eq!(Quic::probe(&packet[..200], &udp(1, 2)), Probe::No);
+    assert_eq!(client(&[packet]).0, expected());
+}
+
 #[test]
 fn a_hello_over_datagrams_in_disorder_and_repeated() {
     let hello = hello();
