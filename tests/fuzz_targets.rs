@@ -18,7 +18,7 @@ use std::fs;
 
 use common::{FEED, file, runs};
 use picket::proto::ics::{bacnet, dnp3, enip, iec104, modbus, opcua, s7comm};
-use picket::proto::{dns, dtls, http, ldap, mysql, postgresql, ssh, tls};
+use picket::proto::{dns, dtls, http, http2, ldap, mysql, openvpn, postgresql, quic, ssh, tls};
 
 /// Damaged copies of each frame and capture.
 const ROUNDS: u64 = 200;
@@ -115,6 +115,10 @@ fn parsers() {
     drive(&inputs, parsers::stream_and_datagrams::<iec104::Iec104>);
     drive(&inputs, parsers::stream_and_datagrams::<bacnet::Bacnet>);
     drive(&inputs, parsers::stream_and_datagrams::<opcua::OpcUa>);
+    drive(&inputs, parsers::stream_and_datagrams::<http2::Http2>);
+    drive(&inputs, parsers::stream_and_datagrams::<openvpn::OpenVpn>);
+    drive(&inputs, parsers::stream_and_datagrams::<quic::Quic>);
+    drive(&inputs, |data| parsers::whole_datagram::<quic::Quic>(data.get(1..).unwrap_or_default()));
     drive(&inputs, parsers::stream_and_datagrams::<ldap::Ldap>);
     drive(&inputs, parsers::stream_and_datagrams::<mysql::Mysql>);
     drive(&inputs, parsers::stream_and_datagrams::<postgresql::Postgresql>);

@@ -23,6 +23,20 @@ pub fn stream_and_datagrams<P: Parser>(data: &[u8]) {
     stream(&mut parser, &pieces(rest), &hint);
 }
 
+/// The bytes as one datagram, sent in both directions, then again with its first byte changed as they choose.
+pub fn whole_datagram<P: Parser>(data: &[u8]) {
+    let hint = Hint { transport: Transport::Udp, source_port: 40000, destination_port: 443, wants: Wants::ALL };
+    let mut parser = P::default();
+    let mut again = data.to_vec();
+    if let [first, .., last] = &mut *again {
+        *first ^= *last;
+    }
+    for (number, datagram) in [data, data, data, &again].into_iter().enumerate() {
+        let _ = P::probe(datagram, &hint);
+        check(parser.parse(way(number), datagram, &hint, &mut seen), datagram.len());
+    }
+}
+
 /// Cut where the bytes themselves say: a byte of the first half's stride gives the length of the next piece.
 fn pieces(data: &[u8]) -> Vec<&[u8]> {
     let (mut out, mut rest) = (Vec::new(), data);

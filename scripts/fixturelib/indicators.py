@@ -67,6 +67,7 @@ DOCUMENTS = [
     certificate("cert-subject", subject={"distinguished_name": ",".join(f"{k}={v}" for k, v in reversed(x509.EVIL_SUBJECT))}),
     certificate("cert-issuer", issuer={"distinguished_name": "/C=us/CN=evil  CA"}),
     certificate("cert-serial", serial_number="AB:CD:EF:01:23"),
+    document("ja4-quic", "ja4", tls.EVIL.ja4("q")),
 ]
 
 

@@ -69,11 +69,11 @@ class Hello:
         parts = [[self.version], self.ciphers, kinds, self.groups, [0]]
         return hashlib.md5(",".join("-".join(map(str, part)) for part in parts).encode()).hexdigest()
 
-    def ja4(self):
+    def ja4(self, carrier=None):
         kinds = [kind for kind, _ in self.extensions() if kind not in GREASE]
         version = {0x0304: "13", 0x0303: "12", 0xFEFD: "d2"}[self.versions[0]]
         first = self.alpn[0][0] + self.alpn[0][-1] if self.alpn else "00"
-        head = f"{'d' if self.dtls else 't'}{version}{'i' if self.sni is None else 'd'}{len(self.ciphers):02}{len(kinds):02}{first}"
+        head = f"{carrier or ('d' if self.dtls else 't')}{version}{'i' if self.sni is None else 'd'}{len(self.ciphers):02}{len(kinds):02}{first}"
         ciphers = ",".join(sorted(f"{value:04x}" for value in self.ciphers))
         others = ",".join(sorted(f"{value:04x}" for value in kinds if value not in (SNI, ALPN)))
         signed = others + "_" + ",".join(f"{value:04x}" for value in self.signatures)

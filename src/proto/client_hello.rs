@@ -1,4 +1,4 @@
-//! The ClientHello of TLS (RFC 8446 section 4.1.2) and DTLS (RFC 9147 section 5.3), and what is seen of it.
+//! The ClientHello of TLS and QUIC (RFC 8446 section 4.1.2) and DTLS (RFC 9147 section 5.3), and what is seen of it.
 //!
 //! [`ClientHello`] borrows the parts that names and fingerprints are made of; [`show`] shows, in this order:
 //! - `tls.client.server_name`: the server's name, or an address if a client wrongly names one (RFC 6066 section 3);

@@ -7,7 +7,7 @@
 //! reported as far as it goes ([`Parser::cut`]).
 //!
 //! Responses are framed by the method they answer. Where that is not known (one direction only, loss, deep pipelining) a
-//! body counts as one only if no further response starts in its place. HTTP/0.9 and HTTP/2 are not read here.
+//! body counts as one only if no further response starts in its place. HTTP/0.9 is not read; HTTP/2 is `http2`'s.
 
 mod emit;
 mod head;
@@ -18,7 +18,8 @@ use super::{AfterGap, Hint, Parser, Probe, Progress};
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
 
-use head::{Framing, Head, Line};
+pub(super) use head::Line;
+use head::{Framing, Head};
 
 /// Longest head read, in bytes: above the limits of common servers (8 to 64 KiB).
 pub const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -28,6 +29,16 @@ const MAX_CHUNK_LINE_BYTES: usize = 4096;
 
 /// Bytes within which a body that may not be there must show whether the next message starts instead.
 const MAX_UNDECIDED_BYTES: u64 = 64;
+
+/// Reports a message that was not text: its first line and the header lines that matter.
+pub(super) fn report(line: Line<'_>, headers: &[u8], hint: &Hint, seen: Seen<'_>) {
+    emit::head(&Head { line, headers }, hint, seen);
+}
+
+/// The same of header lines whose first line is not known.
+pub(super) fn report_fields(headers: &[u8], hint: &Hint, seen: Seen<'_>) {
+    emit::fields(headers, hint, seen);
+}
 
 /// One connection's state, both directions. Small: it lies in the flow.
 #[derive(Debug, Default)]

@@ -18,12 +18,15 @@ pub mod dtls;
 mod handshake;
 pub mod http;
 pub mod ics;
+pub mod http2;
 pub mod ja3;
 pub mod ja4;
 pub mod ssh;
 pub mod ldap;
 pub mod mysql;
+pub mod openvpn;
 pub mod postgresql;
+pub mod quic;
 pub mod server_hello;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -241,7 +244,10 @@ macro_rules! protocols {
 protocols! {
     Tls => tls::Tls,
     Dtls => dtls::Dtls,
+    Quic => quic::Quic,
+    Http2 => http2::Http2,
     Http => http::Http,
+    OpenVpn => openvpn::OpenVpn,
     Dns => dns::Dns,
     Ssh => ssh::Ssh,
     Dnp3 => ics::dnp3::Dnp3,

@@ -57,6 +57,13 @@ pub(super) fn whole_lines(data: &[u8], ends: bool, hint: &Hint, seen: Seen<'_>) 
     }
 }
 
+/// Reports header lines that belong to no first line.
+pub(super) fn fields(headers: &[u8], hint: &Hint, seen: Seen<'_>) {
+    let fields = Fields::of(headers);
+    let agent = fields.values(Name::UserAgent).next();
+    Report { fields: &fields, agent, hint, seen }.fields(With::default().text(AGENT, agent));
+}
+
 struct Report<'h, 's> {
     fields: &'h Fields<'h>,
     agent: Option<&'h [u8]>,
@@ -100,7 +107,10 @@ impl Report<'_, '_> {
     }
 
     fn response(&mut self, status: u16) {
-        let with = With::default().number(STATUS, u64::from(status)).text(AGENT, self.agent);
+        self.fields(With::default().number(STATUS, u64::from(status)).text(AGENT, self.agent));
+    }
+
+    fn fields(&mut self, with: With<'_>) {
         for parts in self.fields.values(Name::Host).filter_map(host) {
             self.host(&parts, URL_DOMAIN, self.hint.transport, with.slice());
         }

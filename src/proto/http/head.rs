@@ -31,7 +31,7 @@ impl<'a> Head<'a> {
 
 /// The first line (RFC 9112, 3 and 4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Line<'a> {
+pub(in crate::proto) enum Line<'a> {
     Request {
         method: &'a [u8],
         target: &'a [u8],
