@@ -208,6 +208,9 @@ pub enum Refusal {
     /// Not the digest or fingerprint its kind says.
     #[error("not a fingerprint of this kind")]
     BadFingerprint,
+    /// A path, or nothing that can be a file's name.
+    #[error("not a file name (without its path)")]
+    BadFileName,
     /// A byte signature that cannot be read.
     #[error("not a byte signature")]
     BadPattern,
@@ -256,6 +259,7 @@ impl Refusal {
             Self::BadName => "bad_name",
             Self::BadUrl => "bad_url",
             Self::BadFingerprint => "bad_fingerprint",
+            Self::BadFileName => "bad_file_name",
             Self::BadPattern => "bad_pattern",
             Self::BadField => "bad_field",
             Self::Malformed => "malformed",

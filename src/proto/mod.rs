@@ -14,6 +14,7 @@ pub mod client_hello;
 mod conversation;
 pub mod dns;
 pub mod dtls;
+pub mod file;
 pub mod http;
 pub mod ja3;
 pub mod ja4;

@@ -15,8 +15,8 @@ pub use addr::{IPV4, IPV6, of_addr};
 pub use bytes::BYTES;
 pub(super) use bytes::MIN_PATTERN_BYTES;
 pub use domain::DOMAIN;
-pub use hash::FILE;
 pub(crate) use hash::is_digest;
+pub use hash::{FILE, FILE_NAME};
 pub use text::{JA3, JA4, USER_AGENT};
 pub use url::URL;
 
@@ -26,7 +26,7 @@ use std::fmt;
 use super::{Match, Refusal};
 
 /// Every kind. A kind's position here is its number in a set.
-pub static KINDS: &[&Kind] = &[&IPV4, &IPV6, &DOMAIN, &URL, &USER_AGENT, &JA3, &JA4, &BYTES, &FILE];
+pub static KINDS: &[&Kind] = &[&IPV4, &IPV6, &DOMAIN, &URL, &USER_AGENT, &JA3, &JA4, &BYTES, &FILE, &FILE_NAME];
 
 /// Which structure finds a kind's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -93,6 +93,7 @@ fn shown(o: &Observable<'_>) -> String {
         Value::Endpoint(addr, port, transport) => format!("{} {addr} {port} {:?}", o.at.0, transport.expect("known")),
         Value::Text(value) if o.kind.name == "url" => format!("{} <{}>", o.at.0, text(value)),
         Value::Text(value) => format!("{} {}", o.at.0, text(value)),
+        Value::Piece { bytes, offset } => format!("{} {offset} {}", o.at.0, text(bytes)),
     }
 }
 
