@@ -36,6 +36,7 @@ fields! {
     PORT "threat.indicator.port"
     URL_FULL "threat.indicator.url.full"
     URL_DOMAIN "threat.indicator.url.domain"
+    EMAIL_ADDRESS "threat.indicator.email.address"
     PROVIDER "threat.indicator.provider"
     CONFIDENCE "threat.indicator.confidence"
     FIRST_SEEN "threat.indicator.first_seen"

@@ -5,6 +5,7 @@ use super::document::{self as doc, Document};
 use super::intake::{Intake, Meta};
 use super::lines::{Line, Lines};
 use super::{Broken, Format, field, pattern, recognise};
+use crate::indicator::kind::EMAIL_ADDR;
 use crate::indicator::{Draft, Index, Kind, Pattern, Refusal, Window};
 use crate::time::Timestamp;
 
@@ -82,6 +83,7 @@ fn entry(document: &Document, line: u32, intake: &mut Intake<'_>) -> Result<(), 
             let particular = match index {
                 Index::Suffix => get(doc::URL_DOMAIN),
                 Index::Path => get(doc::URL_FULL),
+                _ if kind == &EMAIL_ADDR => get(doc::EMAIL_ADDRESS),
                 _ => None,
             };
             draft.value = particular.or(get(doc::NAME)).ok_or(Refusal::Empty)?.as_bytes();

@@ -202,6 +202,9 @@ pub enum Refusal {
     /// Not a name.
     #[error("not a domain name")]
     BadName,
+    /// Not a mail address.
+    #[error("not a mail address")]
+    BadMailAddress,
     /// Not a URL.
     #[error("not a URL")]
     BadUrl,
@@ -258,6 +261,7 @@ impl Refusal {
             Self::BadAddress => "bad_address",
             Self::BadName => "bad_name",
             Self::BadUrl => "bad_url",
+            Self::BadMailAddress => "bad_mail_address",
             Self::BadFingerprint => "bad_fingerprint",
             Self::BadFileName => "bad_file_name",
             Self::BadPattern => "bad_pattern",

@@ -18,6 +18,9 @@ pub mod file;
 pub mod http;
 pub mod ja3;
 pub mod ja4;
+mod mail;
+pub mod pop3;
+pub mod smtp;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tls;
@@ -104,6 +107,12 @@ pub trait Parser: Default {
     /// Whether `data`, the first bytes seen of a direction (or the first after a gap), is this protocol.
     fn probe(data: &[u8], hint: &Hint) -> Probe;
 
+    /// The same where the flow is already known to be this protocol: the first bytes of its other direction, or those after
+    /// a gap. May believe bytes that alone prove nothing.
+    fn probe_known(data: &[u8], hint: &Hint) -> Probe {
+        Self::probe(data, hint)
+    }
+
     /// Looks at the next bytes of a direction, or at one datagram (whose leftovers are dropped).
     fn parse(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress;
 
@@ -171,11 +180,12 @@ macro_rules! protocols {
                 if unsure { Identified::Unsure } else { Identified::No }
             }
 
-            /// [`Parser::probe`] of the session's own protocol, for the bytes after a gap ([`AfterGap::Probe`]).
+            /// [`Parser::probe_known`] of the session's own protocol, for the other direction's first bytes and those after a gap
+            /// ([`AfterGap::Probe`]).
             pub fn probe(&self, data: &[u8], hint: &Hint) -> Probe {
                 match self {
                     Self::Unknown => Probe::No,
-                    $(Self::$variant(_) => <$parser as Parser>::probe(data, hint),)+
+                    $(Self::$variant(_) => <$parser as Parser>::probe_known(data, hint),)+
                 }
             }
 
@@ -229,6 +239,8 @@ protocols! {
     Dtls => dtls::Dtls,
     Http => http::Http,
     Dns => dns::Dns,
+    Smtp => smtp::Smtp,
+    Pop3 => pop3::Pop3,
 }
 
 impl fmt::Debug for Session {

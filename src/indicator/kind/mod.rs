@@ -6,6 +6,7 @@
 mod addr;
 mod bytes;
 pub mod domain;
+pub mod email;
 mod hash;
 mod text;
 pub mod url;
@@ -15,6 +16,7 @@ pub use addr::{IPV4, IPV6, of_addr};
 pub use bytes::BYTES;
 pub(super) use bytes::MIN_PATTERN_BYTES;
 pub use domain::DOMAIN;
+pub use email::{EMAIL_ADDR, EMAIL_SUBJECT};
 pub(crate) use hash::is_digest;
 pub use hash::{FILE, FILE_NAME};
 pub use text::{JA3, JA4, USER_AGENT};
@@ -26,7 +28,8 @@ use std::fmt;
 use super::{Match, Refusal};
 
 /// Every kind. A kind's position here is its number in a set.
-pub static KINDS: &[&Kind] = &[&IPV4, &IPV6, &DOMAIN, &URL, &USER_AGENT, &JA3, &JA4, &BYTES, &FILE, &FILE_NAME];
+pub static KINDS: &[&Kind] =
+    &[&IPV4, &IPV6, &DOMAIN, &URL, &USER_AGENT, &JA3, &JA4, &BYTES, &FILE, &FILE_NAME, &EMAIL_ADDR, &EMAIL_SUBJECT];
 
 /// Which structure finds a kind's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

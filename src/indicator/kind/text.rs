@@ -12,7 +12,7 @@ pub static USER_AGENT: Kind = Kind {
     aliases: &["Intel::SOFTWARE"],
     index: Index::Exact,
     default_match: Match::Exact,
-    seen_at: &["user_agent.original"],
+    seen_at: &["user_agent.original", "email.x_mailer"],
     normalise: as_is,
     display,
 };
