@@ -302,6 +302,15 @@ pub(super) fn host_name(name: &[u8], at: &'static str, with: &[Field<'_>], seen:
     head::host_name(name, at, with, seen);
 }
 
+/// Text with its encoded words decoded (RFC 2047).
+pub(super) fn decode_words(text: &[u8]) -> Vec<u8> {
+    let mut head = b"Subject: ".to_vec();
+    head.extend(text.iter().filter(|byte| !matches!(byte, b'\r' | b'\n')).take(MAX_HEAD_BYTES));
+    head.extend_from_slice(b"\r\n\r\n");
+    let parsed = PARSER.parse_headers(&head);
+    parsed.as_ref().and_then(|message| message.subject()).unwrap_or_default().as_bytes().to_vec()
+}
+
 /// Whether a line could be a header field: a name without blanks, then a colon (RFC 5322, 2.2).
 pub(super) fn is_header(line: &[u8]) -> bool {
     let name = line.iter().take(MAX_FIELD_NAME_BYTES).take_while(|b| b.is_ascii_graphic() && **b != b':').count();

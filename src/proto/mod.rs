@@ -16,6 +16,7 @@ pub mod dns;
 pub mod dtls;
 pub mod file;
 pub mod http;
+pub mod imap;
 pub mod ja3;
 pub mod ja4;
 mod mail;
@@ -241,6 +242,7 @@ protocols! {
     Dns => dns::Dns,
     Smtp => smtp::Smtp,
     Pop3 => pop3::Pop3,
+    Imap => imap::Imap,
 }
 
 impl fmt::Debug for Session {
