@@ -8,7 +8,7 @@ use super::decoded::Item;
 use super::shard::{Raise, Seldom, State};
 use crate::alert::Alert;
 use crate::flow::{Chunk, Direction, Identity, Pool};
-use crate::indicator::{IndicatorIx, Observable, Transport, Value, Where, kind};
+use crate::indicator::{IndicatorIx, Observable, Transport, Value, Wants, Where, kind};
 use crate::matcher::{EndpointKey, Hit, How, MatchSet, Matcher, ScanPlace};
 use crate::metrics::Tally;
 use crate::packet::{FrameRef, protocol};
@@ -20,6 +20,7 @@ const PAYLOAD: Where = Where("picket.payload");
 /// See the module.
 pub(super) struct Eyes {
     matcher: Matcher,
+    wants: Wants,
     set: Arc<MatchSet>,
     captures: Arc<[Arc<Path>]>,
     hits: Vec<Hit>,
@@ -39,6 +40,7 @@ impl Eyes {
     pub(super) fn new(set: &Arc<MatchSet>, captures: &Arc<[Arc<Path>]>) -> Self {
         Self {
             matcher: Matcher::new(Arc::clone(set)),
+            wants: set.wants(),
             set: Arc::clone(set),
             captures: Arc::clone(captures),
             hits: Vec::new(),
@@ -217,7 +219,7 @@ impl Delivery<'_> {
             Direction::ToResponder => (originator, responder),
             Direction::ToOriginator => (responder, originator),
         };
-        Hint { transport, source_port, destination_port }
+        Hint { transport, source_port, destination_port, wants: self.eyes.wants }
     }
 }
 

@@ -27,7 +27,7 @@ pub use conversation::{Conversation, MAX_PROBES, Unread};
 use std::fmt;
 
 use crate::flow::Direction;
-use crate::indicator::{Seen, Transport};
+use crate::indicator::{Seen, Transport, Wants};
 
 /// What a parser knows of the bytes besides the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub struct Hint {
     pub source_port: u16,
     /// Port of this packet's receiver.
     pub destination_port: u16,
+    /// Which kinds somebody looks for: asked before work that costs more than looking a value up.
+    pub wants: Wants,
 }
 
 impl Hint {

@@ -3,11 +3,11 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::indicator::{FieldValue, Observable, Value};
+use crate::indicator::{FieldValue, Observable, Value, Wants};
 use Direction::{ToOriginator as Down, ToResponder as Up};
 
-const TCP: Hint = Hint { transport: Transport::Tcp, source_port: 40000, destination_port: 8181 };
-const UDP: Hint = Hint { transport: Transport::Udp, source_port: 1900, destination_port: 1900 };
+const TCP: Hint = Hint { transport: Transport::Tcp, source_port: 40000, destination_port: 8181, wants: Wants::ALL };
+const UDP: Hint = Hint { transport: Transport::Udp, source_port: 1900, destination_port: 1900, wants: Wants::ALL };
 
 /// What the flow above does: keeps what is not consumed, waits for what is needed, skips, probes anew.
 #[derive(Default)]
