@@ -11,6 +11,7 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic))]
 
 pub mod client_hello;
+pub mod coding;
 mod conversation;
 pub mod dns;
 pub mod dtls;
