@@ -5,7 +5,7 @@
 //! yet. It gives up after [`MAX_PROBES`] segment starts, and from then on costs nothing. Bytes come in order and once; what is
 //! not looked at is said ([`Unread`]), never dropped in silence.
 
-use super::{AfterGap, Hint, Identified, Probe, Progress, Session};
+use super::{Account, AfterGap, Hint, Identified, Probe, Progress, Session};
 use crate::flow::{Chunk, Direction, Held, Pool};
 use crate::indicator::Seen;
 
@@ -24,6 +24,8 @@ const MAX_ROUNDS: usize = 4096;
 pub struct Conversation {
     session: Session,
     lanes: Lanes,
+    /// What of the pool the session's own memory is charged with.
+    charged_bytes: u32,
 }
 
 /// Both directions.
@@ -62,6 +64,10 @@ pub enum Unread {
     RecognisedLater,
     /// A message longer than its parser holds back.
     MessageTooLong,
+    /// A file began, in any parser.
+    FileBegun,
+    /// A file ended, or was given up for another reason: to be taken off the former, which leaves the incomplete ones.
+    FileEnded,
     /// No memory left to hold an incomplete message.
     NoMemory,
     /// A message that the flow ended in.
@@ -183,6 +189,48 @@ impl Conversation {
         pool.release(&mut self.lanes.of(direction).held);
     }
 
+    /// The sender of a direction has ended it, and all of its bytes came.
+    pub fn end(
+        &mut self,
+        direction: Direction,
+        hint: &Hint,
+        pool: &mut Pool,
+        seen: Seen<'_>,
+        unread: &mut dyn FnMut(Unread),
+    ) {
+        let lane = self.lanes.get(direction);
+        if lane.mode == Mode::Parsing && lane.skip_bytes == 0 {
+            self.session.end(direction, hint, seen);
+            self.settle(pool, unread);
+        }
+    }
+
+    /// Settles what the session has to account for.
+    #[inline]
+    fn settle(&mut self, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
+        let account = self.session.account();
+        if account != Account::default() || self.charged_bytes != 0 {
+            self.settle_account(&account, pool, unread);
+        }
+    }
+
+    #[cold]
+    fn settle_account(&mut self, account: &Account, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
+        (0..account.files_begun).for_each(|_| unread(Unread::FileBegun));
+        (0..account.files_ended).for_each(|_| unread(Unread::FileEnded));
+        if let Some(reason) = account.lost {
+            unread(Unread::Parser(reason));
+        }
+        if !pool.charge(&mut self.charged_bytes, account.memory_bytes) {
+            self.session.shed();
+            let after = self.session.account();
+            (0..after.files_ended).for_each(|_| unread(Unread::FileEnded));
+            unread(Unread::NoMemory);
+            // What it cannot do without is small and not charged.
+            let _ = pool.charge(&mut self.charged_bytes, 0);
+        }
+    }
+
     /// The flow ends: gives back what it holds.
     pub fn finish(&mut self, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
         for lane in self.lanes.both() {
@@ -191,6 +239,7 @@ impl Conversation {
             }
             pool.release(&mut lane.held);
         }
+        let _ = pool.charge(&mut self.charged_bytes, 0);
     }
 
     /// Offers bytes until no more of them can be used, and returns how many were.
@@ -217,6 +266,7 @@ impl Conversation {
                 }
             }
             let progress = self.session.parse(direction, rest, hint, seen);
+            self.settle(pool, unread);
             let lane = self.lanes.of(direction);
             lane.need_bytes = 0;
             match progress {
@@ -238,6 +288,7 @@ impl Conversation {
                 Progress::Reprobe(bytes) => {
                     at += bytes.min(rest.len());
                     self.session = Session::default();
+                    self.settle(pool, unread);
                     // The other direction's bytes belong to the protocol that ended.
                     pool.release(&mut self.lanes.of(direction.reverse()).held);
                     for lane in self.lanes.both() {
@@ -347,6 +398,7 @@ impl Conversation {
         }
         pool.release(&mut lane.held);
         let next = self.session.gap(direction, beyond);
+        self.settle(pool, unread);
         if next == AfterGap::Probe {
             self.lanes.of(direction).mode = Mode::Probing;
         }
@@ -430,6 +482,8 @@ impl Unread {
             Self::NotRecognised => "protocol_not_recognised",
             Self::RecognisedLater => "protocol_recognised_later",
             Self::MessageTooLong => "message_too_long",
+            Self::FileBegun => "file_incomplete",
+            Self::FileEnded => "file_ended",
             Self::NoMemory => "no_memory",
             Self::Incomplete => "message_incomplete",
             Self::Gap => "gap_in_message",
@@ -441,6 +495,7 @@ impl Unread {
     pub fn unit(self) -> &'static str {
         match self {
             Self::NotRecognised | Self::RecognisedLater => "flow directions",
+            Self::FileBegun | Self::FileEnded => "files",
             _ => "messages",
         }
     }
