@@ -5,6 +5,8 @@
 //! yet. It gives up after [`MAX_PROBES`] segment starts, and from then on costs nothing. Bytes come in order and once; what is
 //! not looked at is said ([`Unread`]), never dropped in silence.
 
+use super::file::Wants;
+use super::whole::Whole;
 use super::{Account, AfterGap, Hint, Identified, Probe, Progress, Session};
 use crate::flow::{Chunk, Direction, Held, Pool};
 use crate::indicator::Seen;
@@ -20,12 +22,14 @@ const MAX_PROBE_BYTES: usize = 4098;
 const MAX_ROUNDS: usize = 4096;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Conversation {
     session: Session,
     lanes: Lanes,
     /// What of the pool the session's own memory is charged with.
     charged_bytes: u32,
+    /// What the flow is while no protocol was recognised and only one end spoke.
+    whole: Option<Box<Whole>>,
 }
 
 /// Both directions.
@@ -87,7 +91,7 @@ impl Conversation {
     /// Whether the bytes of a direction are still of interest.
     #[inline]
     pub fn wants(&self, direction: Direction) -> bool {
-        self.lanes.get(direction).mode != Mode::Done
+        self.lanes.get(direction).mode != Mode::Done || self.whole.is_some()
     }
 
     /// A datagram.
@@ -124,8 +128,25 @@ impl Conversation {
         if chunk.gap_bytes > 0 {
             self.gap(direction, chunk.gap_bytes, hint, pool, seen, unread);
         }
+        let is_new = self.lanes.is_new();
+        self.offer(direction, chunk, hint, pool, seen, unread);
+        if self.whole.is_some() || is_new {
+            self.follow_whole(direction, chunk, is_new, hint, pool, seen);
+        }
+    }
+
+    /// Offers the next bytes of a stream to the session.
+    fn offer(
+        &mut self,
+        direction: Direction,
+        chunk: &Chunk<'_>,
+        hint: &Hint,
+        pool: &mut Pool,
+        seen: Seen<'_>,
+        unread: &mut dyn FnMut(Unread),
+    ) {
         let mut data = chunk.data;
-        if !self.wants(direction) || data.is_empty() {
+        if self.lanes.get(direction).mode == Mode::Done || data.is_empty() {
             return;
         }
         let lane = self.lanes.of(direction);
@@ -156,6 +177,34 @@ impl Conversation {
         } else {
             pool.forget(&mut lane.held, used);
             self.check_length(direction, pool, unread);
+        }
+    }
+
+    /// A flow that no parser has recognised may be a file as a whole: see [`Whole`].
+    fn follow_whole(
+        &mut self,
+        direction: Direction,
+        chunk: &Chunk<'_>,
+        is_new: bool,
+        hint: &Hint,
+        pool: &mut Pool,
+        seen: Seen<'_>,
+    ) {
+        let Session::Unknown = self.session else { return self.drop_whole(pool) };
+        if is_new && self.whole.is_none() {
+            self.whole = Whole::begin(direction, chunk, Wants::of(&hint.wants));
+            if self.whole.is_some() && !pool.charge(&mut self.charged_bytes, Whole::memory_bytes()) {
+                self.whole = None;
+            }
+        }
+        if self.whole.as_mut().is_some_and(|whole| !whole.push(direction, chunk, seen)) {
+            self.drop_whole(pool);
+        }
+    }
+
+    fn drop_whole(&mut self, pool: &mut Pool) {
+        if self.whole.take().is_some() && matches!(self.session, Session::Unknown) {
+            let _ = pool.charge(&mut self.charged_bytes, 0);
         }
     }
 
@@ -198,6 +247,11 @@ impl Conversation {
         seen: Seen<'_>,
         unread: &mut dyn FnMut(Unread),
     ) {
+        let is_file = |whole: &mut Box<Whole>| whole.direction() == direction;
+        if let Some(whole) = self.whole.take_if(is_file) {
+            let _ = pool.charge(&mut self.charged_bytes, 0);
+            return whole.complete(seen);
+        }
         let lane = self.lanes.get(direction);
         if lane.mode == Mode::Parsing && lane.skip_bytes == 0 {
             self.session.end(direction, hint, seen);
@@ -239,6 +293,7 @@ impl Conversation {
             }
             pool.release(&mut lane.held);
         }
+        self.whole = None;
         let _ = pool.charge(&mut self.charged_bytes, 0);
     }
 
@@ -423,6 +478,14 @@ impl Lanes {
             Direction::ToResponder => &mut self.to_responder,
             Direction::ToOriginator => &mut self.to_originator,
         }
+    }
+
+    /// Whether no byte of either direction was looked at.
+    #[inline]
+    fn is_new(&self) -> bool {
+        [&self.to_responder, &self.to_originator]
+            .iter()
+            .all(|lane| lane.mode == Mode::Probing && lane.probes == 0 && lane.held.is_none())
     }
 
     fn both(&mut self) -> [&mut Lane; 2] {

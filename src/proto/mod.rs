@@ -16,12 +16,14 @@ mod conversation;
 pub mod dns;
 pub mod dtls;
 pub mod file;
+pub mod ftp;
 pub mod http;
 pub mod ja3;
 pub mod ja4;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tls;
+mod whole;
 
 pub use conversation::{Conversation, MAX_PROBES, Unread};
 
@@ -284,6 +286,7 @@ protocols! {
     Tls => tls::Tls,
     Dtls => dtls::Dtls,
     Http => http::Http,
+    Ftp => ftp::Ftp,
     Dns => dns::Dns,
 }
 

@@ -25,6 +25,7 @@ pub static IPV4: Kind = Kind {
         "http.request.headers.location",
         "http.response.headers.location",
         "tls.client.server_name",
+        "ftp.data.ip",
     ],
     normalise,
     display,
