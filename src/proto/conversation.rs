@@ -250,6 +250,8 @@ impl Conversation {
         let is_file = |whole: &mut Box<Whole>| whole.direction() == direction;
         if let Some(whole) = self.whole.take_if(is_file) {
             let _ = pool.charge(&mut self.charged_bytes, 0);
+            self.lanes.of(direction).begin(unread);
+            self.lanes.of(direction).mode = Mode::Done;
             return whole.complete(seen);
         }
         let lane = self.lanes.get(direction);
