@@ -6,14 +6,14 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use picket::flow::Direction;
-use picket::indicator::Transport;
+use picket::indicator::{Transport, Wants};
 use picket::proto::{Hint, Identified, Progress, Session};
 
 criterion_group!(benches, dns, tls, identify);
 criterion_main!(benches);
 
 fn dns(c: &mut Criterion) {
-    let hint = Hint { transport: Transport::Udp, source_port: 50_000, destination_port: 53 };
+    let hint = Hint { transport: Transport::Udp, source_port: 50_000, destination_port: 53, wants: Wants::NONE };
     let odd = Hint { destination_port: 9953, ..hint };
     let query = [&dns_header(0x0100, 1, 0)[..], &dns_question("www.example.com")].concat();
     let records: Vec<u8> =
@@ -25,13 +25,13 @@ fn dns(c: &mut Criterion) {
 }
 
 fn tls(c: &mut Criterion) {
-    let hint = Hint { transport: Transport::Tcp, source_port: 50_000, destination_port: 443 };
+    let hint = Hint { transport: Transport::Tcp, source_port: 50_000, destination_port: 443, wants: Wants::NONE };
     message(c, "tls/ClientHello with JA3 and JA4", &client_hello(), &hint, 3);
 }
 
 /// Probing alone: what every flow's first segments cost.
 fn identify(c: &mut Criterion) {
-    let tcp = Hint { transport: Transport::Tcp, source_port: 50_000, destination_port: 9999 };
+    let tcp = Hint { transport: Transport::Tcp, source_port: 50_000, destination_port: 9999, wants: Wants::NONE };
     let udp = Hint { transport: Transport::Udp, ..tcp };
     let foreign: Vec<u8> = (0..1400u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8 | 0x80).collect();
     for (name, hint) in [("identify/foreign TCP", tcp), ("identify/foreign UDP", udp)] {

@@ -1,7 +1,7 @@
 //! Bytes as what a protocol parser is offered.
 
 use picket::flow::Direction;
-use picket::indicator::{Observable, Transport, Value};
+use picket::indicator::{Observable, Transport, Value, Wants};
 use picket::proto::{AfterGap, Hint, Parser, Probe, Progress};
 
 /// The bytes as a stream cut into pieces, with gaps, and as datagrams: both as `data` chooses.
@@ -9,7 +9,7 @@ pub fn stream_and_datagrams<P: Parser>(data: &[u8]) {
     let Some((&ways, rest)) = data.split_first() else { return };
     let port = [53, 443, 80, 5353, 5355, 40000][usize::from(ways >> 2) % 6];
     let transport = if ways & 1 == 0 { Transport::Tcp } else { Transport::Udp };
-    let hint = Hint { transport, source_port: 40000, destination_port: port };
+    let hint = Hint { transport, source_port: 40000, destination_port: port, wants: Wants::ALL };
     let _ = P::probe(rest, &hint);
     let mut parser = P::default();
     if transport == Transport::Udp {

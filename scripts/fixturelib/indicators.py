@@ -1,4 +1,5 @@
 """The feed that the fixtures are matched against, written to fixtures/feed.jsonl. Its ids are what expectations name."""
+import hashlib
 import json
 
 from . import tls
@@ -17,6 +18,9 @@ def document(ident, kind, value=None, port=None, provider="fixtures", **ours):
 
 
 SIGNATURE = b"\xde\xad\xbe\xefPICKET-SIGNATURE"
+
+# A file that no library would make by chance: every byte value, and some text.
+FILE = b"MZ picket fixture file\r\n" + bytes(range(256)) + b"\r\nend of the fixture file " * 4
 
 DOCUMENTS = [
     document("name", "domain-name", "evil.example"),
@@ -37,6 +41,11 @@ DOCUMENTS = [
     document("bytes-nocase", "network-traffic", pattern={"content": "picket-nocase-marker", "nocase": True}),
     document("bytes-depth", "network-traffic", pattern={"content": "PICKET-AT-FOUR", "offset": 4, "depth": 14}),
     document("bytes-udp", "network-traffic", pattern={"content": "PICKET-OVER-UDP", "transport": "udp"}),
+    document("file-md5", "file", hashlib.md5(FILE).hexdigest()),
+    document("file-sha1", "file", hashlib.sha1(FILE).hexdigest()),
+    document("file-sha256", "file", hashlib.sha256(FILE).hexdigest().upper()),
+    document("file-name", "file-name", "Evil-Dropper.exe"),
+    document("user", "user-account", "evil-user"),
 ]
 
 

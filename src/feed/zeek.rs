@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn bad_lines_are_counted_and_the_rest_loads() {
         let text = format!(
-            "{HEAD}someone\tIntel::USER_NAME\ta\t-\t-\t-\nevil.example\tDOMAIN\ta\t-\t-\t-\nevil.example\tIntel::DOMAIN\n\
+            "{HEAD}0123\tIntel::PUBKEY_HASH\ta\t-\t-\t-\nevil.example\tDOMAIN\ta\t-\t-\t-\nevil.example\tIntel::DOMAIN\n\
              -\tIntel::ADDR\ta\t-\t-\t-\n\"192.0.2.1\"\tIntel::ADDR\ta\t-\t-\t-\n\
              #fields\tindicator\tindicator_type\tmeta.source\tmeta.whitelist\nok.example\tIntel::DOMAIN\ta\tT\n\
              192.0.2.1\tIntel::ADDR\ta\tF\n"

@@ -69,6 +69,21 @@ impl Pool {
         }
     }
 
+    /// Changes what a borrower has on its own account (decoders, parsers) from `charged` to `bytes`. False, and nothing
+    /// changed, if there is no memory for it: the borrower must give up what it has. Half of the pool at most is lent so, for
+    /// streams need the rest to get in order.
+    #[must_use]
+    pub fn charge(&mut self, charged: &mut u32, bytes: usize) -> bool {
+        let Ok(wanted) = u32::try_from(bytes) else { return false };
+        if wanted > *charged && self.in_use_bytes + (wanted - *charged) as usize > self.limit_bytes / 2 {
+            self.refused += 1;
+            return false;
+        }
+        self.in_use_bytes = self.in_use_bytes - *charged as usize + bytes;
+        *charged = wanted;
+        true
+    }
+
     pub(super) fn take(&mut self, bytes: usize) -> bool {
         if self.in_use_bytes + bytes > self.limit_bytes {
             self.refused += 1;

@@ -7,10 +7,12 @@
 pub mod kind;
 mod observable;
 mod store;
+mod wants;
 
 pub use kind::{Index, KINDS, Kind};
 pub use observable::{Field, FieldValue, Observable, Seen, Value, Where};
 pub use store::{Added, IndicatorSet};
+pub use wants::{Digest, Wants};
 
 use std::borrow::Cow;
 use std::fmt;

@@ -11,7 +11,7 @@ use super::prefix::{Covered, EndpointKey, Prefix};
 use super::suffix::{NameKey, Suffix};
 use super::text::Text;
 use super::view::How;
-use crate::indicator::{Index, Indicator, IndicatorIx, IndicatorSet, Observable, Transport, Value};
+use crate::indicator::{Index, Indicator, IndicatorIx, IndicatorSet, Observable, Transport, Value, Wants};
 use crate::time::Timestamp;
 
 /// Every indicator and the structures that find them: immutable, shared by `Arc`.
@@ -23,6 +23,7 @@ pub struct MatchSet {
     indicators: IndicatorSet,
     index: Indexes,
     patterns: Patterns,
+    wants: Wants,
     allow: Option<Allow>,
 }
 
@@ -65,8 +66,10 @@ impl MatchSet {
         allow.seal();
         let index = Indexes::build(&indicators, seeds);
         let patterns = Patterns::build(&indicators);
+        let mut wants = Wants::NONE;
+        indicators.iter().for_each(|i| wants.add(i.kind, i.value));
         let allow = (!allow.is_empty()).then(|| Allow::build(allow, &indicators, seeds));
-        Self { indicators, index, patterns, allow }
+        Self { indicators, index, patterns, wants, allow }
     }
 
     /// The indicators.
@@ -80,6 +83,11 @@ impl MatchSet {
     /// If `ix` is of another set.
     pub fn indicator(&self, ix: IndicatorIx) -> Indicator<'_> {
         self.indicators.get(ix)
+    }
+
+    /// The kinds that there is an indicator of.
+    pub fn wants(&self) -> Wants {
+        self.wants
     }
 
     /// Whether there is anything to scan payload for.

@@ -33,7 +33,14 @@ pub(super) struct State {
 
 /// What only some flows need: one word in the record.
 #[derive(Default)]
-pub(super) struct Seldom(Option<Box<(Reported, [Carry; 2])>>);
+pub(super) struct Seldom(Option<Box<Rare>>);
+
+#[derive(Default)]
+struct Rare {
+    reported: Reported,
+    carries: [Carry; 2],
+    content_carries: [Carry; 2],
+}
 
 /// What a flow has raised alerts for: nothing is raised twice.
 #[derive(Default)]
@@ -41,12 +48,17 @@ pub(super) struct Reported(Vec<(IndicatorIx, Where)>);
 
 impl Seldom {
     pub(super) fn reported(&mut self) -> &mut Reported {
-        &mut self.0.get_or_insert_default().0
+        &mut self.0.get_or_insert_default().reported
     }
 
     /// What the scan of a direction remembers.
     pub(super) fn carry(&mut self, direction: Direction) -> &mut Carry {
-        &mut self.0.get_or_insert_default().1[direction.index()]
+        &mut self.0.get_or_insert_default().carries[direction.index()]
+    }
+
+    /// What the scan of the file that a direction carries remembers.
+    pub(super) fn content_carry(&mut self, direction: Direction) -> &mut Carry {
+        &mut self.0.get_or_insert_default().content_carries[direction.index()]
     }
 }
 

@@ -190,8 +190,9 @@ impl Worker {
             // A forged one, or one that overtook data, ends nothing.
             let end = packet.sequence.wrapping_add(packet.payload_bytes).wrapping_add(packet.payload_missing_bytes);
             let flow = self.shards[shard].flows.get_mut(slot);
-            if flow.state.conversation.holds(direction) && flow.streams[direction.index()].is_at(end) {
-                self.cut(shard, slot, direction, frame.reference());
+            if !flow.is_quiet[direction.index()] && flow.streams[direction.index()].is_at(end) {
+                let is_end = packet.tcp_flags & tcp_flag::RST == 0;
+                self.cut(shard, slot, direction, frame.reference(), is_end);
             }
         }
     }
@@ -245,11 +246,11 @@ impl Worker {
 
     /// No more bytes of a direction will come.
     #[cold]
-    fn cut(&mut self, shard: usize, slot: Slot, direction: Direction, frame: FrameRef) {
+    fn cut(&mut self, shard: usize, slot: Slot, direction: Direction, frame: FrameRef, is_end: bool) {
         let Shard { flows, pool, .. } = &mut self.shards[shard];
         let Flow { identity, state, .. } = flows.get_mut(slot);
         let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
-        Delivery { identity, state, direction, scans, eyes, unread }.cut(pool, frame);
+        Delivery { identity, state, direction, scans, eyes, unread }.cut(pool, frame, is_end);
     }
 
     #[inline]
@@ -313,7 +314,7 @@ impl Worker {
         for shard in 0..self.shards.len() {
             while let Some(Wait { slot, direction, frame, .. }) = self.shards[shard].any_waiting() {
                 self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
-                self.cut(shard, slot, direction, frame);
+                self.cut(shard, slot, direction, frame, false);
             }
         }
         let mut counters = self.counters;

@@ -26,7 +26,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use crate::indicator::kind::{BYTES, FILE, FILE_NAME};
-use crate::indicator::{Field, Observable, Seen, Value, Where};
+use crate::indicator::{Digest as Function, Field, Observable, Seen, Value, Where};
 
 /// What of files somebody wants to see; the rest need not be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -44,6 +44,18 @@ pub struct Wants {
 }
 
 impl Wants {
+    /// What of files the loaded indicators name.
+    pub fn of(wants: &crate::indicator::Wants) -> Self {
+        let digest = |digest| wants.digest(&FILE, digest);
+        Self {
+            md5: digest(Function::Md5),
+            sha1: digest(Function::Sha1),
+            sha256: digest(Function::Sha256),
+            name: wants.kind(&FILE_NAME),
+            content: wants.kind(&BYTES),
+        }
+    }
+
     /// Everything.
     pub const ALL: Self = Self { md5: true, sha1: true, sha256: true, name: true, content: true };
 
@@ -53,6 +65,11 @@ impl Wants {
     /// Whether any digest is wanted.
     pub fn digests(self) -> bool {
         self.md5 || self.sha1 || self.sha256
+    }
+
+    /// Whether anything is wanted at all.
+    pub fn any(self) -> bool {
+        self.name || self.bytes()
     }
 
     /// Whether anything is wanted that takes a file's bytes.

@@ -216,7 +216,7 @@ impl Imap {
         if is_refusal(line) {
             self.half(direction.reverse()).refused();
         } else if let Some((size, waits)) = literal_size(line).filter(|_| !is_status(line)) {
-            self.half(direction).begin(line, size, waits, unread);
+            self.half(direction).begin(line, size, waits, hint, unread);
         }
         Step::Past(end + 1)
     }
@@ -224,10 +224,10 @@ impl Imap {
 
 impl Half {
     /// The literal of `size` bytes that `line` announces.
-    fn begin(&mut self, line: &[u8], size: u64, waits: bool, unread: &mut Option<&'static str>) {
+    fn begin(&mut self, line: &[u8], size: u64, waits: bool, hint: &Hint, unread: &mut Option<&'static str>) {
         let (literal, mail) = match item(line) {
-            Item::Mail => (Literal::Whole, Some(Mail::new(WANTS))),
-            Item::FirstPiece => (Literal::Piece, Some(Mail::new(WANTS))),
+            Item::Mail => (Literal::Whole, Some(Mail::new(Wants::of(&hint.wants)))),
+            Item::FirstPiece => (Literal::Piece, Some(Mail::new(Wants::of(&hint.wants)))),
             Item::Text => (Literal::Whole, Some(Mail::text_alone())),
             Item::LaterPiece => {
                 *unread = Some("imap_mail_in_pieces");
@@ -487,6 +487,3 @@ const MAX_NUMBER_BYTES: usize = 10;
 
 /// Longest line: responses that list many messages or take a large mail apart are long, and servers cut no line below this.
 const MAX_LINE_BYTES: usize = 64 * 1024;
-
-/// What of attachments is looked at.
-const WANTS: Wants = Wants::ALL;

@@ -11,10 +11,12 @@
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic))]
 
 pub mod client_hello;
+pub mod coding;
 mod conversation;
 pub mod dns;
 pub mod dtls;
 pub mod file;
+pub mod ftp;
 pub mod http;
 pub mod imap;
 pub mod ja3;
@@ -25,13 +27,14 @@ pub mod smtp;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tls;
+mod whole;
 
 pub use conversation::{Conversation, MAX_PROBES, Unread};
 
 use std::fmt;
 
 use crate::flow::Direction;
-use crate::indicator::{Seen, Transport};
+use crate::indicator::{Seen, Transport, Wants};
 
 /// What a parser knows of the bytes besides the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +45,8 @@ pub struct Hint {
     pub source_port: u16,
     /// Port of this packet's receiver.
     pub destination_port: u16,
+    /// Which kinds somebody looks for: asked before work that costs more than looking a value up.
+    pub wants: Wants,
 }
 
 impl Hint {
@@ -123,11 +128,39 @@ pub trait Parser: Default {
         let _ = (direction, data, hint, seen);
     }
 
+    /// The sender has ended this direction of a stream (FIN) and all of its bytes were offered. What ends with the connection
+    /// is whole now.
+    fn end(&mut self, direction: Direction, hint: &Hint, seen: Seen<'_>) {
+        let _ = (direction, hint, seen);
+    }
+
+    /// What it has to account for since it was last asked. Asked after every call, so the default must cost nothing.
+    #[inline]
+    fn account(&mut self) -> Account {
+        Account::default()
+    }
+
+    /// There is no memory for what [`Parser::account`] said: it gives up what it can do without.
+    fn shed(&mut self) {}
+
     /// Bytes of this direction are missing: the next offered ones follow a gap. The default has them probed anew.
     fn gap(&mut self, direction: Direction, missing_bytes: u64) -> AfterGap {
         let _ = (direction, missing_bytes);
         AfterGap::Probe
     }
+}
+
+/// What a parser has to account for beside what it saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Account {
+    /// What it has on the heap now that grows with what peers send (decoders, tables); charged to the shard's pool.
+    pub memory_bytes: usize,
+    /// Files begun since it was last asked. Those that are not [`Account::files_ended`] in the end are counted as incomplete.
+    pub files_begun: u32,
+    /// Files that came to their end, or were given up for a reason that is said.
+    pub files_ended: u32,
+    /// Why it gave something up since it was last asked.
+    pub lost: Option<&'static str>,
 }
 
 /// What to do with the bytes after a gap.
@@ -207,6 +240,31 @@ macro_rules! protocols {
                 }
             }
 
+            /// [`Parser::end`] of the session's protocol.
+            pub fn end(&mut self, direction: Direction, hint: &Hint, seen: Seen<'_>) {
+                match self {
+                    Self::Unknown => {}
+                    $(Self::$variant(parser) => parser.end(direction, hint, seen),)+
+                }
+            }
+
+            /// [`Parser::account`] of the session's protocol.
+            #[inline]
+            pub fn account(&mut self) -> Account {
+                match self {
+                    Self::Unknown => Account::default(),
+                    $(Self::$variant(parser) => parser.account(),)+
+                }
+            }
+
+            /// [`Parser::shed`] of the session's protocol.
+            pub fn shed(&mut self) {
+                match self {
+                    Self::Unknown => {}
+                    $(Self::$variant(parser) => parser.shed(),)+
+                }
+            }
+
             /// [`Parser::gap`] of the session's protocol.
             pub fn gap(&mut self, direction: Direction, missing_bytes: u64) -> AfterGap {
                 match self {
@@ -239,6 +297,7 @@ protocols! {
     Tls => tls::Tls,
     Dtls => dtls::Dtls,
     Http => http::Http,
+    Ftp => ftp::Ftp,
     Dns => dns::Dns,
     Smtp => smtp::Smtp,
     Pop3 => pop3::Pop3,

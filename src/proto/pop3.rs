@@ -177,7 +177,7 @@ impl Pop3 {
                 return Step::Past(end + 1);
             }
             if self.awaited.pop() && line.starts_with(b"+OK") {
-                self.begin_mail(direction);
+                self.begin_mail(direction, hint);
             }
             return Step::Past(end + 1);
         }
@@ -186,7 +186,7 @@ impl Pop3 {
                 self.awaited.push(brings_mail(line));
             }
         } else if mail::is_header(line) {
-            self.begin_mail(direction);
+            self.begin_mail(direction, hint);
             return Step::Past(0);
         } else if !line.starts_with(b".") {
             *self.phase(direction) = Phase::Listing;
@@ -195,8 +195,8 @@ impl Pop3 {
         Step::Past(end + 1)
     }
 
-    fn begin_mail(&mut self, direction: Direction) {
-        self.mail = Some(Dotted::new(Some(Mail::new(WANTS))));
+    fn begin_mail(&mut self, direction: Direction, hint: &Hint) {
+        self.mail = Some(Dotted::new(Some(Mail::new(Wants::of(&hint.wants)))));
         *self.phase(direction) = Phase::Mail;
     }
 
@@ -349,6 +349,3 @@ const MAX_LINE_BYTES: usize = 16 * 1024;
 
 /// A command that is waited for in a probe is shorter.
 const MAX_PROBE_BYTES: usize = 256;
-
-/// What of attachments is looked at.
-const WANTS: Wants = Wants::ALL;

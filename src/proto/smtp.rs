@@ -168,7 +168,7 @@ impl Smtp {
                     (400.., Probe::Unsure) => return Step::Need,
                     (400.., Probe::Yes) => Phase::Line,
                     _ => {
-                        half.mail = Some(Dotted::new(Some(Mail::new(WANTS))));
+                        half.mail = Some(Dotted::new(Some(Mail::new(Wants::of(&hint.wants)))));
                         Phase::Data
                     }
                 };
@@ -207,12 +207,19 @@ impl Smtp {
                     mail::host_name(name, "picket.smtp.banner", &[], seen);
                 }
             }
-            None => self.command(direction, line, unread, seen),
+            None => self.command(direction, line, hint, unread, seen),
         }
         Step::Past(end + 1)
     }
 
-    fn command(&mut self, direction: Direction, line: &[u8], unread: &mut Option<&'static str>, seen: Seen<'_>) {
+    fn command(
+        &mut self,
+        direction: Direction,
+        line: &[u8],
+        hint: &Hint,
+        unread: &mut Option<&'static str>,
+        seen: Seen<'_>,
+    ) {
         let length = line.iter().position(|byte| matches!(byte, b' ' | b'\t')).unwrap_or(line.len());
         let (verb, rest) = line.split_at_checked(length).unwrap_or((line, b""));
         let (rest, is) = (rest.trim_ascii(), |known: &[u8]| verb.eq_ignore_ascii_case(known));
@@ -228,7 +235,7 @@ impl Smtp {
             self.half(direction).phase = Phase::AfterData;
         } else if is(b"BDAT") {
             let half = self.half(direction);
-            half.begin_chunk(rest);
+            half.begin_chunk(rest, hint);
             // An empty one has no byte to wait for.
             if let Phase::Chunk(0, last) = half.phase {
                 half.phase = Phase::Line;
@@ -263,12 +270,12 @@ impl Half {
     }
 
     /// `BDAT size [LAST]`.
-    fn begin_chunk(&mut self, rest: &[u8]) {
+    fn begin_chunk(&mut self, rest: &[u8], hint: &Hint) {
         let mut words = rest.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         let size = words.next().and_then(|word| std::str::from_utf8(word).ok()?.parse().ok());
         let Some(size) = size else { return };
         let last = words.next().is_some_and(|word| word.eq_ignore_ascii_case(b"LAST"));
-        self.mail.get_or_insert_with(|| Dotted::new(Some(Mail::new(WANTS))));
+        self.mail.get_or_insert_with(|| Dotted::new(Some(Mail::new(Wants::of(&hint.wants)))));
         self.phase = Phase::Chunk(size, last);
     }
 
@@ -452,6 +459,3 @@ const MAX_LINE_BYTES: usize = 16 * 1024;
 
 /// A greeting's first line is shorter.
 const MAX_PROBE_BYTES: usize = 2048;
-
-/// What of attachments is looked at.
-const WANTS: Wants = Wants::ALL;

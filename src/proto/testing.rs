@@ -6,14 +6,14 @@ use std::fmt::Write as _;
 use super::client_hello::Carrier;
 use super::{Hint, Parser, Progress};
 use crate::flow::Direction;
-use crate::indicator::{FieldValue, Observable, Transport, Value};
+use crate::indicator::{FieldValue, Observable, Transport, Value, Wants};
 
 pub(crate) fn udp(source_port: u16, destination_port: u16) -> Hint {
-    Hint { transport: Transport::Udp, source_port, destination_port }
+    Hint { transport: Transport::Udp, source_port, destination_port, wants: Wants::ALL }
 }
 
 pub(crate) fn tcp(source_port: u16, destination_port: u16) -> Hint {
-    Hint { transport: Transport::Tcp, source_port, destination_port }
+    Hint { transport: Transport::Tcp, source_port, destination_port, wants: Wants::ALL }
 }
 
 /// `kind path value`.

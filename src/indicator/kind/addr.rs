@@ -28,6 +28,7 @@ pub static IPV4: Kind = Kind {
         "picket.smtp.helo",
         "picket.email.received",
         "picket.email.originating_ip",
+        "ftp.data.ip",
     ],
     normalise,
     display,

@@ -15,7 +15,7 @@ use crate::indicator::{Match, Refusal};
 
 /// A mail address.
 pub static EMAIL_ADDR: Kind = Kind {
-    number: 10,
+    number: 11,
     name: "email-addr",
     aliases: &["email", "email-address", "email-src", "email-dst", "Intel::EMAIL"],
     index: Index::Exact,
@@ -37,7 +37,7 @@ pub static EMAIL_ADDR: Kind = Kind {
 
 /// The subject of a mail.
 pub static EMAIL_SUBJECT: Kind = Kind {
-    number: 11,
+    number: 12,
     name: "email-subject",
     aliases: &["email-message-subject"],
     seen_at: &["email.subject"],

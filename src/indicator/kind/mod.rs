@@ -19,7 +19,7 @@ pub use domain::DOMAIN;
 pub use email::{EMAIL_ADDR, EMAIL_SUBJECT};
 pub(crate) use hash::is_digest;
 pub use hash::{FILE, FILE_NAME};
-pub use text::{JA3, JA4, USER_AGENT};
+pub use text::{JA3, JA4, USER_AGENT, USER_NAME};
 pub use url::URL;
 
 use std::borrow::Cow;
@@ -28,8 +28,21 @@ use std::fmt;
 use super::{Match, Refusal};
 
 /// Every kind. A kind's position here is its number in a set.
-pub static KINDS: &[&Kind] =
-    &[&IPV4, &IPV6, &DOMAIN, &URL, &USER_AGENT, &JA3, &JA4, &BYTES, &FILE, &FILE_NAME, &EMAIL_ADDR, &EMAIL_SUBJECT];
+pub static KINDS: &[&Kind] = &[
+    &IPV4,
+    &IPV6,
+    &DOMAIN,
+    &URL,
+    &USER_AGENT,
+    &JA3,
+    &JA4,
+    &BYTES,
+    &FILE,
+    &FILE_NAME,
+    &USER_NAME,
+    &EMAIL_ADDR,
+    &EMAIL_SUBJECT,
+];
 
 /// Which structure finds a kind's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

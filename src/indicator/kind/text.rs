@@ -1,4 +1,4 @@
-//! Kinds whose values are matched whole: user-agents (case-sensitive) and JA3, JA4 fingerprints.
+//! Kinds whose values are matched whole: user-agents and user names (case-sensitive), JA3, JA4 fingerprints.
 
 use std::borrow::Cow;
 
@@ -15,6 +15,15 @@ pub static USER_AGENT: Kind = Kind {
     seen_at: &["user_agent.original", "email.x_mailer"],
     normalise: as_is,
     display,
+};
+
+/// Name of a user or account, whole and case-sensitive.
+pub static USER_NAME: Kind = Kind {
+    number: 10,
+    name: "user-account",
+    aliases: &["user-name", "Intel::USER_NAME"],
+    seen_at: &["user.name"],
+    ..USER_AGENT
 };
 
 /// JA3 client fingerprint: MD5 in hex.
