@@ -22,6 +22,9 @@ SIGNATURE = b"\xde\xad\xbe\xefPICKET-SIGNATURE"
 # A file that no library would make by chance: every byte value, and some text.
 FILE = b"MZ picket fixture file\r\n" + bytes(range(256)) + b"\r\nend of the fixture file " * 4
 
+MAIL_ADDR = "Sender@mailer.test"
+MAIL_SUBJECT = "Your invoice 42"
+
 DOCUMENTS = [
     document("name", "domain-name", "evil.example"),
     document("name-c2", "domain-name", "c2.invalid"),
@@ -46,6 +49,8 @@ DOCUMENTS = [
     document("file-sha256", "file", hashlib.sha256(FILE).hexdigest().upper()),
     document("file-name", "file-name", "Evil-Dropper.exe"),
     document("user", "user-account", "evil-user"),
+    document("mail-addr", "email-addr", MAIL_ADDR),
+    document("mail-subject", "email-subject", MAIL_SUBJECT),
 ]
 
 
