@@ -17,7 +17,7 @@ mod common;
 use std::fs;
 
 use common::{FEED, file, runs};
-use picket::proto::{dns, dtls, http, tls};
+use picket::proto::{dns, dtls, http, imap, pop3, smtp, tls};
 
 /// Damaged copies of each frame and capture.
 const ROUNDS: u64 = 200;
@@ -105,6 +105,9 @@ fn parsers() {
     drive(&inputs, parsers::stream_and_datagrams::<tls::Tls>);
     drive(&inputs, parsers::stream_and_datagrams::<dtls::Dtls>);
     drive(&inputs, parsers::stream_and_datagrams::<http::Http>);
+    drive(&inputs, parsers::stream_and_datagrams::<smtp::Smtp>);
+    drive(&inputs, parsers::stream_and_datagrams::<pop3::Pop3>);
+    drive(&inputs, parsers::stream_and_datagrams::<imap::Imap>);
 }
 
 #[test]

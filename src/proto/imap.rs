@@ -5,8 +5,8 @@
 //! is, is told by the item before it. Where TLS begins (`STARTTLS`) the flow is handed over. User names, passwords and mechanisms are
 //! passed over, never reported or kept.
 //!
-//! Not covered: compressed connections (RFC 4978: said to be no text), parts fetched without their header are looked through for
-//! links as they are, encoded or not; a mail that is fetched in pieces is read as far as its first piece goes.
+//! Not covered: compressed connections (RFC 4978; they are said to be no text). A part that is fetched without its header is
+//! looked through for links as it is, encoded or not; a mail that is fetched in pieces is read as far as its first piece goes.
 
 mod envelope;
 #[cfg(test)]

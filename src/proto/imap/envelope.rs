@@ -19,7 +19,7 @@ pub(super) fn find(line: &[u8], seen: Seen<'_>) {
 fn envelope(text: &mut Text<'_>, seen: Seen<'_>) -> Option<()> {
     let _date = text.string()?;
     let subject = text.string()?;
-    let decoded = subject.as_deref().map(|subject| mail::decode_words(subject)).unwrap_or_default();
+    let decoded = subject.as_deref().map(mail::decode_words).unwrap_or_default();
     let mut form = Vec::new();
     if email::normalise_subject(&decoded, &mut form) {
         seen(Observable { kind: &EMAIL_SUBJECT, value: Value::Text(&form), at: Where("email.subject"), with: &[] });

@@ -148,6 +148,12 @@ pub(super) fn address(address: &[u8], at: &'static str, with: &[Field<'_>], seen
     if !email::normalise_observed(address, &mut form) {
         return;
     }
+    // What is compared is the normal form; the alert has it as it was seen, too.
+    let mut fields = [Field::text(at, address); 4];
+    for (slot, field) in fields.iter_mut().zip(with.iter().filter(|field| field.path.0 != at)) {
+        *slot = *field;
+    }
+    let with = fields.get(..=with.len()).unwrap_or(&fields);
     seen(Observable { kind: &EMAIL_ADDR, value: Value::Text(&form), at: Where(at), with });
     if let Some((_, domain)) = email::split(address) {
         host_name(domain, at, with, seen);
