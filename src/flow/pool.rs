@@ -109,3 +109,20 @@ impl Pool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_it_is_lent_on_account() {
+        let (mut pool, mut one, mut other) = (Pool::new(1000), 0, 0);
+        assert!(pool.charge(&mut one, 400) && pool.charge(&mut other, 100));
+        assert!(!pool.charge(&mut other, 101));
+        assert_eq!((pool.in_use_bytes(), pool.refused, other), (500, 1, 100));
+        assert!(pool.charge(&mut one, 0) && pool.charge(&mut other, 500));
+        assert_eq!(pool.in_use_bytes(), 500);
+        assert!(pool.take(500) && pool.charge(&mut other, 499), "what is given back is always taken");
+        assert_eq!(pool.in_use_bytes(), 999);
+    }
+}

@@ -3,7 +3,7 @@
 //!
 //! [`Mail`] is handed the mail line by line and keeps none of it: only the header block that is being read
 //! ([`MAX_HEAD_BYTES`]), the boundaries around it ([`MAX_DEPTH`]), a window of the text that links are looked for in and a
-//! digest in progress. So mails and attachments may have any size, and a hostile one costs time in proportion to its length.
+//! digest in progress ([`Mail::memory_bytes`], which parsers account for). So mails and attachments may have any size, and a hostile one costs time in proportion to its length.
 //! Header fields are read by a kept library (`mail-parser`); the structure is walked here, because that library wants whole
 //! mails in memory and takes quadratic time, or deep recursion, for some.
 //!
@@ -121,6 +121,18 @@ impl Mail {
             Phase::Body => self.body_line(line, seen),
             Phase::Between => {}
         }
+    }
+
+    /// What it has on the heap.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let boundaries: usize = self.boundaries.iter().map(|b| b.text.len() + size_of::<Boundary>()).sum();
+        let part = self.part.as_ref().map_or(0, Part::memory_bytes);
+        size_of::<Self>()
+            + self.head.capacity()
+            + self.decoded.capacity()
+            + boundaries
+            + part
+            + self.context.memory_bytes()
     }
 
     /// No more of it will come; `whole` if that is its end. Returns what of it was not looked at.
@@ -251,6 +263,14 @@ impl Mail {
             file.push(&self.decoded, seen);
             self.context.with(|with| file.complete(part.name.as_deref(), with, seen));
         }
+    }
+}
+
+impl Part {
+    fn memory_bytes(&self) -> usize {
+        let file = if self.file.is_some() { File::memory_bytes() } else { 0 };
+        let name = self.name.as_ref().map_or(0, |name| name.len());
+        file + name + self.links.as_ref().map_or(0, Links::memory_bytes)
     }
 }
 

@@ -12,7 +12,7 @@ mod tests;
 use super::file::Wants;
 use super::mail::{self, Dotted, Mail, Took};
 use super::tls::Tls;
-use super::{AfterGap, Hint, Parser, Probe, Progress};
+use super::{Account, AfterGap, Hint, Parser, Probe, Progress};
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
 
@@ -104,6 +104,18 @@ impl Parser for Pop3 {
             && let Some(mut mail) = self.mail.take()
         {
             mail.cut(data, seen);
+        }
+    }
+
+    #[inline]
+    fn account(&mut self) -> Account {
+        let memory_bytes = self.mail.as_ref().map_or(0, |mail| mail.memory_bytes());
+        Account { memory_bytes, ..Account::default() }
+    }
+
+    fn shed(&mut self) {
+        if let Some(mail) = &mut self.mail {
+            mail.shed();
         }
     }
 

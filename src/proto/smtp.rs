@@ -15,7 +15,7 @@ mod tests;
 use super::file::Wants;
 use super::mail::{self, Dotted, Mail, Took};
 use super::tls::Tls;
-use super::{AfterGap, Hint, Parser, Probe, Progress};
+use super::{Account, AfterGap, Hint, Parser, Probe, Progress};
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
 
@@ -122,6 +122,16 @@ impl Parser for Smtp {
         if let Phase::Chunk(left, last) = half.phase {
             half.phase = Phase::Chunk(left.saturating_sub(data.len() as u64), last);
         }
+    }
+
+    #[inline]
+    fn account(&mut self) -> Account {
+        let mails = self.halves.iter().filter_map(|half| half.mail.as_ref());
+        Account { memory_bytes: mails.map(|mail| mail.memory_bytes()).sum(), ..Account::default() }
+    }
+
+    fn shed(&mut self) {
+        self.halves.iter_mut().filter_map(|half| half.mail.as_mut()).for_each(|mail| mail.shed());
     }
 
     fn gap(&mut self, direction: Direction, missing_bytes: u64) -> AfterGap {

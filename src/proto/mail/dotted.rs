@@ -30,6 +30,16 @@ impl Dotted {
         Box::new(Self { mail, begins: true, after_crlf: true, partial: Vec::new() })
     }
 
+    /// What it has on the heap.
+    pub(in crate::proto) fn memory_bytes(&self) -> usize {
+        size_of::<Self>() + self.partial.capacity() + self.mail.as_ref().map_or(0, |mail| mail.memory_bytes())
+    }
+
+    /// There is no memory to go on: only its end is looked for.
+    pub(in crate::proto) fn shed(&mut self) {
+        (self.mail, self.partial) = (None, Vec::new());
+    }
+
     /// The next bytes. The last line is left until it is known that it was not the last before a loss: so whatever of a mail
     /// is not complete is held back somewhere, and counted if it never is.
     ///

@@ -17,6 +17,10 @@ pub(super) struct Context {
 }
 
 impl Context {
+    pub(super) fn memory_bytes(&self) -> usize {
+        [&self.from, &self.subject, &self.message_id].into_iter().flatten().map(|text| text.len()).sum()
+    }
+
     pub(super) fn with(&self, show: impl FnOnce(&[Field<'_>])) {
         let mut fields = [Field::number("", 0); 3];
         let known = [

@@ -19,6 +19,10 @@ impl Links {
         Self { is_html, is_wide, window: Vec::new() }
     }
 
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.window.capacity()
+    }
+
     /// The next text, of any length.
     pub(super) fn push(&mut self, text: &[u8], found: &mut dyn FnMut(&[u8])) {
         for piece in text.chunks(WINDOW_BYTES / 2) {

@@ -143,6 +143,24 @@ fn after_a_loss_the_next_command_is_found() {
 }
 
 #[test]
+fn a_mail_is_accounted_for_and_given_up_without_losing_its_end() {
+    let mut smtp = Smtp::default();
+    let mut seen = Vec::new();
+    assert_eq!(smtp.account(), Account::default());
+    let start = format!("DATA\r\nX: {}\r\n", "a".repeat(5_000));
+    smtp.parse(UP, start.as_bytes(), &hint(), &mut |o| seen.push(text_of(&o)));
+    // The last line waits with the caller.
+    smtp.parse(UP, format!("X: {}\r\n..", "a".repeat(5_000)).as_bytes(), &hint(), &mut |o| seen.push(text_of(&o)));
+    assert!(smtp.account().memory_bytes > 5_000);
+    smtp.shed();
+    assert!(smtp.account().memory_bytes < 200);
+    let rest = b"..\r\nFrom: unseen@evil.example\r\n\r\n.\r\nRCPT TO:<a@evil.example>\r\n";
+    smtp.parse(UP, rest, &hint(), &mut |o| seen.push(text_of(&o)));
+    assert_eq!(smtp.account(), Account::default());
+    assert_eq!(seen, ["email-addr picket.smtp.rcpt_to a@evil.example", "domain-name picket.smtp.rcpt_to evil.example"]);
+}
+
+#[test]
 fn a_hole_in_a_chunk_ends_where_the_chunk_ends() {
     let mut smtp = Smtp::default();
     let mut seen = Vec::new();
