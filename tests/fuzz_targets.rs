@@ -18,7 +18,7 @@ use std::fs;
 
 use common::{FEED, file, runs};
 use picket::proto::ics::{bacnet, dnp3, enip, iec104, modbus, opcua, s7comm};
-use picket::proto::{dns, dtls, http, http2, ldap, mysql, openvpn, postgresql, quic, ssh, tls};
+use picket::proto::{dns, dtls, ftp, http, http2, imap, ldap, mysql, openvpn, pop3, postgresql, quic, smtp, ssh, tls};
 
 /// Damaged copies of each frame and capture.
 const ROUNDS: u64 = 200;
@@ -122,6 +122,23 @@ fn parsers() {
     drive(&inputs, parsers::stream_and_datagrams::<ldap::Ldap>);
     drive(&inputs, parsers::stream_and_datagrams::<mysql::Mysql>);
     drive(&inputs, parsers::stream_and_datagrams::<postgresql::Postgresql>);
+    drive(&inputs, parsers::stream_and_datagrams::<smtp::Smtp>);
+    drive(&inputs, parsers::stream_and_datagrams::<pop3::Pop3>);
+    drive(&inputs, parsers::stream_and_datagrams::<imap::Imap>);
+    drive(&inputs, parsers::stream_and_datagrams::<ftp::Ftp>);
+}
+
+#[test]
+fn codings() {
+    // Bodies in the fixtures begin after the empty line of a head.
+    let body = |payload: &Vec<u8>| {
+        let at = payload.windows(4).position(|bytes| bytes == b"\r\n\r\n")?;
+        payload.get(at + 4..).filter(|body| body.len() > 20).map(<[u8]>::to_vec)
+    };
+    let bodies: Vec<Vec<u8>> = pieces().iter().filter_map(body).collect();
+    assert!(bodies.len() > 10);
+    let inputs: Vec<_> = (0..4_u8).flat_map(|n| bodies.iter().map(move |b| [&[n | n << 4][..], b].concat())).collect();
+    drive(&inputs, parsers::coding);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use picket::flow::Direction;
 use picket::indicator::{Observable, Transport, Value, Wants};
+use picket::proto::coding::{Coding, DecodeError, Decoder, FREE_BYTES, MAX_RATIO};
 use picket::proto::{AfterGap, Hint, Parser, Probe, Progress};
 
 /// The bytes as a stream cut into pieces, with gaps, and as datagrams: both as `data` chooses.
@@ -74,6 +75,7 @@ fn stream<P: Parser>(parser: &mut P, pieces: &[&[u8]], hint: &Hint) {
             }
             let progress = parser.parse(direction, &held[side], hint, &mut seen);
             check(progress, held[side].len());
+            settle(parser);
             match progress {
                 Progress::Consumed { bytes, .. } | Progress::Damaged { bytes, .. } => {
                     held[side].drain(..bytes);
@@ -94,7 +96,38 @@ fn stream<P: Parser>(parser: &mut P, pieces: &[&[u8]], hint: &Hint) {
         if held[side].len() > P::MAX_PENDING_BYTES + piece.len() {
             done[side] = true;
         }
+        if piece.len() % 89 == 7 {
+            parser.shed();
+        }
     }
+    for direction in [Direction::ToResponder, Direction::ToOriginator] {
+        parser.end(direction, hint, &mut seen);
+    }
+    settle(parser);
+}
+
+/// What it accounts for is in proportion.
+fn settle<P: Parser>(parser: &mut P) {
+    let account = parser.account();
+    assert!(account.memory_bytes < 64 << 20 && account.files_begun <= 1 << 16, "{account:?}");
+}
+
+/// A content coding undone: the first byte says which, the others come in pieces.
+pub fn coding(data: &[u8]) {
+    let Some((&which, rest)) = data.split_first() else { return };
+    let coding = [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd][usize::from(which) % 4];
+    let (mut decoder, mut total) = (Decoder::new(coding), 0);
+    for piece in rest.chunks(usize::from(which / 4) + 1) {
+        let result = decoder.decode(piece, &mut |made| {
+            total += made.len() as u64;
+            Ok::<(), DecodeError>(())
+        });
+        if result.is_err() {
+            break;
+        }
+    }
+    assert!(total <= FREE_BYTES + MAX_RATIO * rest.len() as u64, "{total} of {}", rest.len());
+    let _ = (decoder.is_complete(), decoder.memory_bytes());
 }
 
 fn check(progress: Progress, offered: usize) {

@@ -1,4 +1,5 @@
 """The feed that the fixtures are matched against, written to fixtures/feed.jsonl. Its ids are what expectations name."""
+import hashlib
 import json
 
 from . import ssh, tls, x509
@@ -21,6 +22,12 @@ def document(ident, kind, value=None, port=None, provider="fixtures", **ours):
 
 
 SIGNATURE = b"\xde\xad\xbe\xefPICKET-SIGNATURE"
+
+# A file that no library would make by chance: every byte value, and some text.
+FILE = b"MZ picket fixture file\r\n" + bytes(range(256)) + b"\r\nend of the fixture file " * 4
+
+MAIL_ADDR = "Sender@mailer.test"
+MAIL_SUBJECT = "Your invoice 42"
 
 DOCUMENTS = [
     document("name", "domain-name", "evil.example"),
@@ -68,6 +75,13 @@ DOCUMENTS = [
     certificate("cert-issuer", issuer={"distinguished_name": "/C=us/CN=evil  CA"}),
     certificate("cert-serial", serial_number="AB:CD:EF:01:23"),
     document("ja4-quic", "ja4", tls.EVIL.ja4("q")),
+    document("file-md5", "file", hashlib.md5(FILE).hexdigest()),
+    document("file-sha1", "file", hashlib.sha1(FILE).hexdigest()),
+    document("file-sha256", "file", hashlib.sha256(FILE).hexdigest().upper()),
+    document("file-name", "file-name", "Evil-Dropper.exe"),
+    document("user", "user-account", "evil-user"),
+    document("mail-addr", "email-addr", MAIL_ADDR),
+    document("mail-subject", "email-subject", MAIL_SUBJECT),
 ]
 
 

@@ -93,7 +93,7 @@ impl Alert {
             field: observable.at,
             atomic: match observable.value {
                 Value::Addr(ip) | Value::Endpoint(ip, ..) => ip.to_canonical().to_string(),
-                Value::Text(text) => printable(text),
+                Value::Text(text) | Value::Piece { bytes: text, .. } => printable(text),
             },
             how,
             with: observable.with.iter().map(OwnedField::from).collect(),

@@ -43,6 +43,7 @@ fields! {
     X509_SUBJECT "threat.indicator.x509.subject.distinguished_name"
     X509_ISSUER "threat.indicator.x509.issuer.distinguished_name"
     X509_SERIAL "threat.indicator.x509.serial_number"
+    EMAIL_ADDRESS "threat.indicator.email.address"
     PROVIDER "threat.indicator.provider"
     CONFIDENCE "threat.indicator.confidence"
     FIRST_SEEN "threat.indicator.first_seen"

@@ -6,7 +6,7 @@ use super::intake::{Intake, Meta};
 use super::lines::{Line, Lines};
 use super::{Broken, Format, field, pattern, recognise};
 use crate::indicator::{Condition, Draft, Index, Kind, Named, Pattern, Refusal, Window};
-use crate::indicator::kind::{CERTIFICATE, ISSUER, SERIAL, SUBJECT};
+use crate::indicator::kind::{CERTIFICATE, EMAIL_ADDR, ISSUER, SERIAL, SUBJECT};
 use crate::time::Timestamp;
 
 /// See the module. Known by the first line that is neither empty nor a comment: it begins with `{`.
@@ -97,6 +97,7 @@ fn entry(document: &Document, line: u32, intake: &mut Intake<'_>) -> Result<(), 
             let particular = match index {
                 Index::Suffix => get(doc::URL_DOMAIN),
                 Index::Path => get(doc::URL_FULL),
+                _ if kind == &EMAIL_ADDR => get(doc::EMAIL_ADDRESS),
                 _ => particular,
             };
             draft.value = particular.or(get(doc::NAME)).ok_or(Refusal::Empty)?.as_bytes();

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr};
 
-use crate::indicator::kind::{DOMAIN, FILE, IPV4, IPV6, URL, is_digest};
+use crate::indicator::kind::{DOMAIN, EMAIL_ADDR, FILE, IPV4, IPV6, URL, email, is_digest};
 use crate::indicator::{Kind, Refusal};
 
 /// A bare value and its kind. Whether it is a good value of that kind is the kind's to say.
@@ -18,7 +18,7 @@ pub struct Recognised<'a> {
 }
 
 /// Recognises an address, network (`addr/bits`), `address:port` (`[v6]:port`), URL (a scheme, or a slash after a host),
-/// digest (32, 40 or 64 hex digits) or name. `name:port` is none of them: a name is seen without a port, so the limit
+/// digest (32, 40 or 64 hex digits), mail address (it has an `@`) or name. `name:port` is none of them: a name is seen without a port, so the limit
 /// could not be kept.
 ///
 /// # Errors
@@ -32,6 +32,9 @@ pub fn recognise(value: &[u8]) -> Result<Recognised<'_>, Refusal> {
     if shape & !(DIGIT | DOT) == 0 && shape & DOT != 0 {
         return plain(&IPV4);
     }
+    if shape & OTHER != 0 && is_mail_address(value) {
+        return plain(&EMAIL_ADDR);
+    }
     if shape & (COLON | BRACKET) != 0 {
         return with_colon(value, shape);
     }
@@ -42,6 +45,13 @@ pub fn recognise(value: &[u8]) -> Result<Recognised<'_>, Refusal> {
         return plain(&FILE);
     }
     plain(&DOMAIN)
+}
+
+/// `local@domain`, of which the domain could be a name.
+fn is_mail_address(value: &[u8]) -> bool {
+    email::split(value).is_some_and(|(local, domain)| {
+        email::is_dot_atom(local) && domain.iter().all(|b| SHAPE[usize::from(*b)] & !(DIGIT | HEX | NAME | DOT) == 0)
+    })
 }
 
 /// A network, or a URL.
@@ -217,6 +227,11 @@ mod tests {
             ("192.0.2.1:8080/24", "url", "192.0.2.1:8080/24", None),
             ("http://localhost", "url", "http://localhost", None),
             ("d41d8cd98f00b204e9800998ecf8427e", "file", "d41d8cd98f00b204e9800998ecf8427e", None),
+            ("User+x@evil.example", "email-addr", "User+x@evil.example", None),
+            ("@evil.example", "", "", None),
+            ("a b@evil.example", "", "", None),
+            ("a@evil.example:25", "", "", None),
+            ("http://user@evil.example/", "url", "http://user@evil.example/", None),
             ("evil.example:443", "", "", None),
             ("a,b.example", "", "", None),
             ("two words", "", "", None),
@@ -245,6 +260,7 @@ mod tests {
             ("192[.]0[.]2[.]1[:]443", "192.0.2.1:443"),
             ("2001[:]db8[:][:]1", "2001:db8::1"),
             ("[2001:db8::1]:443", "[2001:db8::1]:443"),
+            ("user[@]evil[.]example", "user@evil.example"),
             ("evil[.example", "evil[.example"),
             ("hxxps-out.evil[.]example", "hxxps-out.evil.example"),
             ("hxxp.evil.example", "hxxp.evil.example"),

@@ -133,13 +133,14 @@ mod tests {
             "#separator \\x09\n{HEAD}evil.example\tIntel::DOMAIN\ta feed\twhat\thttps://r.example/1\tT\r\n\
              192.0.2.1\tIntel::ADDR\t-\t-\t-\tF\n198.51.100.0/24\tIntel::SUBNET\ta feed\t-\t-\tF\n\
              malware.test/gate\tIntel::URL\ta feed\t-\t-\tF\nBot\\x09/1\tIntel::SOFTWARE\ta feed\t-\t-\tF\n\
-             d41d8cd98f00b204e9800998ecf8427e\tIntel::FILE_HASH\ta feed\t-\t-\tF\n"
+             d41d8cd98f00b204e9800998ecf8427e\tIntel::FILE_HASH\ta feed\t-\t-\tF\n\
+             User@evil.example\tIntel::EMAIL\ta feed\t-\t-\tF\n"
         );
         let (set, report) = loaded(text.as_bytes());
-        assert_eq!((report.format, report.loaded), (Some("zeek"), 6), "{:?}", report.refusals);
+        assert_eq!((report.format, report.loaded), (Some("zeek"), 7), "{:?}", report.refusals);
         let all: Vec<_> = set.iter().collect();
         let kinds: Vec<_> = all.iter().map(|i| i.kind.name).collect();
-        assert_eq!(kinds, ["domain-name", "ipv4-addr", "ipv4-addr", "url", "user-agent", "file"]);
+        assert_eq!(kinds, ["domain-name", "ipv4-addr", "ipv4-addr", "url", "user-agent", "file", "email-addr"]);
         assert_eq!((all[0].matching, all[3].matching), (Match::Exact, Match::Exact));
         assert_eq!(all[4].value, b"Bot\t/1");
         let (context, line) = set.sources(IndicatorIx(0)).next().expect("a source");
@@ -152,7 +153,7 @@ mod tests {
     #[test]
     fn bad_lines_are_counted_and_the_rest_loads() {
         let text = format!(
-            "{HEAD}x@evil.example\tIntel::EMAIL\ta\t-\t-\t-\nevil.example\tDOMAIN\ta\t-\t-\t-\nevil.example\tIntel::DOMAIN\n\
+            "{HEAD}0123\tIntel::PUBKEY_HASH\ta\t-\t-\t-\nevil.example\tDOMAIN\ta\t-\t-\t-\nevil.example\tIntel::DOMAIN\n\
              -\tIntel::ADDR\ta\t-\t-\t-\n\"192.0.2.1\"\tIntel::ADDR\ta\t-\t-\t-\n\
              #fields\tindicator\tindicator_type\tmeta.source\tmeta.whitelist\nok.example\tIntel::DOMAIN\ta\tT\n\
              192.0.2.1\tIntel::ADDR\ta\tF\n"

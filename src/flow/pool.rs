@@ -69,6 +69,21 @@ impl Pool {
         }
     }
 
+    /// Changes what a borrower has on its own account (decoders, parsers) from `charged` to `bytes`. False, and nothing
+    /// changed, if there is no memory for it: the borrower must give up what it has. Half of the pool at most is lent so, for
+    /// streams need the rest to get in order.
+    #[must_use]
+    pub fn charge(&mut self, charged: &mut u32, bytes: usize) -> bool {
+        let Ok(wanted) = u32::try_from(bytes) else { return false };
+        if wanted > *charged && self.in_use_bytes + (wanted - *charged) as usize > self.limit_bytes / 2 {
+            self.refused += 1;
+            return false;
+        }
+        self.in_use_bytes = self.in_use_bytes - *charged as usize + bytes;
+        *charged = wanted;
+        true
+    }
+
     pub(super) fn take(&mut self, bytes: usize) -> bool {
         if self.in_use_bytes + bytes > self.limit_bytes {
             self.refused += 1;
@@ -92,5 +107,22 @@ impl Pool {
             pending.clear();
             self.pending.push(pending);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_it_is_lent_on_account() {
+        let (mut pool, mut one, mut other) = (Pool::new(1000), 0, 0);
+        assert!(pool.charge(&mut one, 400) && pool.charge(&mut other, 100));
+        assert!(!pool.charge(&mut other, 101));
+        assert_eq!((pool.in_use_bytes(), pool.refused, other), (500, 1, 100));
+        assert!(pool.charge(&mut one, 0) && pool.charge(&mut other, 500));
+        assert_eq!(pool.in_use_bytes(), 500);
+        assert!(pool.take(500) && pool.charge(&mut other, 499), "what is given back is always taken");
+        assert_eq!(pool.in_use_bytes(), 999);
     }
 }

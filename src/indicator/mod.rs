@@ -212,6 +212,9 @@ pub enum Refusal {
     /// Not a name.
     #[error("not a domain name")]
     BadName,
+    /// Not a mail address.
+    #[error("not a mail address")]
+    BadMailAddress,
     /// Not a URL.
     #[error("not a URL")]
     BadUrl,
@@ -224,6 +227,9 @@ pub enum Refusal {
     /// A condition that cannot be read, or that can never hold.
     #[error("a condition (picket.when) cannot be read or can never hold")]
     BadCondition,
+    /// A path, or nothing that can be a file's name.
+    #[error("not a file name (without its path)")]
+    BadFileName,
     /// A byte signature that cannot be read.
     #[error("not a byte signature")]
     BadPattern,
@@ -271,9 +277,11 @@ impl Refusal {
             Self::BadAddress => "bad_address",
             Self::BadName => "bad_name",
             Self::BadUrl => "bad_url",
+            Self::BadMailAddress => "bad_mail_address",
             Self::BadFingerprint => "bad_fingerprint",
             Self::BadFunction => "bad_function",
             Self::BadCondition => "bad_condition",
+            Self::BadFileName => "bad_file_name",
             Self::BadPattern => "bad_pattern",
             Self::BadField => "bad_field",
             Self::Malformed => "malformed",

@@ -30,6 +30,14 @@ pub enum Value<'a> {
     Endpoint(IpAddr, u16, Option<Transport>),
     /// A name, URL, fingerprint, ... as bytes: traffic need not be UTF-8.
     Text(&'a [u8]),
+    /// The next bytes of a file, decoded, to be looked through for byte signatures. One file after the other in a direction
+    /// of a flow: offset 0 begins another one.
+    Piece {
+        /// The bytes.
+        bytes: &'a [u8],
+        /// Where they lie in the file.
+        offset: u64,
+    },
 }
 
 /// A field of the alert: an Elastic Common Schema path and its value.

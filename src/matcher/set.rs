@@ -249,7 +249,7 @@ impl Indexes {
                 self.text.find(set, observable.kind, text, |ix| report(ix, None, How::Exact));
             }
             // An address arrives as one, payload by `Matcher::scan`.
-            (Value::Text(_), Index::Prefix | Index::Pattern) => {}
+            (Value::Text(_), Index::Prefix | Index::Pattern) | (Value::Piece { .. }, _) => {}
         }
     }
 

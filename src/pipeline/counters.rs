@@ -81,15 +81,17 @@ impl Counters {
             count,
             unit: "frames",
         });
-        let later =
-            self.unread.iter().find(|(unread, _)| **unread == Unread::RecognisedLater).map_or(0, |(_, count)| count);
+        let all_of = |wanted| self.unread.iter().find(|(unread, _)| **unread == wanted).map_or(0, |(_, count)| count);
+        let is_counterpart = |unread: &Unread| matches!(unread, Unread::RecognisedLater | Unread::FileEnded);
         let unread =
-            self.unread.iter().filter(|(unread, _)| **unread != Unread::RecognisedLater).map(|(unread, count)| {
-                Uninspected {
-                    reason: unread.code().replace(' ', "_"),
-                    count: if *unread == Unread::NotRecognised { count.saturating_sub(later) } else { count },
-                    unit: unread.unit(),
-                }
+            self.unread.iter().filter(|(unread, _)| !is_counterpart(unread)).map(|(unread, count)| Uninspected {
+                reason: unread.code().replace(' ', "_"),
+                count: match unread {
+                    Unread::NotRecognised => count.saturating_sub(all_of(Unread::RecognisedLater)),
+                    Unread::FileBegun => count.saturating_sub(all_of(Unread::FileEnded)),
+                    _ => count,
+                },
+                unit: unread.unit(),
             });
         let rest = [
             ("snap_length", self.cut_packets, "packets"),

@@ -24,6 +24,19 @@ const RESPONDER: Where = Where("destination.ip");
 
 /// The frame that showed a value, where another one completed its indicator's condition.
 const SEEN_FRAME: &str = "picket.seen_frame";
+/// Field of a match in a file's decoded content.
+const CONTENT: Where = Where("picket.content");
+
+/// What is scanned for byte signatures, and so what is remembered of the bytes before.
+#[derive(Clone, Copy)]
+enum Scanned {
+    /// The next bytes of a stream direction.
+    Stream(Direction),
+    /// The next bytes of a file that a direction carries.
+    Content(Direction),
+    /// A datagram, or bytes of a stream that are not its next.
+    Alone,
+}
 
 /// See the module.
 pub(super) struct Eyes {
@@ -126,6 +139,23 @@ impl Eyes {
         }
     }
 
+    /// [`Eyes::see`] of whatever a parser shows: pieces of files are scanned.
+    #[inline]
+    fn look(
+        &mut self,
+        (identity, seldom): (&Identity, &mut Seldom),
+        observable: &Observable<'_>,
+        hint: &Hint,
+        (direction, frame): (Direction, FrameRef),
+    ) {
+        match observable.value {
+            Value::Piece { bytes, offset } => {
+                self.scan_piece((identity, seldom), hint, direction, (bytes, offset), frame);
+            }
+            _ => self.see(identity, seldom, observable, frame),
+        }
+    }
+
     #[cold]
     fn raise(&mut self, identity: &Identity, seldom: &mut Seldom, observable: &Observable<'_>, frame: FrameRef) {
         for hit in &self.hits {
@@ -204,17 +234,36 @@ impl Eyes {
         }
     }
 
+    /// Scans the next bytes of a decoded file for byte signatures. Limits to an offset speak of streams and datagrams: a
+    /// signature with one is not looked for here.
+    #[cold]
+    fn scan_piece(
+        &mut self,
+        (identity, seldom): (&Identity, &mut Seldom),
+        hint: &Hint,
+        direction: Direction,
+        (bytes, offset): (&[u8], u64),
+        frame: FrameRef,
+    ) {
+        let place = place(hint, direction, offset, false, frame);
+        self.scan(identity, seldom, Scanned::Content(direction), (bytes, &place), frame);
+    }
+
     /// Scans payload for byte signatures.
     fn scan(
         &mut self,
         identity: &Identity,
         seldom: &mut Seldom,
-        carry: Option<Direction>,
+        what: Scanned,
         (data, place): (&[u8], &ScanPlace),
         frame: FrameRef,
     ) {
         self.hits.clear();
-        let carry = carry.map(|direction| seldom.carry(direction));
+        let (carry, at_field) = match what {
+            Scanned::Stream(direction) => (Some(seldom.carry(direction)), PAYLOAD),
+            Scanned::Content(direction) => (Some(seldom.content_carry(direction)), CONTENT),
+            Scanned::Alone => (None, PAYLOAD),
+        };
         let scanned = self.matcher.scan(carry, data, place, &mut self.hits);
         self.unscanned_bytes += scanned.cut_bytes;
         self.begun_refused += u64::from(scanned.begun_refused);
@@ -223,8 +272,9 @@ impl Eyes {
             let How::Pattern { start } = hit.how else { continue };
             let set = Arc::clone(&self.set);
             let value = Value::Text(set.indicator(hit.indicator).value);
-            let with = [Field::number("picket.payload_offset", start)];
-            let observable = Observable { kind: &kind::BYTES, value, at: PAYLOAD, with: &with };
+            let offset = if at_field == CONTENT { "picket.content_offset" } else { "picket.payload_offset" };
+            let with = [Field::number(offset, start)];
+            let observable = Observable { kind: &kind::BYTES, value, at: at_field, with: &with };
             let all = std::mem::replace(&mut self.hits, vec![hit]);
             self.raise(identity, seldom, &observable, frame);
             self.hits = all;
@@ -271,11 +321,12 @@ impl Delivery<'_> {
         let State { conversation, seldom } = &mut **state;
         if *scans && !chunk.data.is_empty() {
             let place = place(&hint, *direction, chunk.position, chunk.start_is_known, chunk.frame);
-            let carry = (!chunk.is_overlap).then_some(*direction);
-            eyes.scan(identity, seldom, carry, (chunk.data, &place), chunk.frame);
+            let what = if chunk.is_overlap { Scanned::Alone } else { Scanned::Stream(*direction) };
+            eyes.scan(identity, seldom, what, (chunk.data, &place), chunk.frame);
         }
         if !chunk.is_overlap && conversation.wants(*direction) {
-            let mut seen = |observable: Observable<'_>| eyes.see(identity, seldom, &observable, chunk.frame);
+            let at = (*direction, chunk.frame);
+            let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, at);
             conversation.stream(*direction, chunk, &hint, pool, &mut seen, &mut |why| unread.count(why));
         }
         eyes.conclude(first, identity, state, chunk.frame);
@@ -290,7 +341,7 @@ impl Delivery<'_> {
         let State { conversation, seldom } = &mut **state;
         if *scans {
             let place = place(&hint, *direction, 0, true, frame);
-            eyes.scan(identity, seldom, None, (payload, &place), frame);
+            eyes.scan(identity, seldom, Scanned::Alone, (payload, &place), frame);
         }
         if conversation.wants(*direction) {
             let mut seen = |observable: Observable<'_>| eyes.see(identity, seldom, &observable, frame);
@@ -299,15 +350,19 @@ impl Delivery<'_> {
         eyes.conclude(first, identity, state, frame);
     }
 
-    /// No more bytes of a stream will come.
-    pub(super) fn cut(&mut self, pool: &mut Pool, frame: FrameRef) {
+    /// No more bytes of a stream will come: its sender said so and all came (`is_end`), or nobody knows what is missing.
+    pub(super) fn cut(&mut self, pool: &mut Pool, frame: FrameRef, is_end: bool) {
         let hint = self.hint(Transport::Tcp);
         let first = self.eyes.alerts.len();
         let Self { identity, state, direction, eyes, unread, .. } = self;
         eyes.facing = *direction;
         let State { conversation, seldom } = &mut **state;
-        let mut seen = |observable: Observable<'_>| eyes.see(identity, seldom, &observable, frame);
+        let at = (*direction, frame);
+        let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, at);
         conversation.cut(*direction, &hint, pool, &mut seen, &mut |why| unread.count(why));
+        if is_end {
+            conversation.end(*direction, &hint, pool, &mut seen, &mut |why| unread.count(why));
+        }
         eyes.conclude(first, identity, state, frame);
     }
 

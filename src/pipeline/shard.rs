@@ -41,6 +41,7 @@ struct Rare {
     reported: Reported,
     carries: [Carry; 2],
     waiting: Waiting,
+    content_carries: [Carry; 2],
 }
 
 /// What a flow has raised alerts for: nothing is raised twice.
@@ -67,6 +68,11 @@ impl Seldom {
     /// What the scan of a direction remembers.
     pub(super) fn carry(&mut self, direction: Direction) -> &mut Carry {
         &mut self.0.get_or_insert_default().carries[direction.index()]
+    }
+
+    /// What the scan of the file that a direction carries remembers.
+    pub(super) fn content_carry(&mut self, direction: Direction) -> &mut Carry {
+        &mut self.0.get_or_insert_default().content_carries[direction.index()]
     }
 }
 

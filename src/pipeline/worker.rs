@@ -205,9 +205,16 @@ impl Worker {
     fn end(&mut self, shard: usize, slot: Slot, direction: Direction, (frame, item): Framed<'_>) {
         let packet = &item.packet;
         let end = packet.sequence.wrapping_add(packet.payload_bytes).wrapping_add(packet.payload_missing_bytes);
+        let is_end = packet.tcp_flags & tcp_flag::RST == 0;
         let flow = self.flows.get_mut(slot);
-        if flow.state.conversation.holds(direction) && flow.streams[direction.index()].is_at(end) {
-            self.cut(shard, slot, direction, frame.reference());
+        if flow.is_quiet[direction.index()] {
+            return;
+        }
+        let stream = &mut flow.streams[direction.index()];
+        if stream.is_at(end) {
+            self.cut(shard, slot, direction, frame.reference(), is_end);
+        } else if is_end {
+            stream.note_end(end);
         }
     }
 
@@ -224,6 +231,9 @@ impl Worker {
         let flow = self.flows.get_mut(slot);
         let was_waiting = is_waiting(flow, direction);
         self.deliver(shard, slot, direction, |stream, out| stream.push(&segment, out));
+        if was_waiting && self.flows.get_mut(slot).streams[direction.index()].take_end() {
+            self.cut(shard, slot, direction, frame.reference(), true);
+        }
         let flow = self.flows.get_mut(slot);
         match is_waiting(flow, direction) {
             true if !was_waiting => self.shards[shard].wait(slot, flow.first, direction, segment.frame),
@@ -255,11 +265,11 @@ impl Worker {
 
     /// No more bytes of a direction will come.
     #[cold]
-    fn cut(&mut self, shard: usize, slot: Slot, direction: Direction, frame: FrameRef) {
+    fn cut(&mut self, shard: usize, slot: Slot, direction: Direction, frame: FrameRef, is_end: bool) {
         let pool = &mut self.shards[shard].pool;
         let Flow { identity, state, .. } = self.flows.get_mut(slot);
         let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
-        Delivery { identity, state, direction, scans, eyes, unread }.cut(pool, frame);
+        Delivery { identity, state, direction, scans, eyes, unread }.cut(pool, frame, is_end);
     }
 
     #[inline(always)]
@@ -328,7 +338,7 @@ impl Worker {
         for shard in 0..self.shards.len() {
             while let Some(Wait { slot, direction, frame, .. }) = self.shards[shard].any_waiting(&self.flows) {
                 self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
-                self.cut(shard, slot, direction, frame);
+                self.cut(shard, slot, direction, frame, false);
             }
         }
         let mut counters = self.counters;

@@ -5,7 +5,9 @@
 //! yet. It gives up after [`MAX_PROBES`] segment starts, and from then on costs nothing. Bytes come in order and once; what is
 //! not looked at is said ([`Unread`]), never dropped in silence.
 
-use super::{AfterGap, Hint, Identified, Probe, Progress, Session};
+use super::file::Wants;
+use super::whole::Whole;
+use super::{Account, AfterGap, Hint, Identified, Probe, Progress, Session};
 use crate::flow::{Chunk, Direction, Held, Pool};
 use crate::indicator::Seen;
 
@@ -20,10 +22,14 @@ const MAX_PROBE_BYTES: usize = 4098;
 const MAX_ROUNDS: usize = 4096;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Conversation {
     session: Session,
     lanes: Lanes,
+    /// What of the pool the session's own memory is charged with.
+    charged_bytes: u32,
+    /// What the flow is while no protocol was recognised and only one end spoke.
+    whole: Option<Box<Whole>>,
 }
 
 /// Both directions.
@@ -62,6 +68,10 @@ pub enum Unread {
     RecognisedLater,
     /// A message longer than its parser holds back.
     MessageTooLong,
+    /// A file began, in any parser.
+    FileBegun,
+    /// A file ended, or was given up for another reason: to be taken off the former, which leaves the incomplete ones.
+    FileEnded,
     /// No memory left to hold an incomplete message.
     NoMemory,
     /// A message that the flow ended in.
@@ -81,7 +91,7 @@ impl Conversation {
     /// Whether the bytes of a direction are still of interest.
     #[inline]
     pub fn wants(&self, direction: Direction) -> bool {
-        self.lanes.get(direction).mode != Mode::Done
+        self.lanes.get(direction).mode != Mode::Done || self.whole.is_some()
     }
 
     /// A datagram.
@@ -118,8 +128,25 @@ impl Conversation {
         if chunk.gap_bytes > 0 {
             self.gap(direction, chunk.gap_bytes, hint, pool, seen, unread);
         }
+        let is_new = self.lanes.is_new();
+        self.offer(direction, chunk, hint, pool, seen, unread);
+        if self.whole.is_some() || is_new {
+            self.follow_whole(direction, chunk, is_new, hint, pool, seen);
+        }
+    }
+
+    /// Offers the next bytes of a stream to the session.
+    fn offer(
+        &mut self,
+        direction: Direction,
+        chunk: &Chunk<'_>,
+        hint: &Hint,
+        pool: &mut Pool,
+        seen: Seen<'_>,
+        unread: &mut dyn FnMut(Unread),
+    ) {
         let mut data = chunk.data;
-        if !self.wants(direction) || data.is_empty() {
+        if self.lanes.get(direction).mode == Mode::Done || data.is_empty() {
             return;
         }
         let lane = self.lanes.of(direction);
@@ -153,6 +180,34 @@ impl Conversation {
         }
     }
 
+    /// A flow that no parser has recognised may be a file as a whole: see [`Whole`].
+    fn follow_whole(
+        &mut self,
+        direction: Direction,
+        chunk: &Chunk<'_>,
+        is_new: bool,
+        hint: &Hint,
+        pool: &mut Pool,
+        seen: Seen<'_>,
+    ) {
+        let Session::Unknown = self.session else { return self.drop_whole(pool) };
+        if is_new && self.whole.is_none() {
+            self.whole = Whole::begin(direction, chunk, Wants::of(&hint.wants));
+            if self.whole.is_some() && !pool.charge(&mut self.charged_bytes, Whole::memory_bytes()) {
+                self.whole = None;
+            }
+        }
+        if self.whole.as_mut().is_some_and(|whole| !whole.push(direction, chunk, seen)) {
+            self.drop_whole(pool);
+        }
+    }
+
+    fn drop_whole(&mut self, pool: &mut Pool) {
+        if self.whole.take().is_some() && matches!(self.session, Session::Unknown) {
+            let _ = pool.charge(&mut self.charged_bytes, 0);
+        }
+    }
+
     /// For each direction, whether its bytes are of no interest any more.
     #[inline]
     pub fn is_quiet(&self) -> [bool; 2] {
@@ -183,6 +238,55 @@ impl Conversation {
         pool.release(&mut self.lanes.of(direction).held);
     }
 
+    /// The sender of a direction has ended it, and all of its bytes came.
+    pub fn end(
+        &mut self,
+        direction: Direction,
+        hint: &Hint,
+        pool: &mut Pool,
+        seen: Seen<'_>,
+        unread: &mut dyn FnMut(Unread),
+    ) {
+        let is_file = |whole: &mut Box<Whole>| whole.direction() == direction;
+        if let Some(whole) = self.whole.take_if(is_file) {
+            let _ = pool.charge(&mut self.charged_bytes, 0);
+            self.lanes.of(direction).begin(unread);
+            self.lanes.of(direction).mode = Mode::Done;
+            return whole.complete(seen);
+        }
+        let lane = self.lanes.get(direction);
+        if lane.mode == Mode::Parsing && lane.skip_bytes == 0 {
+            self.session.end(direction, hint, seen);
+            self.settle(pool, unread);
+        }
+    }
+
+    /// Settles what the session has to account for.
+    #[inline]
+    fn settle(&mut self, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
+        let account = self.session.account();
+        if account != Account::default() || self.charged_bytes != 0 {
+            self.settle_account(&account, pool, unread);
+        }
+    }
+
+    #[cold]
+    fn settle_account(&mut self, account: &Account, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
+        (0..account.files_begun).for_each(|_| unread(Unread::FileBegun));
+        (0..account.files_ended).for_each(|_| unread(Unread::FileEnded));
+        if let Some(reason) = account.lost {
+            unread(Unread::Parser(reason));
+        }
+        if !pool.charge(&mut self.charged_bytes, account.memory_bytes) {
+            self.session.shed();
+            let after = self.session.account();
+            (0..after.files_ended).for_each(|_| unread(Unread::FileEnded));
+            unread(Unread::NoMemory);
+            // What it cannot do without is small and not charged.
+            let _ = pool.charge(&mut self.charged_bytes, 0);
+        }
+    }
+
     /// The flow ends: gives back what it holds.
     pub fn finish(&mut self, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
         for lane in self.lanes.both() {
@@ -191,6 +295,8 @@ impl Conversation {
             }
             pool.release(&mut lane.held);
         }
+        self.whole = None;
+        let _ = pool.charge(&mut self.charged_bytes, 0);
     }
 
     /// Offers bytes until no more of them can be used, and returns how many were.
@@ -217,6 +323,7 @@ impl Conversation {
                 }
             }
             let progress = self.session.parse(direction, rest, hint, seen);
+            self.settle(pool, unread);
             let lane = self.lanes.of(direction);
             lane.need_bytes = 0;
             match progress {
@@ -238,6 +345,7 @@ impl Conversation {
                 Progress::Reprobe(bytes) => {
                     at += bytes.min(rest.len());
                     self.session = Session::default();
+                    self.settle(pool, unread);
                     // The other direction's bytes belong to the protocol that ended.
                     pool.release(&mut self.lanes.of(direction.reverse()).held);
                     for lane in self.lanes.both() {
@@ -347,6 +455,7 @@ impl Conversation {
         }
         pool.release(&mut lane.held);
         let next = self.session.gap(direction, beyond);
+        self.settle(pool, unread);
         if next == AfterGap::Probe {
             self.lanes.of(direction).mode = Mode::Probing;
         }
@@ -371,6 +480,14 @@ impl Lanes {
             Direction::ToResponder => &mut self.to_responder,
             Direction::ToOriginator => &mut self.to_originator,
         }
+    }
+
+    /// Whether no byte of either direction was looked at.
+    #[inline]
+    fn is_new(&self) -> bool {
+        [&self.to_responder, &self.to_originator]
+            .iter()
+            .all(|lane| lane.mode == Mode::Probing && lane.probes == 0 && lane.held.is_none())
     }
 
     fn both(&mut self) -> [&mut Lane; 2] {
@@ -430,6 +547,8 @@ impl Unread {
             Self::NotRecognised => "protocol_not_recognised",
             Self::RecognisedLater => "protocol_recognised_later",
             Self::MessageTooLong => "message_too_long",
+            Self::FileBegun => "file_incomplete",
+            Self::FileEnded => "file_ended",
             Self::NoMemory => "no_memory",
             Self::Incomplete => "message_incomplete",
             Self::Gap => "gap_in_message",
@@ -441,6 +560,7 @@ impl Unread {
     pub fn unit(self) -> &'static str {
         match self {
             Self::NotRecognised | Self::RecognisedLater => "flow directions",
+            Self::FileBegun | Self::FileEnded => "files",
             _ => "messages",
         }
     }

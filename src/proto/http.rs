@@ -1,24 +1,30 @@
 //! HTTP/1.0 and 1.1 (RFC 9110, RFC 9112) over TCP, and over UDP as SSDP speaks it, recognised by content on any port.
 //!
-//! Of each head it reports the URL, the host, the user agent, and the URLs in `Referer` and `Location`; bodies are skipped
-//! by their framing and never looked at. It is as liberal as servers are, since what a server accepts must be seen: names
+//! Of each head it reports the URL, the host, the user agent, and the URLs in `Referer` and `Location`. Bodies are skipped by
+//! their framing, unless somebody wants something of files: then they are followed to their end and reported as files. It is as liberal as servers are, since what a server accepts must be seen: names
 //! in any case, blanks before the colon, bare line feeds, empty lines before a message, folded lines, blanks in a target,
 //! several `Host` lines (each is reported). Heads are read in place once they are whole; a head that never gets whole is
 //! reported as far as it goes ([`Parser::cut`]).
 //!
 //! Responses are framed by the method they answer. Where that is not known (one direction only, loss, deep pipelining) a
-//! body counts as one only if no further response starts in its place. HTTP/0.9 is not read; HTTP/2 is `http2`'s.
+//! //! body counts as one only if no further response starts in its place, and one that ends with the connection is not followed.
+//! A file that is fetched in several ranges is none here. HTTP/0.9 is not read; HTTP/2 is `http2`'s.
 
+mod body;
 mod emit;
+mod form;
 mod head;
+mod name;
 #[cfg(test)]
 mod tests;
 
-use super::{AfterGap, Hint, Parser, Probe, Progress};
+use super::file::Wants;
+use super::{Account, AfterGap, Hint, Parser, Probe, Progress};
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
 
 pub(super) use head::Line;
+use body::Files;
 use head::{Framing, Head};
 
 /// Longest head read, in bytes: above the limits of common servers (8 to 64 KiB).
@@ -41,17 +47,20 @@ pub(super) fn report_fields(headers: &[u8], hint: &Hint, seen: Seen<'_>) {
 }
 
 /// One connection's state, both directions. Small: it lies in the flow.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Http {
     halves: [Half; 2],
     awaited: Awaited,
+    files: Option<Box<Files>>,
 }
 
 #[derive(Debug, Default)]
 struct Half {
-    phase: Phase,
+    /// Bytes of body to come, in the phases that have some.
+    bytes: u64,
     /// Bytes of the head on offer that are known to hold no end of it, so that a head in tiny segments costs linear time.
     scanned: u32,
+    phase: Phase,
 }
 
 /// What the next byte of a direction belongs to.
@@ -66,10 +75,30 @@ enum Phase {
     Chunk,
     /// Lines after the last chunk.
     Trailer,
-    /// So many bytes of body, unless another response starts here.
-    MaybeResponseBody(u64),
-    /// So many bytes of body, unless another request starts here (the server may decline `Expect: 100-continue`).
-    MaybeRequestBody(u64),
+    /// A body, unless another response starts here.
+    MaybeResponseBody,
+    /// A body, unless another request starts here (the server may decline `Expect: 100-continue`).
+    MaybeRequestBody,
+    /// A body that is wanted.
+    Body,
+    /// A chunk that is wanted.
+    ChunkBody,
+    /// A wanted body that ends with the connection.
+    UntilClose,
+}
+
+/// What follows a head.
+enum After {
+    Message,
+    Chunks,
+    /// So many bytes.
+    Body(u64),
+    /// So many bytes, or another message.
+    MaybeBody(u64),
+    /// All that the sender sends until it ends the connection.
+    UntilClose,
+    /// Anything.
+    Reprobe,
 }
 
 /// What one look at the bytes led to.
@@ -127,11 +156,42 @@ impl Parser for Http {
         }
     }
 
-    /// Which request a response answers is lost with the bytes. (A gap within [`Progress::Skip`] is the caller's and no gap.)
-    fn gap(&mut self, direction: Direction, _missing_bytes: u64) -> AfterGap {
-        self.half(direction).enter(Phase::Start);
+    fn end(&mut self, direction: Direction, _hint: &Hint, seen: Seen<'_>) {
+        if self.half(direction).phase == Phase::UntilClose {
+            self.half(direction).enter(Phase::Start);
+            self.complete(direction, seen);
+        }
+    }
+
+    /// Which request a response answers is lost with the bytes, unless they are of a body whose end is known. (A gap within
+    /// [`Progress::Skip`] is the caller's and no gap.)
+    fn gap(&mut self, direction: Direction, missing_bytes: u64) -> AfterGap {
+        if let Some(files) = &mut self.files {
+            files.abandon(direction);
+        }
+        let half = self.half(direction);
+        let is_body = matches!(half.phase, Phase::Body | Phase::ChunkBody | Phase::UntilClose);
+        if is_body && missing_bytes <= half.bytes {
+            half.bytes -= missing_bytes;
+            return AfterGap::Continue;
+        }
+        half.enter(Phase::Start);
         self.awaited.lose();
+        if let Some(files) = &mut self.files {
+            files.lose();
+        }
         AfterGap::Probe
+    }
+
+    #[inline]
+    fn account(&mut self) -> Account {
+        self.files.as_mut().map_or(Account::default(), |files| files.account())
+    }
+
+    fn shed(&mut self) {
+        if let Some(files) = &mut self.files {
+            files.shed();
+        }
     }
 }
 
@@ -160,10 +220,11 @@ impl Http {
                     step
                 }
             },
-            Phase::Chunk => half.chunk(rest),
+            Phase::Chunk => self.chunk(direction, rest, seen),
             Phase::Trailer => half.trailer(rest),
-            Phase::MaybeResponseBody(bytes) => half.maybe_body(rest, bytes, head::probe_response(rest)),
-            Phase::MaybeRequestBody(bytes) => half.maybe_body(rest, bytes, head::probe(rest)),
+            Phase::MaybeResponseBody => self.maybe_body(direction, rest, head::probe_response(rest)),
+            Phase::MaybeRequestBody => self.maybe_body(direction, rest, head::probe(rest)),
+            Phase::Body | Phase::ChunkBody | Phase::UntilClose => self.body(direction, rest, seen),
         }
     }
 
@@ -171,42 +232,166 @@ impl Http {
     fn message(&mut self, direction: Direction, bytes: &[u8], hint: &Hint, seen: Seen<'_>) -> Step {
         let Some(head) = Head::new(bytes) else { return Step::Reprobe(0) };
         let framing = emit::head(&head, hint, seen);
-        let head_bytes = bytes.len() as u64;
-        let (phase, past) = match head.line {
+        let wants = Wants::of(&hint.wants);
+        let mut url = None;
+        let after = match head.line {
             Line::Request { method, .. } => {
                 self.awaited.push(Answering::to(method));
+                if wants.any() {
+                    self.files.get_or_insert_default().ask(&head, self.awaited.lost);
+                }
                 after_request(&framing)
             }
-            Line::Response { status: 101 } => return Step::Reprobe(bytes.len()),
-            Line::Response { status: 100..200 } => (Phase::Start, 0),
-            Line::Response { status } => match (self.awaited.pop(), status, framing.length) {
-                (Some(Answering::Connect), 200..300, _) => return Step::Reprobe(bytes.len()),
-                (Some(Answering::Head), ..) | (_, 204 | 304, _) => (Phase::Start, 0),
-                _ if framing.chunked => (Phase::Chunk, 0),
-                (Some(_), _, Some(body_bytes)) => (Phase::Start, body_bytes),
-                (None, _, Some(body_bytes)) => (Phase::MaybeResponseBody(body_bytes), 0),
-                (Some(_), _, None) => return Step::Done,
-                // Till the end of the connection, or the answer to a HEAD or CONNECT that was not seen.
-                (None, _, None) => return Step::Reprobe(bytes.len()),
-            },
+            Line::Response { status: 101 } => After::Reprobe,
+            Line::Response { status: 100..200 } => After::Message,
+            Line::Response { status } => {
+                let answers = self.awaited.pop();
+                if let Some(files) = &mut self.files {
+                    url = Some(files.answered(answers.is_some()));
+                }
+                after_response(answers, status, &framing)
+            }
         };
-        self.half(direction).enter(phase);
-        Step::Past(head_bytes.saturating_add(past))
+        self.follow(direction, &head, bytes.len(), after, (url, wants), seen)
+    }
+
+    /// Goes over to what follows a head of `head_bytes`.
+    fn follow(
+        &mut self,
+        direction: Direction,
+        head: &Head<'_>,
+        head_bytes: usize,
+        after: After,
+        (url, wants): (Option<Box<[u8]>>, Wants),
+        seen: Seen<'_>,
+    ) -> Step {
+        let has_body = matches!(after, After::Chunks | After::Body(1..) | After::MaybeBody(1..) | After::UntilClose);
+        let is_wanted = has_body && wants.any() && {
+            let files = self.files.get_or_insert_default();
+            let is_wanted = files.announce(direction, head, url, matches!(after, After::Chunks), wants, seen);
+            if is_wanted && !matches!(after, After::MaybeBody(_)) {
+                files.begin(direction);
+            }
+            is_wanted
+        };
+        let half = self.half(direction);
+        let mut past = head_bytes as u64;
+        match after {
+            After::Message => half.enter(Phase::Start),
+            After::Chunks => half.enter(Phase::Chunk),
+            After::Body(bytes) if is_wanted => half.expect(Phase::Body, bytes),
+            After::Body(bytes) => {
+                half.enter(Phase::Start);
+                past = past.saturating_add(bytes);
+            }
+            After::MaybeBody(bytes) if matches!(head.line, Line::Request { .. }) => {
+                half.expect(Phase::MaybeRequestBody, bytes);
+            }
+            After::MaybeBody(bytes) => half.expect(Phase::MaybeResponseBody, bytes),
+            After::UntilClose if is_wanted => half.expect(Phase::UntilClose, u64::MAX),
+            After::UntilClose => return Step::Done,
+            After::Reprobe => return Step::Reprobe(head_bytes),
+        }
+        Step::Past(past)
+    }
+
+    fn chunk(&mut self, direction: Direction, rest: &[u8], seen: Seen<'_>) -> Step {
+        let half = self.half(direction);
+        let step = half.chunk(rest);
+        match half.phase {
+            Phase::Trailer => self.complete(direction, seen),
+            // Its framing is lost.
+            Phase::Start => {
+                if let Some(files) = &mut self.files {
+                    files.abandon(direction);
+                }
+            }
+            _ => {}
+        }
+        step
+    }
+
+    fn maybe_body(&mut self, direction: Direction, rest: &[u8], next: Probe) -> Step {
+        let half = self.half(direction);
+        let (bytes, body_bytes) = (rest.len() as u64, half.bytes);
+        if next == Probe::Unsure && bytes < body_bytes.min(MAX_UNDECIDED_BYTES) {
+            return Step::Need(rest.len() + 1);
+        }
+        if next == Probe::Yes {
+            half.enter(Phase::Start);
+            if let Some(files) = &mut self.files {
+                files.withdraw(direction);
+            }
+        } else {
+            half.phase = Phase::Body;
+            if let Some(files) = &mut self.files {
+                files.begin(direction);
+            }
+        }
+        Step::Past(0)
+    }
+
+    /// Bytes of a body: handed on, or skipped when nobody wants them (any more).
+    fn body(&mut self, direction: Direction, rest: &[u8], seen: Seen<'_>) -> Step {
+        let half = self.half(direction);
+        let (phase, left) = (half.phase, half.bytes);
+        let here = rest.get(..left.min(rest.len() as u64) as usize).unwrap_or(rest);
+        let is_wanted = self.files.as_mut().is_some_and(|files| files.push(direction, here, seen));
+        let past = if is_wanted { here.len() as u64 } else { left };
+        let half = self.half(direction);
+        half.bytes -= past;
+        if half.bytes > 0 {
+            return Step::Past(past);
+        }
+        match phase {
+            Phase::ChunkBody => half.enter(Phase::Chunk),
+            Phase::UntilClose => return Step::Done,
+            _ => {
+                half.enter(Phase::Start);
+                self.complete(direction, seen);
+            }
+        }
+        Step::Past(past)
+    }
+
+    fn complete(&mut self, direction: Direction, seen: Seen<'_>) {
+        if let Some(files) = &mut self.files {
+            files.complete(direction, seen);
+        }
     }
 }
 
 /// After a CONNECT or an upgrade nothing need be known: what is no request is probed anew.
-fn after_request(framing: &Framing) -> (Phase, u64) {
+fn after_request(framing: &Framing) -> After {
     match framing.length {
-        _ if framing.chunked => (Phase::Chunk, 0),
-        Some(body_bytes) if framing.expects_continue => (Phase::MaybeRequestBody(body_bytes), 0),
-        body_bytes => (Phase::Start, body_bytes.unwrap_or(0)),
+        _ if framing.chunked => After::Chunks,
+        Some(0) | None => After::Message,
+        Some(bytes) if framing.expects_continue => After::MaybeBody(bytes),
+        Some(bytes) => After::Body(bytes),
+    }
+}
+
+fn after_response(answers: Option<Answering>, status: u16, framing: &Framing) -> After {
+    match (answers, status, framing.length) {
+        (Some(Answering::Connect), 200..300, _) => After::Reprobe,
+        (Some(Answering::Head), ..) | (_, 204 | 304, _) => After::Message,
+        _ if framing.chunked => After::Chunks,
+        (_, _, Some(0)) => After::Message,
+        (Some(_), _, Some(bytes)) => After::Body(bytes),
+        (None, _, Some(bytes)) => After::MaybeBody(bytes),
+        (Some(_), _, None) => After::UntilClose,
+        // Till the end of the connection, or the answer to a HEAD or CONNECT that was not seen.
+        (None, _, None) => After::Reprobe,
     }
 }
 
 impl Half {
     fn enter(&mut self, phase: Phase) {
-        *self = Self { phase, scanned: 0 };
+        *self = Self { phase, ..Self::default() };
+    }
+
+    fn expect(&mut self, phase: Phase, bytes: u64) {
+        *self = Self { phase, bytes, scanned: 0 };
     }
 
     /// The length of the head that `rest` starts with, through its empty line.
@@ -230,11 +415,12 @@ impl Half {
             if Line::parse(rest.get(..line_end).unwrap_or(&[])).is_none() {
                 return Err(Step::Reprobe(0));
             }
-            *self = Self { phase: Phase::Head, scanned: line_end as u32 };
+            *self = Self { phase: Phase::Head, bytes: 0, scanned: line_end as u32 };
         }
         head::find_end(rest, self.scanned as usize).map_err(|scanned| wait_for_more(self, scanned))
     }
 
+    /// A chunk-size line; the phase says what follows it.
     fn chunk(&mut self, rest: &[u8]) -> Step {
         let empty = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         if empty > 0 {
@@ -250,7 +436,10 @@ impl Half {
                 self.enter(Phase::Trailer);
                 Step::Past(line_bytes as u64)
             }
-            Some(size) => Step::Past(size.saturating_add(line_bytes as u64)),
+            Some(size) => {
+                self.expect(Phase::ChunkBody, size);
+                Step::Past(line_bytes as u64)
+            }
             None => {
                 self.enter(Phase::Start);
                 Step::Past(0)
@@ -283,15 +472,6 @@ impl Half {
                 Step::Past(0)
             }
         }
-    }
-
-    fn maybe_body(&mut self, rest: &[u8], body_bytes: u64, next: Probe) -> Step {
-        let bytes = rest.len() as u64;
-        if next == Probe::Unsure && bytes < body_bytes.min(MAX_UNDECIDED_BYTES) {
-            return Step::Need(rest.len() + 1);
-        }
-        self.enter(Phase::Start);
-        Step::Past(if next == Probe::Yes { 0 } else { body_bytes })
     }
 }
 

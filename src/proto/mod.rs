@@ -12,6 +12,7 @@
 
 mod certificates;
 pub mod client_hello;
+pub mod coding;
 mod conversation;
 pub mod dns;
 pub mod dtls;
@@ -32,6 +33,13 @@ pub mod server_hello;
 pub(crate) mod testing;
 pub mod tls;
 pub mod x509;
+pub mod file;
+pub mod ftp;
+pub mod imap;
+mod mail;
+pub mod pop3;
+pub mod smtp;
+mod whole;
 
 pub use conversation::{Conversation, MAX_PROBES, Unread};
 
@@ -117,6 +125,12 @@ pub trait Parser: Default {
     /// Whether `data`, the first bytes seen of a direction (or the first after a gap), is this protocol.
     fn probe(data: &[u8], hint: &Hint) -> Probe;
 
+    /// The same where the flow is already known to be this protocol: the first bytes of its other direction, or those after
+    /// a gap. May believe bytes that alone prove nothing.
+    fn probe_known(data: &[u8], hint: &Hint) -> Probe {
+        Self::probe(data, hint)
+    }
+
     /// Looks at the next bytes of a direction, or at one datagram (whose leftovers are dropped).
     fn parse(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress;
 
@@ -126,11 +140,39 @@ pub trait Parser: Default {
         let _ = (direction, data, hint, seen);
     }
 
+    /// The sender has ended this direction of a stream (FIN) and all of its bytes were offered. What ends with the connection
+    /// is whole now.
+    fn end(&mut self, direction: Direction, hint: &Hint, seen: Seen<'_>) {
+        let _ = (direction, hint, seen);
+    }
+
+    /// What it has to account for since it was last asked. Asked after every call, so the default must cost nothing.
+    #[inline]
+    fn account(&mut self) -> Account {
+        Account::default()
+    }
+
+    /// There is no memory for what [`Parser::account`] said: it gives up what it can do without.
+    fn shed(&mut self) {}
+
     /// Bytes of this direction are missing: the next offered ones follow a gap. The default has them probed anew.
     fn gap(&mut self, direction: Direction, missing_bytes: u64) -> AfterGap {
         let _ = (direction, missing_bytes);
         AfterGap::Probe
     }
+}
+
+/// What a parser has to account for beside what it saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Account {
+    /// What it has on the heap now that grows with what peers send (decoders, tables); charged to the shard's pool.
+    pub memory_bytes: usize,
+    /// Files begun since it was last asked. Those that are not [`Account::files_ended`] in the end are counted as incomplete.
+    pub files_begun: u32,
+    /// Files that came to their end, or were given up for a reason that is said.
+    pub files_ended: u32,
+    /// Why it gave something up since it was last asked.
+    pub lost: Option<&'static str>,
 }
 
 /// What to do with the bytes after a gap.
@@ -184,11 +226,12 @@ macro_rules! protocols {
                 if unsure { Identified::Unsure } else { Identified::No }
             }
 
-            /// [`Parser::probe`] of the session's own protocol, for the bytes after a gap ([`AfterGap::Probe`]).
+            /// [`Parser::probe_known`] of the session's own protocol, for the other direction's first bytes and those after a gap
+            /// ([`AfterGap::Probe`]).
             pub fn probe(&self, data: &[u8], hint: &Hint) -> Probe {
                 match self {
                     Self::Unknown => Probe::No,
-                    $(Self::$variant(_) => <$parser as Parser>::probe(data, hint),)+
+                    $(Self::$variant(_) => <$parser as Parser>::probe_known(data, hint),)+
                 }
             }
 
@@ -206,6 +249,31 @@ macro_rules! protocols {
                 match self {
                     Self::Unknown => {}
                     $(Self::$variant(parser) => parser.cut(direction, data, hint, seen),)+
+                }
+            }
+
+            /// [`Parser::end`] of the session's protocol.
+            pub fn end(&mut self, direction: Direction, hint: &Hint, seen: Seen<'_>) {
+                match self {
+                    Self::Unknown => {}
+                    $(Self::$variant(parser) => parser.end(direction, hint, seen),)+
+                }
+            }
+
+            /// [`Parser::account`] of the session's protocol.
+            #[inline]
+            pub fn account(&mut self) -> Account {
+                match self {
+                    Self::Unknown => Account::default(),
+                    $(Self::$variant(parser) => parser.account(),)+
+                }
+            }
+
+            /// [`Parser::shed`] of the session's protocol.
+            pub fn shed(&mut self) {
+                match self {
+                    Self::Unknown => {}
+                    $(Self::$variant(parser) => parser.shed(),)+
                 }
             }
 
@@ -261,6 +329,10 @@ protocols! {
     Postgresql => postgresql::Postgresql,
     Ldap => ldap::Ldap,
     Mysql => mysql::Mysql,
+    Ftp => ftp::Ftp,
+    Smtp => smtp::Smtp,
+    Pop3 => pop3::Pop3,
+    Imap => imap::Imap,
 }
 
 impl fmt::Debug for Session {

@@ -22,6 +22,7 @@ pub(crate) fn text_of(seen: &Observable<'_>) -> String {
         Value::Addr(addr) => addr.to_string(),
         Value::Endpoint(addr, port, _) => format!("{addr} {port}"),
         Value::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        Value::Piece { bytes, offset } => format!("{offset} {}", String::from_utf8_lossy(bytes)),
     };
     format!("{} {} {value}", seen.kind.name, seen.at.0)
 }

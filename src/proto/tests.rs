@@ -24,9 +24,11 @@ fn content_names_the_protocol_on_any_port() {
         assert_eq!(identified(b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", &tcp(50_000, port)), Some("http"));
         assert_eq!(identified(&framed, &tcp(50_000, port)), Some("dns"));
         assert_eq!(identified(&dns_query(), &udp(50_000, port)), Some("dns"));
+        assert_eq!(identified(b"220 mail.example ESMTP\r\n", &tcp(port, 50_000)), Some("smtp"));
+        assert_eq!(identified(b"+OK POP3 ready\r\n", &tcp(port, 50_000)), Some("pop3"));
         assert_eq!(identified(&dtls, &udp(50_000, port)), Some("dtls"));
     }
-    for foreign in [&b"220 mail.example ESMTP\r\n"[..], &[0xff; 40], &[0; 40]] {
+    for foreign in [&b"SSH-2.0-OpenSSH_9.2p1\r\n"[..], b"211 odd\r\n", &[0xff; 40], &[0; 40]] {
         assert_eq!(identified(foreign, &tcp(50_000, 9999)), None, "{foreign:?}");
         assert_eq!(identified(foreign, &udp(50_000, 9999)), None, "{foreign:?}");
     }

@@ -95,7 +95,6 @@ mod tests {
             "20 refused, value of no recognisable kind: line 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, and 10 more\n",
             "README.md: skipped (documentation)\n",
             "x.bin: not text: a zero byte at offset 0\n",
-            "file: 1 loaded, but nothing in this version observes them\n",
             "2 files: 2 loaded, 0 merged, 22 refused, 1 files broken off\n",
         ] {
             assert!(text.contains(said), "{said} is not in {text}");

@@ -12,7 +12,7 @@ pub static BYTES: Kind = Kind {
     aliases: &["pattern-in-traffic"],
     index: Index::Pattern,
     default_match: Match::Exact,
-    seen_at: &["picket.payload"],
+    seen_at: &["picket.payload", "picket.content"],
     normalise,
     display,
 };

@@ -1,4 +1,4 @@
-//! `file`: MD5, SHA-1 or SHA-256 of a file, in hex. Nothing observes files yet, so it loads and is reported as inert.
+//! `file`: MD5, SHA-1 or SHA-256 of a file, in hex; `file-name`: what it is called.
 
 use std::borrow::Cow;
 
@@ -12,9 +12,19 @@ pub static FILE: Kind = Kind {
     aliases: &["md5", "sha1", "sha256", "Intel::FILE_HASH"],
     index: Index::Exact,
     default_match: Match::Exact,
-    seen_at: &[],
+    seen_at: &["file.hash.md5", "file.hash.sha1", "file.hash.sha256"],
     normalise,
     display,
+};
+
+/// Name of a file, without its path, whole and in any case: the system that it lands on may not mind the case.
+pub static FILE_NAME: Kind = Kind {
+    number: 16,
+    name: "file-name",
+    aliases: &["filename", "Intel::FILE_NAME"],
+    seen_at: &["file.name"],
+    normalise: name,
+    ..FILE
 };
 
 /// Hex digits of MD5, SHA-1 and SHA-256.
@@ -26,6 +36,18 @@ fn normalise(value: &[u8], _: Match, out: &mut Vec<u8>) -> Result<Option<Refusal
     }
     if !is_digest(value) {
         return Err(Refusal::BadFingerprint);
+    }
+    out.extend(value.iter().map(u8::to_ascii_lowercase));
+    Ok(None)
+}
+
+/// A path is none: only its last part is ever seen.
+fn name(value: &[u8], _: Match, out: &mut Vec<u8>) -> Result<Option<Refusal>, Refusal> {
+    if value.is_empty() {
+        return Err(Refusal::Empty);
+    }
+    if memchr::memchr2(b'/', b'\\', value).is_some() {
+        return Err(Refusal::BadFileName);
     }
     out.extend(value.iter().map(u8::to_ascii_lowercase));
     Ok(None)
@@ -53,5 +75,15 @@ mod tests {
             assert_eq!(normalise(bad, Match::Exact, &mut out), Err(Refusal::BadFingerprint));
         }
         assert_eq!(normalise(b"", Match::Exact, &mut out), Err(Refusal::Empty));
+    }
+
+    #[test]
+    fn a_name_has_no_path_and_no_case() {
+        let mut out = Vec::new();
+        assert_eq!(name(b"Evil.EXE", Match::Exact, &mut out), Ok(None));
+        assert_eq!(out, b"evil.exe");
+        assert_eq!(name(b"a/b", Match::Exact, &mut out), Err(Refusal::BadFileName));
+        assert_eq!(name(b"a\\b", Match::Exact, &mut out), Err(Refusal::BadFileName));
+        assert_eq!(name(b"", Match::Exact, &mut out), Err(Refusal::Empty));
     }
 }

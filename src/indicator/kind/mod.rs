@@ -6,6 +6,7 @@
 mod addr;
 mod bytes;
 pub mod domain;
+pub mod email;
 mod hash;
 mod ics;
 mod text;
@@ -17,10 +18,11 @@ pub use addr::{IPV4, IPV6, of_addr};
 pub use bytes::BYTES;
 pub(super) use bytes::MIN_PATTERN_BYTES;
 pub use domain::DOMAIN;
-pub use hash::FILE;
+pub use email::{EMAIL_ADDR, EMAIL_SUBJECT};
 pub(crate) use hash::is_digest;
 pub use ics::ICS_FUNCTION;
-pub use text::{HASSH, JA3, JA3S, JA4, USER_AGENT};
+pub use text::{HASSH, JA3, JA3S, JA4, USER_AGENT, USER_NAME};
+pub use hash::{FILE, FILE_NAME};
 pub use url::URL;
 pub use x509::{CERTIFICATE, ISSUER, SERIAL, SUBJECT};
 
@@ -47,6 +49,10 @@ pub static KINDS: &[&Kind] = &[
     &SUBJECT,
     &ISSUER,
     &SERIAL,
+    &FILE_NAME,
+    &USER_NAME,
+    &EMAIL_ADDR,
+    &EMAIL_SUBJECT,
 ];
 
 /// Which structure finds a kind's values.

@@ -1,4 +1,4 @@
-//! Kinds whose values are matched whole: user-agents and other software (case-sensitive) and JA3, JA4, HASSH fingerprints.
+//! Kinds whose values are matched whole: user-agents and other software, user names (case-sensitive) and JA3, JA4, HASSH fingerprints.
 
 use std::borrow::Cow;
 
@@ -18,9 +18,19 @@ pub static USER_AGENT: Kind = Kind {
         "ssh.client.software",
         "ssh.server.version",
         "ssh.server.software",
+        "email.x_mailer",
     ],
     normalise: as_is,
     display,
+};
+
+/// Name of a user or account, whole and case-sensitive.
+pub static USER_NAME: Kind = Kind {
+    number: 17,
+    name: "user-account",
+    aliases: &["user-name", "Intel::USER_NAME"],
+    seen_at: &["user.name"],
+    ..USER_AGENT
 };
 
 /// JA3 client fingerprint: MD5 in hex.

@@ -6,25 +6,50 @@ use super::*;
 use crate::indicator::{FieldValue, Observable, Value, Wants};
 use Direction::{ToOriginator as Down, ToResponder as Up};
 
-const TCP: Hint = Hint { transport: Transport::Tcp, source_port: 40000, destination_port: 8181, wants: Wants::ALL };
-const UDP: Hint = Hint { transport: Transport::Udp, source_port: 1900, destination_port: 1900, wants: Wants::ALL };
+const TCP: Hint = Hint { transport: Transport::Tcp, source_port: 40000, destination_port: 8181, wants: Wants::NONE };
+const UDP: Hint = Hint { transport: Transport::Udp, source_port: 1900, destination_port: 1900, wants: Wants::NONE };
 
 /// What the flow above does: keeps what is not consumed, waits for what is needed, skips, probes anew.
 #[derive(Default)]
-struct Wire {
+pub(super) struct Wire {
     http: Http,
+    wants: Wants,
     identified: bool,
     after_gap: [bool; 2],
     pending: [Vec<u8>; 2],
     need: [usize; 2],
     skip: [u64; 2],
     over: [Option<&'static str>; 2],
-    seen: Vec<String>,
+    pub(super) seen: Vec<String>,
+    /// Files begun less those that ended.
+    pub(super) incomplete: u32,
+    pub(super) lost: Vec<&'static str>,
     foreign: Vec<u8>,
 }
 
 impl Wire {
-    fn offer(&mut self, direction: Direction, bytes: &[u8]) {
+    pub(super) fn wanting(wants: Wants) -> Self {
+        Self { wants, ..Self::default() }
+    }
+
+    fn hint(&self) -> Hint {
+        Hint { wants: self.wants, ..TCP }
+    }
+
+    fn settle(&mut self) {
+        let account = self.http.account();
+        self.incomplete = self.incomplete + account.files_begun - account.files_ended;
+        self.lost.extend(account.lost);
+    }
+
+    /// The sender ends a direction.
+    pub(super) fn end(&mut self, direction: Direction) {
+        let (seen, hint) = (&mut self.seen, Hint { wants: self.wants, ..TCP });
+        self.http.end(direction, &hint, &mut |o| seen.push(shown(&o)));
+        self.settle();
+    }
+
+    pub(super) fn offer(&mut self, direction: Direction, bytes: &[u8]) {
         let d = direction.index();
         let skipped = self.skip[d].min(bytes.len() as u64);
         self.skip[d] -= skipped;
@@ -38,8 +63,9 @@ impl Wire {
                 }
             }
             self.need[d] = 0;
-            let seen = &mut self.seen;
-            let progress = self.http.parse(direction, &self.pending[d], &TCP, &mut |o| seen.push(shown(&o)));
+            let (hint, seen) = (self.hint(), &mut self.seen);
+            let progress = self.http.parse(direction, &self.pending[d], &hint, &mut |o| seen.push(shown(&o)));
+            self.settle();
             let offered = self.pending[d].len();
             match progress {
                 Progress::Consumed { bytes, need } | Progress::Damaged { bytes, need, .. } => {
@@ -65,7 +91,7 @@ impl Wire {
         }
     }
 
-    fn gap(&mut self, direction: Direction, missing_bytes: u64) {
+    pub(super) fn gap(&mut self, direction: Direction, missing_bytes: u64) {
         let d = direction.index();
         let skipped = self.skip[d].min(missing_bytes);
         self.skip[d] -= skipped;
@@ -93,6 +119,7 @@ fn shown(o: &Observable<'_>) -> String {
         Value::Endpoint(addr, port, transport) => format!("{} {addr} {port} {:?}", o.at.0, transport.expect("known")),
         Value::Text(value) if o.kind.name == "url" => format!("{} <{}>", o.at.0, text(value)),
         Value::Text(value) => format!("{} {}", o.at.0, text(value)),
+        Value::Piece { bytes, offset } => format!("{} {offset} {}", o.at.0, text(bytes)),
     }
 }
 

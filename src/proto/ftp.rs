@@ -1,0 +1,369 @@
+//! FTP control connections (RFC 959, RFC 2428, RFC 4217), known by their greeting and commands on any port.
+//!
+//! Of commands and replies it reports the user, the names of files that are fetched, stored or touched, and the addresses that
+//! data connections go to (`PORT`, `EPRT`, 227; in a bounce attack a third party's). After `AUTH TLS` the flow is probed anew.
+//!
+//! It keeps nothing but whether TLS was asked for, and never knows the data connection: that is another flow, whose content
+//! is a file as a whole (`super::whole`). Not covered: names that come back in listings, and a control connection that begins with
+//! nothing but a bare `220` on another port than 21, until its first command that no other protocol has.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::file::{self, Wants};
+use super::{AfterGap, Hint, Parser, Probe, Progress};
+use crate::flow::Direction;
+use crate::indicator::kind::{USER_NAME, of_addr};
+use crate::indicator::{Field, Observable, Seen, Transport, Value, Where};
+
+/// Longest line: a path of 4,096 bytes and its command.
+pub const MAX_LINE_BYTES: usize = 4608;
+
+const PORT: u16 = 21;
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Ftp {
+    /// The client asked for TLS; the server's answer says whether it comes.
+    asked_tls: bool,
+}
+
+impl Parser for Ftp {
+    const NAME: &'static str = "ftp";
+    const MAX_PENDING_BYTES: usize = MAX_LINE_BYTES;
+
+    fn probe(data: &[u8], hint: &Hint) -> Probe {
+        match data.first() {
+            _ if hint.transport != Transport::Tcp => Probe::No,
+            Some(b'1'..=b'6') => probe_reply(data, hint),
+            Some(b'A'..=b'Z' | b'a'..=b'z') => probe_command(data, hint),
+            _ => Probe::No,
+        }
+    }
+
+    fn parse(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress {
+        let mut at = 0;
+        loop {
+            let rest = data.get(at..).unwrap_or(&[]);
+            if rest.first() == Some(&TLS_HANDSHAKE) {
+                // The answer to AUTH was not seen.
+                return Progress::Reprobe(at);
+            }
+            let Some(end) = memchr::memchr(b'\n', rest) else {
+                let is_long = rest.len() >= MAX_LINE_BYTES;
+                return match rest.len() {
+                    _ if is_long => Progress::Stopped("ftp_line_too_long"),
+                    0 => Progress::Consumed { bytes: at, need: 0 },
+                    length => Progress::Consumed { bytes: at, need: length + 1 },
+                };
+            };
+            at += end + 1;
+            let line = rest.get(..end).unwrap_or(&[]);
+            if is_reply(line) {
+                let is_yes = self.asked_tls && line.starts_with(b"234");
+                reply(line, seen);
+                if is_yes {
+                    return Progress::Reprobe(at);
+                }
+            } else if direction == Direction::ToResponder || hint.source_port != PORT {
+                self.command(line, hint, seen);
+            }
+        }
+    }
+
+    fn gap(&mut self, _direction: Direction, _missing_bytes: u64) -> AfterGap {
+        // Lines find themselves again: half of one is no command.
+        AfterGap::Continue
+    }
+}
+
+impl Ftp {
+    fn command(&mut self, line: &[u8], hint: &Hint, seen: Seen<'_>) {
+        let Some((verb, argument)) = split(line) else { return };
+        let with = [Field::word("event.action", verb.word)];
+        match verb.what {
+            What::File => file::name(Wants::of(&hint.wants), argument, &with, seen),
+            What::User if !argument.is_empty() => {
+                seen(Observable {
+                    kind: &USER_NAME,
+                    value: Value::Text(argument),
+                    at: Where("user.name"),
+                    with: &with,
+                });
+            }
+            What::Port => {
+                addresses_of_port(argument).into_iter().for_each(|(ip, port)| data_address(ip, port, &with, seen))
+            }
+            What::Eprt => {
+                address_of_eprt(argument).into_iter().for_each(|(ip, port)| data_address(ip, port, &with, seen))
+            }
+            What::Auth => self.asked_tls = true,
+            What::User | What::Other => {}
+        }
+    }
+}
+
+/// Codes and addresses of one line from the server.
+fn reply(line: &[u8], seen: Seen<'_>) {
+    if !line.starts_with(b"227") {
+        return;
+    }
+    // `227 Entering Passive Mode (h1,h2,h3,h4,p1,p2).`, with or without brackets.
+    let text = line.get(4..).unwrap_or(&[]);
+    let Some(start) = text.iter().position(u8::is_ascii_digit) else { return };
+    if let Some((ip, port)) = addresses_of_port(text.get(start..).unwrap_or(&[])) {
+        data_address(ip, port, &[Field::word("event.action", "PASV")], seen);
+    }
+}
+
+fn data_address(ip: IpAddr, port: u16, with: &[Field<'_>], seen: Seen<'_>) {
+    let value = Value::Endpoint(ip, port, Some(Transport::Tcp));
+    seen(Observable { kind: of_addr(ip), value, at: Where("ftp.data.ip"), with });
+}
+
+/// `h1,h2,h3,h4,p1,p2`, perhaps with something after it.
+fn addresses_of_port(text: &[u8]) -> Option<(IpAddr, u16)> {
+    let mut numbers = [0_u8; 6];
+    let mut parts = text.split(|byte| *byte == b',');
+    let last = numbers.len() - 1;
+    for (place, number) in numbers.iter_mut().enumerate() {
+        let part = parts.next()?.trim_ascii();
+        let digits =
+            if place == last { part.iter().take_while(|byte| byte.is_ascii_digit()).count() } else { part.len() };
+        *number = std::str::from_utf8(part.get(..digits)?).ok()?.parse().ok()?;
+    }
+    let [a, b, c, d, high, low] = numbers;
+    Some((IpAddr::V4(Ipv4Addr::new(a, b, c, d)), u16::from_be_bytes([high, low])))
+}
+
+/// `|1|192.0.2.1|6275|` (RFC 2428, 2); the bar may be another character.
+fn address_of_eprt(text: &[u8]) -> Option<(IpAddr, u16)> {
+    let (bar, _) = text.split_first()?;
+    let mut parts = text.split(|byte| byte == bar).skip(2);
+    let mut part = || std::str::from_utf8(parts.next()?).ok();
+    Some((part()?.parse().ok()?, part()?.parse().ok()?))
+}
+
+/// A command that matters.
+struct Verb {
+    word: &'static str,
+    what: What,
+    /// No other protocol's lines begin with it: enough to know FTP by in the middle of a connection.
+    only_ftp: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    /// Its argument is a file's path.
+    File,
+    User,
+    Port,
+    Eprt,
+    Auth,
+    Other,
+}
+
+const fn verb(word: &'static str, what: What, only_ftp: bool) -> Verb {
+    Verb { word, what, only_ftp }
+}
+
+/// RFC 959, 2228, 2428, 3659. `RETR`, `USER` and `DELE` are POP3's, too.
+const VERBS: &[Verb] = &[
+    verb("RETR", What::File, false),
+    verb("STOR", What::File, true),
+    verb("STOU", What::File, true),
+    verb("APPE", What::File, true),
+    verb("SIZE", What::File, true),
+    verb("MDTM", What::File, true),
+    verb("DELE", What::File, false),
+    verb("RNFR", What::File, true),
+    verb("RNTO", What::File, true),
+    verb("USER", What::User, false),
+    verb("PORT", What::Port, true),
+    verb("EPRT", What::Eprt, true),
+    verb("AUTH", What::Auth, false),
+    verb("PASV", What::Other, true),
+    verb("EPSV", What::Other, true),
+    verb("TYPE", What::Other, true),
+    verb("SYST", What::Other, true),
+    verb("CWD", What::Other, true),
+    verb("PBSZ", What::Other, true),
+    verb("MLSD", What::Other, true),
+];
+
+/// The command of a line and its argument. Telnet's interrupts (RFC 959, 4.1.3) before it are passed over.
+fn split(line: &[u8]) -> Option<(&'static Verb, &[u8])> {
+    let telnet = line.iter().take_while(|byte| **byte >= 0xF0).count();
+    let line = line.get(telnet..)?.trim_ascii();
+    let end = line.iter().take(5).position(|byte| *byte == b' ').unwrap_or(line.len());
+    let (word, argument) = line.split_at_checked(end)?;
+    let verb = VERBS.iter().find(|verb| verb.word.as_bytes().eq_ignore_ascii_case(word))?;
+    Some((verb, argument.trim_ascii()))
+}
+
+/// Three digits and a blank or dash (RFC 959, 4.2).
+fn is_reply(line: &[u8]) -> bool {
+    matches!(line, [b'1'..=b'6', b'0'..=b'9', b'0'..=b'9', b' ' | b'-', ..])
+}
+
+fn probe_reply(data: &[u8], hint: &Hint) -> Probe {
+    let is_near = data.iter().zip(b"220 ").take(3).all(|(byte, _)| byte.is_ascii_digit());
+    if !is_near {
+        return Probe::No;
+    }
+    if data.len() < 4 {
+        return Probe::Unsure;
+    }
+    if !is_reply(data) {
+        return Probe::No;
+    }
+    if hint.source_port == PORT {
+        return Probe::Yes;
+    }
+    let line_end = memchr::memchr(b'\n', data);
+    let line = data.get(..line_end.unwrap_or(data.len())).unwrap_or(&[]);
+    let says_ftp = line.windows(3).any(|word| word.eq_ignore_ascii_case(b"ftp"));
+    match line.get(..3) {
+        Some(b"220") if says_ftp && !line.windows(4).any(|word| word.eq_ignore_ascii_case(b"smtp")) => Probe::Yes,
+        Some(b"227" | b"229") if line.windows(7).any(|word| word.eq_ignore_ascii_case(b"passive")) => Probe::Yes,
+        Some(b"220" | b"227" | b"229") if line_end.is_none() && data.len() < MAX_PROBE_BYTES => Probe::Unsure,
+        _ => Probe::No,
+    }
+}
+
+fn probe_command(data: &[u8], hint: &Hint) -> Probe {
+    let could_be = |verb: &&Verb| {
+        let length = data.len().min(verb.word.len());
+        data.get(..length).zip(verb.word.as_bytes().get(..length)).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b))
+            && matches!(data.get(verb.word.len()), None | Some(b' ' | b'\r' | b'\n'))
+    };
+    let Some(verb) = VERBS.iter().find(could_be) else { return Probe::No };
+    let Some(end) = memchr::memchr(b'\n', data) else {
+        return if data.len() < MAX_PROBE_BYTES { Probe::Unsure } else { Probe::No };
+    };
+    let argument = data.get(verb.word.len()..end).unwrap_or(&[]).trim_ascii();
+    let is_ftp = match verb.what {
+        _ if hint.destination_port == PORT => true,
+        What::Port => addresses_of_port(argument).is_some(),
+        What::Eprt => address_of_eprt(argument).is_some(),
+        What::Auth => argument.eq_ignore_ascii_case(b"TLS") || argument.eq_ignore_ascii_case(b"SSL"),
+        _ => verb.only_ftp && data.get(end.wrapping_sub(1)) == Some(&b'\r'),
+    };
+    if is_ftp { Probe::Yes } else { Probe::No }
+}
+
+/// A first line that is longer is no greeting.
+const MAX_PROBE_BYTES: usize = 512;
+
+/// First byte of a TLS record with a handshake message.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::proto::testing::{same_in_any_segments, tcp, udp};
+    use Direction::{ToOriginator as Down, ToResponder as Up};
+
+    fn up(lines: &str) -> Vec<String> {
+        same_in_any_segments::<Ftp>(Up, tcp(40000, 21), lines.as_bytes())
+    }
+
+    fn down(lines: &str) -> Vec<String> {
+        same_in_any_segments::<Ftp>(Down, tcp(21, 40000), lines.as_bytes())
+    }
+
+    #[test]
+    fn users_and_files() {
+        assert_eq!(
+            up("USER eve\r\nPASS x\r\nTYPE I\r\nretr /pub/Evil.EXE\r\n\u{fff}STOR a b.txt\nRETR\r\nNOOP\r\n"),
+            ["user-account user.name eve", "file-name file.name evil.exe"]
+        );
+        assert_eq!(up("USER \r\nSTOR C:\\x\\y\r\n"), ["file-name file.name y"]);
+    }
+
+    #[test]
+    fn telnet_interrupts_are_passed_over() {
+        let mut seen = Vec::new();
+        let line = b"\xFF\xF4\xFF\xF2USER eve\r\n";
+        Ftp::default().parse(Up, line, &tcp(1, 21), &mut |o| seen.push(crate::proto::testing::text_of(&o)));
+        assert_eq!(seen, ["user-account user.name eve"]);
+    }
+
+    #[test]
+    fn data_addresses() {
+        assert_eq!(
+            up(
+                "PORT 192,0,2,77,17,92\r\nPORT 192,0,2,256,1,1\r\nEPRT |1|192.0.2.77|4444|\r\nEPRT |2|2001:db8::1|4444|\r\nEPRT |3|x|y|\r\n"
+            ),
+            [
+                "ipv4-addr ftp.data.ip 192.0.2.77 4444",
+                "ipv4-addr ftp.data.ip 192.0.2.77 4444",
+                "ipv6-addr ftp.data.ip 2001:db8::1 4444"
+            ]
+        );
+        assert_eq!(
+            down(
+                "227 Entering Passive Mode (192,0,2,77,17,92).\r\n227 =192,0,2,77,17,92\r\n229 Extended (|||4444|)\r\n227 no\r\n"
+            ),
+            ["ipv4-addr ftp.data.ip 192.0.2.77 4444"; 2]
+        );
+    }
+
+    #[test]
+    fn tls_is_probed_anew() {
+        let mut ftp = Ftp::default();
+        let hint = tcp(40000, 21);
+        assert_eq!(ftp.parse(Up, b"AUTH TLS\r\n", &hint, &mut |_| {}), Progress::Consumed { bytes: 10, need: 0 });
+        let answer = b"234 Go\r\n\x16\x03";
+        assert_eq!(ftp.parse(Down, answer, &tcp(21, 40000), &mut |_| {}), Progress::Reprobe(8));
+        let unasked = Ftp::default().parse(Down, b"234 Go\r\n", &tcp(21, 40000), &mut |_| {});
+        assert_eq!(unasked, Progress::Consumed { bytes: 8, need: 0 });
+        let unseen = Ftp::default().parse(Up, b"AUTH TLS\r\n\x16\x03\x01", &hint, &mut |_| {});
+        assert_eq!(unseen, Progress::Reprobe(10), "the answer went another way");
+    }
+
+    #[test]
+    fn recognised_on_any_port_and_told_from_mail() {
+        let reply = |text: &str, port| Ftp::probe(text.as_bytes(), &tcp(port, 40000));
+        let command = |text: &str, port| Ftp::probe(text.as_bytes(), &tcp(40000, port));
+        assert_eq!(reply("220 (vsFTPd 3.0.3)\r\n", 2121), Probe::Yes);
+        assert_eq!(reply("220 ready\r\n", 21), Probe::Yes);
+        assert_eq!(reply("220 mail.example ESMTP (not FTP)\r\n", 25), Probe::No);
+        assert_eq!(reply("220 ready\r\n", 2121), Probe::No);
+        assert_eq!(reply("227 Entering Passive Mode (1,2,3,4,5,6)\r\n", 2121), Probe::Yes);
+        assert_eq!(reply("22", 21), Probe::Unsure);
+        assert_eq!(reply("200 OK", 21), Probe::Yes);
+        assert_eq!(reply("1.2", 21), Probe::No);
+        for (line, port, expected) in [
+            ("USER x\r\n", 21, Probe::Yes),
+            ("USER x\r\n", 110, Probe::No),
+            ("RETR 1\r\n", 110, Probe::No),
+            ("AUTH TLS\r\n", 2121, Probe::Yes),
+            ("AUTH LOGIN\r\n", 25, Probe::No),
+            ("PORT 1,2,3,4,5,6\r\n", 2121, Probe::Yes),
+            ("PORT x\r\n", 2121, Probe::No),
+            ("PASV\r\n", 2121, Probe::Yes),
+            ("PAS", 2121, Probe::Unsure),
+            ("GET / HTTP/1.1\r\n", 21, Probe::No),
+            ("\x16\x03\x01", 21, Probe::No),
+        ] {
+            assert_eq!(command(line, port), expected, "{line}");
+        }
+        assert_eq!(Ftp::probe(b"PASV\r\n", &udp(40000, 21)), Probe::No);
+        let long = format!("STOR {}", "a".repeat(2 * MAX_LINE_BYTES));
+        let progress = Ftp::default().parse(Up, long.as_bytes(), &tcp(1, 21), &mut |_| {});
+        assert_eq!(progress, Progress::Stopped("ftp_line_too_long"));
+    }
+
+    proptest! {
+        #[test]
+        fn hostile_bytes_end(bytes in proptest::collection::vec(any::<u8>(), 0..200), line in "[A-Z]{3,4} [0-9,|().:]{0,40}\r\n") {
+            for data in [&bytes[..], line.as_bytes()] {
+                let _ = Ftp::probe(data, &tcp(1, 21));
+                let _ = Ftp::default().parse(Up, data, &tcp(1, 21), &mut |_| {});
+                let _ = Ftp::default().parse(Down, data, &tcp(21, 1), &mut |_| {});
+            }
+        }
+    }
+}
