@@ -194,10 +194,16 @@ impl Worker {
         if packet.tcp_flags & (tcp_flag::FIN | tcp_flag::RST) != 0 {
             // A forged one, or one that overtook data, ends nothing.
             let end = packet.sequence.wrapping_add(packet.payload_bytes).wrapping_add(packet.payload_missing_bytes);
+            let is_end = packet.tcp_flags & tcp_flag::RST == 0;
             let flow = self.flows.get_mut(slot);
-            if !flow.is_quiet[direction.index()] && flow.streams[direction.index()].is_at(end) {
-                let is_end = packet.tcp_flags & tcp_flag::RST == 0;
+            if flow.is_quiet[direction.index()] {
+                return;
+            }
+            let stream = &mut flow.streams[direction.index()];
+            if stream.is_at(end) {
                 self.cut(shard, slot, direction, frame.reference(), is_end);
+            } else if is_end {
+                stream.note_end(end);
             }
         }
     }
@@ -218,6 +224,9 @@ impl Worker {
         }
         let was_waiting = is_waiting(flow, direction);
         self.deliver(shard, slot, direction, |stream, out| stream.push(&segment, out));
+        if was_waiting && self.flows.get_mut(slot).streams[direction.index()].take_end() {
+            self.cut(shard, slot, direction, frame.reference(), true);
+        }
         let flow = self.flows.get_mut(slot);
         match is_waiting(flow, direction) {
             true if !was_waiting => self.shards[shard].wait(slot, flow.first, direction, segment.frame),
