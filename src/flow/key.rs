@@ -40,23 +40,21 @@ impl FlowKey {
             return None;
         }
         let (source_port, destination_port) = match packet.protocol {
-            protocol::ICMP | protocol::ICMPV6 => {
-                let (kind, other, _) = super::community_id::icmp_ports(
-                    packet.protocol,
-                    packet.source_port as u8,
-                    packet.destination_port as u8,
-                );
-                (kind, other)
-            }
+            protocol::ICMP | protocol::ICMPV6 => icmp_ports(packet),
             _ => (packet.source_port, packet.destination_port),
         };
         let (source, destination) = (packet.source.halves(), packet.destination.halves());
-        let from_low = (source, source_port) <= (destination, destination_port);
-        let (low, high, low_port, high_port) = if from_low {
-            (source, destination, source_port, destination_port)
-        } else {
-            (destination, source, destination_port, source_port)
-        };
+        let whole = |[high, low]: [u64; 2]| u128::from(high) << 64 | u128::from(low);
+        // Which end is which is a coin's toss: no branch, or half of them would be guessed wrong.
+        let is_equal = source == destination;
+        let from_low = (whole(source) < whole(destination)) | (is_equal & (source_port <= destination_port));
+        let swap = u64::from(from_low).wrapping_sub(1);
+        let high_part = (source[0] ^ destination[0]) & swap;
+        let low_part = (source[1] ^ destination[1]) & swap;
+        let ports_part = (source_port ^ destination_port) & swap as u16;
+        let low = [source[0] ^ high_part, source[1] ^ low_part];
+        let high = [destination[0] ^ high_part, destination[1] ^ low_part];
+        let (low_port, high_port) = (source_port ^ ports_part, destination_port ^ ports_part);
         let key = Self {
             low,
             high,
@@ -104,6 +102,14 @@ impl End {
             Self::High => Self::Low,
         }
     }
+}
+
+/// ICMP types that answer each other stand for the ports.
+#[cold]
+fn icmp_ports(packet: &Packet) -> (u16, u16) {
+    let (kind, code) = (packet.source_port as u8, packet.destination_port as u8);
+    let (kind, other, _) = super::community_id::icmp_ports(packet.protocol, kind, code);
+    (kind, other)
 }
 
 #[inline]

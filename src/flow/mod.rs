@@ -108,23 +108,26 @@ impl<S> Flow<S> {
     }
 
     /// Counts a packet of this key in, or says that it starts another conversation.
-    #[inline]
+    #[inline(always)]
     pub fn accept(&mut self, packet: &Packet, from: End, now: Timestamp) -> Accepted {
         let direction = if from == self.identity.originator { Direction::ToResponder } else { Direction::ToOriginator };
-        if self.is_expired(now) || self.is_reopened(packet, direction) {
+        if self.is_expired(now) {
+            return Accepted::StartsAnother;
+        }
+        if self.key().protocol() == protocol::TCP
+            && (packet.tcp_flags & (tcp_flag::SYN | tcp_flag::FIN | tcp_flag::RST) != 0
+                || self.lifecycle == Lifecycle::HalfOpen)
+            && !self.advance(packet, direction)
+        {
             return Accepted::StartsAnother;
         }
         self.last = self.last.max(now);
-        if self.key().protocol() == protocol::TCP {
-            self.advance(packet, direction);
-        }
         Accepted::Yes(direction)
     }
 
     /// A SYN (not of a handshake under way) with a sequence number that this direction is not at.
     fn is_reopened(&self, packet: &Packet, direction: Direction) -> bool {
-        if packet.tcp_flags & (tcp_flag::SYN | tcp_flag::ACK) != tcp_flag::SYN || self.key().protocol() != protocol::TCP
-        {
+        if packet.tcp_flags & (tcp_flag::SYN | tcp_flag::ACK) != tcp_flag::SYN {
             return false;
         }
         let stream = &self.streams[direction.index()];
@@ -137,9 +140,13 @@ impl<S> Flow<S> {
         }
     }
 
-    #[inline]
-    fn advance(&mut self, packet: &Packet, direction: Direction) {
+    /// A packet that may change how far the conversation has come; false if it starts another.
+    #[inline(never)]
+    fn advance(&mut self, packet: &Packet, direction: Direction) -> bool {
         let flags = packet.tcp_flags;
+        if self.is_reopened(packet, direction) {
+            return false;
+        }
         if flags & (tcp_flag::FIN | tcp_flag::RST) != 0 {
             self.close(packet, direction);
         } else if self.lifecycle == Lifecycle::HalfOpen
@@ -147,6 +154,7 @@ impl<S> Flow<S> {
         {
             self.lifecycle = Lifecycle::Established;
         }
+        true
     }
 
     /// A RST or FIN far from where the stream is is forged or stale and changes nothing.

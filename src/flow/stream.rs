@@ -205,12 +205,13 @@ impl Stream {
         }
     }
 
-    /// Follows a direction whose bytes nobody wants any more, so that a new conversation can be told from it.
+    /// Follows a direction whose bytes nobody wants any more, up to the end of a segment, so that a new conversation can be
+    /// told from it.
     #[inline]
-    pub fn follow(&mut self, segment: &Segment<'_>) {
-        let end = segment.sequence.wrapping_add(segment.data.len() as u32).wrapping_add(segment.missing_bytes);
-        if (end.wrapping_sub(self.next) as i32) > 0 {
-            self.position += u64::from(end.wrapping_sub(self.next));
+    pub fn follow(&mut self, end: u32) {
+        let step = end.wrapping_sub(self.next) as i32;
+        if step > 0 {
+            self.position += step as u64;
             self.next = end;
         }
     }

@@ -2,7 +2,8 @@
 //!
 //! Buckets of one cache line hold eight tags, ages and record numbers; a key may lie in either of two buckets. When both are
 //! full, or every record is in use, the oldest flow of the two gives way: constant time, whatever an attacker sends.
-//! Records are not touched before they are first used, so a small capture costs little of a large table.
+//! Records are not touched before they are first used, so a small capture costs little of a large table; and a new flow takes over
+//! the record of one in its buckets that timed out, if there is one, before it takes a new one.
 //!
 //! A table has regions: each has its own buckets and its own share of the flows, and what happens in one depends on nothing in
 //! another. They lie side by side in one piece of memory, so that large pages can back it.
@@ -20,6 +21,9 @@ const WAYS: usize = 8;
 /// Record slots per flow that the table can hold: the buckets are two thirds full when the records run out.
 const SLOTS_NUMERATOR: usize = 3;
 const SLOTS_DENOMINATOR: usize = 2;
+
+/// A flow that has been silent so long is over, unless it is an established TCP one.
+const LIKELY_OVER_SECS: u16 = timeout::UDP.as_secs() as u16 + 1;
 
 /// Flows that one region can hold, at least.
 const LEAST_FLOWS: usize = 2 * WAYS;
@@ -151,10 +155,10 @@ impl<S: Default> FlowTable<S> {
 
     /// Asks for the record that the first bucket holds for a home. `None` if it holds none: the flow is probably new.
     #[inline]
-    pub fn prefetch_record(&self, home: Home) -> Option<Candidate> {
+    pub fn prefetch_record(&self, home: Home, now: Timestamp) -> Option<Candidate> {
         let bucket = &self.buckets[home.bucket as usize];
         let Some(way) = bucket.find(home.tag) else {
-            self.prefetch_room(home);
+            self.prefetch_room(home, now);
             return None;
         };
         let record = bucket.records[way];
@@ -162,16 +166,15 @@ impl<S: Default> FlowTable<S> {
         Some(Candidate { way: way as u32, record })
     }
 
-    /// A flow that is not in its first bucket is in the other or new; both are looked into then.
-    fn prefetch_room(&self, home: Home) {
+    /// A flow that is not in its first bucket is in the other or new; both are looked into then. A new one may take over the record
+    /// of the oldest flow here.
+    #[inline(never)]
+    fn prefetch_room(&self, home: Home, now: Timestamp) {
         prefetch::line(&self.buckets[self.second(home)]);
-        if self.regions[home.region()].live >= self.capacity {
-            // A new flow takes a record over: probably that of the oldest flow here.
-            let bucket = &self.buckets[home.bucket as usize];
-            let age_of = |&way: &usize| (bucket.tags[way] != 0, u16::MAX - bucket.ages[way]);
-            if let Some(way) = (0..WAYS).max_by_key(age_of) {
-                prefetch::lines(&self.records[bucket.records[way] as usize]);
-            }
+        let bucket = &self.buckets[home.bucket as usize];
+        let is_full = self.regions[home.region()].live >= self.capacity;
+        if let Some((_, way)) = bucket.oldest(now).filter(|&(idle, _)| is_full || idle >= LIKELY_OVER_SECS) {
+            prefetch::lines(&self.records[bucket.records[way] as usize]);
         }
     }
 
@@ -211,6 +214,11 @@ impl<S: Default> FlowTable<S> {
     /// is [`Room::Taken`], and puts the new one in its place.
     pub fn insert(&mut self, home: Home, now: Timestamp) -> Room {
         let (first, second) = (home.bucket as usize, self.second(home));
+        if let Some((at, way)) = self.over_in(first, now).or_else(|| self.over_in(second, now)) {
+            let bucket = &mut self.buckets[at];
+            (bucket.tags[way], bucket.ages[way]) = (home.tag, age(now));
+            return Room::Taken(Slot(bucket.records[way]));
+        }
         // The first if it has room: a flow that lies there is found without a second miss.
         let into = if self.buckets[first].find(0).is_some() { first } else { second };
         let empty = self.buckets[into].find(0);
@@ -246,21 +254,23 @@ impl<S: Default> FlowTable<S> {
         Slot(record)
     }
 
+    /// The oldest flow of a bucket, if it has timed out. Looked for where it is likely: a flow that is not over costs a miss.
+    fn over_in(&self, at: usize, now: Timestamp) -> Option<(usize, usize)> {
+        let bucket = &self.buckets[at];
+        let (_, way) = bucket.oldest(now).filter(|&(idle, _)| idle >= LIKELY_OVER_SECS)?;
+        self.records[bucket.records[way] as usize].is_expired(now).then_some((at, way))
+    }
+
     /// The oldest flow of the given buckets; if they are empty, of the next bucket that is not.
     fn victim(&mut self, region: usize, buckets: [usize; 3], now: Timestamp) -> (usize, usize) {
-        let oldest = |bucket: &Bucket, at: usize| {
-            (0..WAYS)
-                .filter(|&way| bucket.tags[way] != 0)
-                .map(|way| (age(now).wrapping_sub(bucket.ages[way]), at, way))
-                .max()
-        };
-        if let Some((_, at, way)) = buckets.iter().filter_map(|&at| oldest(&self.buckets[at], at)).max() {
+        let oldest = |at: usize| self.buckets[at].oldest(now).map(|(idle, way)| (idle, at, way));
+        if let Some((_, at, way)) = buckets.into_iter().filter_map(oldest).max() {
             return (at, way);
         }
         // The region is full, so a third of its ways at least are taken: a few steps lead to one that is.
         for _ in 0..self.stride {
             let at = self.step_hand(region);
-            if let Some((_, at, way)) = oldest(&self.buckets[at], at) {
+            if let Some((_, way)) = self.buckets[at].oldest(now) {
                 return (at, way);
             }
         }
@@ -277,7 +287,7 @@ impl<S: Default> FlowTable<S> {
         prefetch::line(&self.buckets[(next + 1).min(self.buckets.len() - 1)]);
         self.buckets[next]
             .idle(now)
-            .for_each(|way| prefetch::line(&self.records[self.buckets[next].records[way] as usize]));
+            .for_each(|way| prefetch::lines(&self.records[self.buckets[next].records[way] as usize]));
         let bucket = self.buckets[at];
         let mut gone = [None; WAYS];
         for way in bucket.idle(now) {
@@ -337,21 +347,17 @@ impl<S: Default> FlowTable<S> {
 }
 
 impl Bucket {
-    /// The first way with a tag.
-    #[inline]
+    /// The first way with a tag: a byte for each way, compared all at once.
+    #[inline(always)]
     fn find(&self, tag: u16) -> Option<usize> {
-        // Four ways in one word: those that fit become 0, and the lowest 0 is found by the borrow it takes.
-        const LOW: u64 = 0x0001_0001_0001_0001;
-        const HIGH: u64 = LOW << 15;
-        let [a, b, c, d, e, f, g, h] = self.tags.map(u64::from);
-        let wanted = u64::from(tag) * LOW;
-        let zeros = |word: u64| (word ^ wanted).wrapping_sub(LOW) & !(word ^ wanted) & HIGH;
-        let (low, high) = (zeros(a | b << 16 | c << 32 | d << 48), zeros(e | f << 16 | g << 32 | h << 48));
-        match (low, high) {
-            (0, 0) => None,
-            (0, _) => Some(WAYS / 2 + (high.trailing_zeros() / 16) as usize),
-            _ => Some((low.trailing_zeros() / 16) as usize),
-        }
+        let fits = u64::from_le_bytes(self.tags.map(|own| if own == tag { 0xff } else { 0 }));
+        (fits != 0).then(|| (fits.trailing_zeros() / 8) as usize)
+    }
+
+    /// How many seconds the oldest flow has been silent, and its way.
+    fn oldest(&self, now: Timestamp) -> Option<(u16, usize)> {
+        let taken = (0..WAYS).filter(|&way| self.tags[way] != 0);
+        taken.map(|way| (age(now).wrapping_sub(self.ages[way]), way)).max()
     }
 
     /// Ways of flows that have been silent so long that they may have timed out.

@@ -57,12 +57,7 @@ pub(super) fn vlan(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
     let tag = SingleVlanHeaderSlice::from_slice(cursor.rest()).map_err(|_| (Layer::Vlan, ErrorKind::Truncated))?;
     let id = tag.vlan_identifier().value();
     let number = tag.ether_type().0;
-    if let Some(slot) = packet.vlans.get_mut(usize::from(packet.vlan_count)) {
-        *slot = id;
-    }
-    packet.vlan_count += 1;
-    // The tag itself counts, so that id 0 (priority only) is told from none.
-    packet.vlan_key = packet.vlan_key.rotate_left(13) ^ (u32::from(id) | 0x1000);
+    packet.add_vlan(id);
     cursor.skip(Layer::Vlan, 4)?;
     length_or_type(cursor, number)
 }

@@ -1,70 +1,137 @@
-//! The way most packets go: Ethernet, IPv4 without options, whole TCP or UDP. Anything else is left to the layer loop, and
-//! a property test holds the two to the same answer.
+//! The ways most packets go: Ethernet, perhaps one VLAN tag, IPv4 without options or IPv6 without extension headers, whole
+//! UDP or TCP whose payload may be cut. Anything else is left to the layer loop, and a property test holds the two to the same answer.
 
-use super::ethernet::number::IPV4;
-use super::{Address, Packet, protocol};
+use super::ethernet::number::{IPV4, IPV6, VLAN};
+use super::{Address, Packet, protocol, tcp_flag};
 
-/// Ethernet, IPv4 and UDP headers.
-const UDP_BYTES: usize = 14 + 20 + 8;
-/// Ethernet, IPv4 and the fixed part of TCP.
-const TCP_BYTES: usize = 14 + 20 + 20;
+/// Ethernet header.
+const ETHERNET_BYTES: usize = 14;
+/// One 802.1Q tag.
+const TAG_BYTES: usize = 4;
+/// IPv4 header without options.
+const IPV4_BYTES: usize = 20;
+/// IPv6 header.
+const IPV6_BYTES: usize = 40;
+/// UDP header.
+const UDP_BYTES: usize = 8;
+/// Fixed part of a TCP header.
+const TCP_BYTES: usize = 20;
 /// IPv4: more fragments, and the fragment offset.
 const FRAGMENT: u16 = 0x3fff;
 
-/// Decodes the frame if it is of the common form; false, and nothing written, if not.
+/// Decodes the frame if it is of a common form; false, and nothing written, if not.
 #[inline(always)]
 pub(super) fn decode(packet: &mut Packet, data: &[u8]) -> bool {
-    let Some(head) = data.first_chunk::<UDP_BYTES>() else { return false };
-    let two = |at: usize| u16::from_be_bytes([at_of(head, at), at_of(head, at + 1)]);
-    let total = usize::from(two(16));
-    let protocol_number = at_of(head, 23);
-    if two(12) != IPV4 || at_of(head, 14) != 0x45 || two(20) & FRAGMENT != 0 || 14 + total > data.len() {
+    let Some(head) = data.first_chunk::<{ ETHERNET_BYTES + TAG_BYTES }>() else { return false };
+    match two(head, 12) {
+        IPV4 => ipv4(packet, data, ETHERNET_BYTES),
+        IPV6 => ipv6(packet, data, ETHERNET_BYTES),
+        VLAN => tagged(packet, data, [two(head, 14), two(head, 16)]),
+        _ => false,
+    }
+}
+
+#[inline(never)]
+fn tagged(packet: &mut Packet, data: &[u8], [tag, number]: [u16; 2]) -> bool {
+    let is_decoded = match number {
+        IPV4 => ipv4(packet, data, ETHERNET_BYTES + TAG_BYTES),
+        IPV6 => ipv6(packet, data, ETHERNET_BYTES + TAG_BYTES),
+        _ => false,
+    };
+    if is_decoded {
+        packet.add_vlan(tag & 0x0fff);
+    }
+    is_decoded
+}
+
+#[inline(always)]
+fn ipv4(packet: &mut Packet, data: &[u8], at: usize) -> bool {
+    let Some(ip) = data.get(at..) else { return false };
+    let Some(head) = ip.first_chunk::<{ IPV4_BYTES + UDP_BYTES }>() else { return false };
+    let number = byte(head, 9);
+    if byte(head, 0) != 0x45 || two(head, 6) & FRAGMENT != 0 {
         return false;
     }
-    let payload_at = match protocol_number {
-        protocol::UDP if total >= 28 => {
-            let length = usize::from(two(38));
-            if length < 8 || length > total - 20 {
-                return false;
-            }
-            packet.payload_bytes = (length - 8) as u32;
-            UDP_BYTES
-        }
-        protocol::TCP if total >= 40 => {
-            let Some(tcp) = data.first_chunk::<TCP_BYTES>() else { return false };
-            let offset = usize::from(at_of(tcp, 46) >> 4) * 4;
-            if offset < 20 || offset > total - 20 {
-                return false;
-            }
-            let four = |at: usize| {
-                u32::from_be_bytes([at_of(tcp, at), at_of(tcp, at + 1), at_of(tcp, at + 2), at_of(tcp, at + 3)])
-            };
-            packet.sequence = four(38);
-            packet.acknowledgement = four(42);
-            packet.tcp_flags = at_of(tcp, 47);
-            packet.payload_bytes = (total - 20 - offset) as u32;
-            14 + 20 + offset
-        }
-        _ => return false,
-    };
-    packet.payload_at = payload_at as u32;
+    if !transport(packet, ip, (at, IPV4_BYTES), number, usize::from(two(head, 2))) {
+        return false;
+    }
     packet.ip_version = 4;
-    packet.protocol = protocol_number;
-    packet.source = Address::v4([at_of(head, 26), at_of(head, 27), at_of(head, 28), at_of(head, 29)]);
-    packet.destination = Address::v4([at_of(head, 30), at_of(head, 31), at_of(head, 32), at_of(head, 33)]);
-    (packet.source_port, packet.destination_port) = (two(34), two(36));
+    packet.source = Address::v4([byte(head, 12), byte(head, 13), byte(head, 14), byte(head, 15)]);
+    packet.destination = Address::v4([byte(head, 16), byte(head, 17), byte(head, 18), byte(head, 19)]);
     true
 }
 
-/// A byte at an offset that is always inside: the compiler sees that and leaves no check behind.
+#[inline(never)]
+fn ipv6(packet: &mut Packet, data: &[u8], at: usize) -> bool {
+    let Some(ip) = data.get(at..) else { return false };
+    let Some(([a, _, _, _, l0, l1, number, _], rest)) = ip.split_first_chunk() else { return false };
+    let Some((source, rest)) = rest.split_first_chunk() else { return false };
+    let Some(destination) = rest.first_chunk() else { return false };
+    let announced = u16::from_be_bytes([*l0, *l1]);
+    if a >> 4 != 6 || announced == 0 {
+        return false;
+    }
+    if !transport(packet, ip, (at, IPV6_BYTES), *number, IPV6_BYTES + usize::from(announced)) {
+        return false;
+    }
+    packet.ip_version = 6;
+    packet.source = Address::v6(*source);
+    packet.destination = Address::v6(*destination);
+    true
+}
+
+/// Layer 4 of the IP packet at `at` of the frame, whose header has `header_bytes` and which says it has `total` bytes.
 #[inline(always)]
-fn at_of<const N: usize>(bytes: &[u8; N], at: usize) -> u8 {
+fn transport(packet: &mut Packet, ip: &[u8], (at, header_bytes): (usize, usize), number: u8, total: usize) -> bool {
+    let Some(l4) = ip.get(header_bytes..total.min(ip.len())) else { return false };
+    let (used, length, ports) = match number {
+        protocol::UDP => {
+            let Some(udp) = l4.first_chunk::<UDP_BYTES>() else { return false };
+            let length = usize::from(two(udp, 4));
+            if length < UDP_BYTES || length > l4.len() || total > ip.len() {
+                return false;
+            }
+            (UDP_BYTES, length, [two(udp, 0), two(udp, 2)])
+        }
+        protocol::TCP => {
+            let Some(tcp) = l4.first_chunk::<TCP_BYTES>() else { return false };
+            let used = usize::from(byte(tcp, 12) >> 4) * 4;
+            if used < TCP_BYTES || used > l4.len() || byte(tcp, 13) & tcp_flag::URG != 0 {
+                return false;
+            }
+            packet.sequence = u32::from(two(tcp, 4)) << 16 | u32::from(two(tcp, 6));
+            packet.acknowledgement = u32::from(two(tcp, 8)) << 16 | u32::from(two(tcp, 10));
+            packet.tcp_flags = byte(tcp, 13);
+            packet.payload_missing_bytes = total.saturating_sub(ip.len()) as u32;
+            (used, l4.len(), [two(tcp, 0), two(tcp, 2)])
+        }
+        _ => return false,
+    };
+    packet.payload_at = (at + header_bytes + used) as u32;
+    packet.payload_bytes = (length - used) as u32;
+    packet.protocol = number;
+    [packet.source_port, packet.destination_port] = ports;
+    true
+}
+
+/// Two bytes at an offset that is always inside: the compiler sees that and leaves no check behind.
+#[inline(always)]
+fn two<const N: usize>(bytes: &[u8; N], at: usize) -> u16 {
+    u16::from_be_bytes([byte(bytes, at), byte(bytes, at + 1)])
+}
+
+/// One, likewise.
+#[inline(always)]
+fn byte<const N: usize>(bytes: &[u8; N], at: usize) -> u8 {
     bytes.get(at).copied().unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
-    use etherparse::PacketBuilder;
+    use etherparse::{
+        IpHeaders, IpNumber, Ipv4Extensions, Ipv4Header, Ipv6Extensions, Ipv6Header, PacketBuilder, PacketBuilderStep,
+        VlanId,
+    };
     use proptest::prelude::*;
 
     use super::*;
@@ -75,12 +142,14 @@ mod tests {
         #[test]
         fn both_ways_agree(
             is_tcp in any::<bool>(),
+            is_v6 in any::<bool>(),
+            tag in prop::option::of(0u16..4096),
             payload in prop::collection::vec(any::<u8>(), 0..40),
             padding in 0usize..20,
-            changes in prop::collection::vec((0usize..60, any::<u8>()), 0..4),
+            changes in prop::collection::vec((0usize..84, any::<u8>()), 0..4),
             cut in 0usize..140,
         ) {
-            let builder = PacketBuilder::ethernet2([2; 6], [4; 6]).ipv4([192, 0, 2, 1], [198, 51, 100, 2], 64);
+            let builder = builder(is_v6, tag);
             let mut frame = Vec::new();
             if is_tcp {
                 builder.tcp(1234, 80, 7, 1024).syn().ack(9).write(&mut frame, &payload).expect("writes");
@@ -107,11 +176,31 @@ mod tests {
 
     #[test]
     fn the_common_forms_go_this_way() {
-        let builder = || PacketBuilder::ethernet2([2; 6], [4; 6]).ipv4([192, 0, 2, 1], [198, 51, 100, 2], 64);
-        let mut tcp = Vec::new();
-        builder().tcp(1234, 80, 7, 1024).write(&mut tcp, b"x").expect("writes");
-        let mut udp = Vec::new();
-        builder().udp(1234, 53).write(&mut udp, b"").expect("writes");
-        assert!(decode(&mut Packet::default(), &tcp) && decode(&mut Packet::default(), &udp));
+        for (is_v6, tag) in [(false, None), (true, None), (false, Some(7)), (true, Some(0))] {
+            let mut tcp = Vec::new();
+            builder(is_v6, tag).tcp(1234, 80, 7, 1024).write(&mut tcp, b"cut").expect("writes");
+            tcp.pop();
+            let mut udp = Vec::new();
+            builder(is_v6, tag).udp(1234, 53).write(&mut udp, b"").expect("writes");
+            assert!(decode(&mut Packet::default(), &tcp) && decode(&mut Packet::default(), &udp));
+        }
+    }
+
+    fn builder(is_v6: bool, tag: Option<u16>) -> PacketBuilderStep<IpHeaders> {
+        let ip = match is_v6 {
+            false => IpHeaders::Ipv4(
+                Ipv4Header::new(0, 64, IpNumber::TCP, [192, 0, 2, 1], [198, 51, 100, 2]).expect("fits"),
+                Ipv4Extensions::default(),
+            ),
+            true => IpHeaders::Ipv6(
+                Ipv6Header { hop_limit: 64, source: [2; 16], destination: [4; 16], ..Ipv6Header::default() },
+                Ipv6Extensions::default(),
+            ),
+        };
+        let ethernet = PacketBuilder::ethernet2([2; 6], [4; 6]);
+        match tag {
+            Some(tag) => ethernet.single_vlan(VlanId::try_new(tag).expect("twelve bits")).ip(ip),
+            None => ethernet.ip(ip),
+        }
     }
 }

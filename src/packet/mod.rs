@@ -54,6 +54,8 @@ pub mod tcp_flag {
     pub const RST: u8 = 0x04;
     /// Acknowledgement field counts.
     pub const ACK: u8 = 0x10;
+    /// Urgent pointer counts.
+    pub const URG: u8 = 0x20;
 }
 
 /// What was decoded of a frame. Fields past the point where the decode stopped keep their default.
@@ -101,6 +103,16 @@ impl Packet {
     pub fn payload<'a>(&self, data: &'a [u8]) -> &'a [u8] {
         let start = self.payload_at as usize;
         data.get(start..start + self.payload_bytes as usize).unwrap_or(&[])
+    }
+
+    /// Counts a VLAN tag in. The tag itself counts, so that id 0 (priority only) is told from none.
+    #[inline]
+    fn add_vlan(&mut self, id: u16) {
+        if let Some(slot) = self.vlans.get_mut(usize::from(self.vlan_count)) {
+            *slot = id;
+        }
+        self.vlan_count += 1;
+        self.vlan_key = self.vlan_key.rotate_left(13) ^ (u32::from(id) | 0x1000);
     }
 
     /// Whether all of `flags` are set.

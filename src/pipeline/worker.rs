@@ -24,7 +24,7 @@ use crate::time::Timestamp;
 pub(super) const GROUP: usize = 64;
 
 /// Packets of a shard between two looks for a flow that timed out and for holes that are overdue.
-const HOUSEKEEPING_INTERVAL: u64 = 32;
+const HOUSEKEEPING_INTERVAL: u64 = 64;
 
 /// A frame and what was decoded of it.
 pub(super) type Framed<'i> = (&'i FrameMeta, &'i Item);
@@ -86,8 +86,8 @@ impl Worker {
         }
         let mut guesses = [Guess::New(0); GROUP];
         self.ends.clear();
-        for (((_, item), &home), guess) in items.clone().zip(&homes).zip(&mut guesses) {
-            *guess = match self.flows.prefetch_record(home) {
+        for (((frame, item), &home), guess) in items.clone().zip(&homes).zip(&mut guesses) {
+            *guess = match self.flows.prefetch_record(home, frame.time) {
                 Some(candidate) => Guess::Known(candidate),
                 None => {
                     self.ends.push(self.eyes.prefetch_ends(item));
@@ -101,7 +101,7 @@ impl Worker {
     }
 
     /// One packet.
-    #[inline]
+    #[inline(always)]
     fn step(&mut self, data: &[u8], framed: Framed<'_>, home: Home, guess: Guess) {
         let (frame, item) = framed;
         let packet = &item.packet;
@@ -125,7 +125,7 @@ impl Worker {
     }
 
     /// Finds or makes the packet's flow.
-    #[inline]
+    #[inline(always)]
     fn track(&mut self, framed: Framed<'_>, home: Home, guess: Guess) -> (Slot, Direction) {
         let (frame, item) = framed;
         let now = frame.time;
@@ -183,32 +183,42 @@ impl Worker {
         direction
     }
 
-    #[inline]
+    #[inline(always)]
     fn segment(&mut self, shard: usize, slot: Slot, direction: Direction, data: &[u8], framed: Framed<'_>) {
-        let (frame, item) = framed;
-        let packet = &item.packet;
-        let is_empty = packet.payload_bytes == 0 && packet.payload_missing_bytes == 0;
-        if !is_empty || packet.has(tcp_flag::SYN) {
-            self.push(shard, slot, direction, data, framed);
-        }
-        if packet.tcp_flags & (tcp_flag::FIN | tcp_flag::RST) != 0 {
-            // A forged one, or one that overtook data, ends nothing.
-            let end = packet.sequence.wrapping_add(packet.payload_bytes).wrapping_add(packet.payload_missing_bytes);
-            let is_end = packet.tcp_flags & tcp_flag::RST == 0;
+        let packet = &framed.1.packet;
+        let bytes = packet.payload_bytes.wrapping_add(packet.payload_missing_bytes);
+        if bytes > 0 || packet.has(tcp_flag::SYN) {
             let flow = self.flows.get_mut(slot);
             if flow.is_quiet[direction.index()] {
-                return;
+                flow.streams[direction.index()].follow(packet.sequence.wrapping_add(bytes));
+            } else {
+                self.push(shard, slot, direction, data, framed);
             }
-            let stream = &mut flow.streams[direction.index()];
-            if stream.is_at(end) {
-                self.cut(shard, slot, direction, frame.reference(), is_end);
-            } else if is_end {
-                stream.note_end(end);
-            }
+        }
+        if packet.tcp_flags & (tcp_flag::FIN | tcp_flag::RST) != 0 {
+            self.end(shard, slot, direction, framed);
         }
     }
 
-    #[inline]
+    /// A FIN or RST. A forged one, or one that overtook data, ends nothing.
+    #[inline(never)]
+    fn end(&mut self, shard: usize, slot: Slot, direction: Direction, (frame, item): Framed<'_>) {
+        let packet = &item.packet;
+        let end = packet.sequence.wrapping_add(packet.payload_bytes).wrapping_add(packet.payload_missing_bytes);
+        let is_end = packet.tcp_flags & tcp_flag::RST == 0;
+        let flow = self.flows.get_mut(slot);
+        if flow.is_quiet[direction.index()] {
+            return;
+        }
+        let stream = &mut flow.streams[direction.index()];
+        if stream.is_at(end) {
+            self.cut(shard, slot, direction, frame.reference(), is_end);
+        } else if is_end {
+            stream.note_end(end);
+        }
+    }
+
+    #[inline(never)]
     fn push(&mut self, shard: usize, slot: Slot, direction: Direction, data: &[u8], (frame, item): Framed<'_>) {
         let packet = &item.packet;
         let segment = Segment {
@@ -219,9 +229,6 @@ impl Worker {
             frame: frame.reference(),
         };
         let flow = self.flows.get_mut(slot);
-        if flow.is_quiet[direction.index()] {
-            return flow.streams[direction.index()].follow(&segment);
-        }
         let was_waiting = is_waiting(flow, direction);
         self.deliver(shard, slot, direction, |stream, out| stream.push(&segment, out));
         if was_waiting && self.flows.get_mut(slot).streams[direction.index()].take_end() {
@@ -265,29 +272,34 @@ impl Worker {
         Delivery { identity, state, direction, scans, eyes, unread }.cut(pool, frame, is_end);
     }
 
-    #[inline]
-    fn datagram(&mut self, slot: Slot, direction: Direction, data: &[u8], (frame, item): Framed<'_>) {
+    #[inline(always)]
+    fn datagram(&mut self, slot: Slot, direction: Direction, data: &[u8], framed: Framed<'_>) {
+        if framed.1.packet.payload_bytes > 0 && !self.flows.get(slot).is_quiet[direction.index()] {
+            self.read_datagram(slot, direction, data, framed);
+        }
+    }
+
+    #[inline(never)]
+    fn read_datagram(&mut self, slot: Slot, direction: Direction, data: &[u8], (frame, item): Framed<'_>) {
         let payload = item.packet.payload(frame_bytes(data, frame));
-        if payload.is_empty() {
-            return;
-        }
         let Flow { identity, state, is_quiet, .. } = self.flows.get_mut(slot);
-        if is_quiet[direction.index()] {
-            return;
-        }
         let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_udp);
         Delivery { identity, state, direction, scans, eyes, unread }.datagram(payload, frame.reference());
         is_quiet[direction.index()] = !scans && !state.conversation.wants(direction);
     }
 
-    /// Every so many packets of a shard an idle flow leaves and holes that are overdue are given up.
-    #[inline]
+    /// Every so many packets of a shard idle flows leave and holes that are overdue are given up.
+    #[inline(always)]
     fn keep_house(&mut self, shard: usize, now: Timestamp) {
-        let here = &mut self.shards[shard];
-        here.packets += 1;
-        if !here.packets.is_multiple_of(HOUSEKEEPING_INTERVAL) {
-            return;
+        let packets = &mut self.shards[shard].packets;
+        *packets += 1;
+        if packets.is_multiple_of(HOUSEKEEPING_INTERVAL) {
+            self.clean_up(shard, now);
         }
+    }
+
+    #[inline(never)]
+    fn clean_up(&mut self, shard: usize, now: Timestamp) {
         for slot in self.flows.sweep(shard, now).into_iter().flatten() {
             self.counters.expired_flows += 1;
             self.finish(shard, slot);
