@@ -41,6 +41,8 @@ pub struct Stream {
     /// Whether the first byte seen was the first sent.
     start_is_known: bool,
     strikes: u8,
+    /// What a FIN that overtook data said to be the end was reached, and nobody asked yet.
+    has_reached_end: bool,
 }
 
 /// A TCP segment.
@@ -122,6 +124,8 @@ pub(super) struct Pending {
     bytes: Vec<u8>,
     /// What of `bytes` still waits.
     live_bytes: usize,
+    /// Sequence number after the last byte, if a FIN said so.
+    end: Option<u32>,
     /// Taken from the pool.
     charged_bytes: usize,
 }
@@ -155,6 +159,18 @@ impl Stream {
     #[inline]
     pub fn is_at(&self, sequence: u32) -> bool {
         self.is_started && self.next == sequence && self.pending.is_none()
+    }
+
+    /// Remembers that a FIN said `sequence` to be the end, if bytes wait that it is behind of.
+    pub fn note_end(&mut self, sequence: u32) {
+        if let Some(pending) = &mut self.pending {
+            pending.end = Some(sequence);
+        }
+    }
+
+    /// Whether the end that [`Stream::note_end`] was told has been reached; says so once.
+    pub fn take_end(&mut self) -> bool {
+        std::mem::take(&mut self.has_reached_end)
     }
 
     /// Whether a RST or FIN with this number can be of this stream.
@@ -329,6 +345,7 @@ impl Stream {
         }
         pending.remove(done, out.pool);
         if pending.waiting.is_empty() {
+            self.has_reached_end = pending.end == Some(self.next);
             out.pool.release_pending(pending);
         } else {
             self.pending = Some(pending);
@@ -438,7 +455,7 @@ impl Pending {
     pub(super) fn clear(&mut self) {
         self.waiting.clear();
         self.bytes.clear();
-        (self.live_bytes, self.charged_bytes) = (0, 0);
+        (self.live_bytes, self.charged_bytes, self.end) = (0, 0, None);
     }
 
     /// Forgets the first `count` pieces, and their bytes once they are the most of what is kept.

@@ -363,3 +363,23 @@ fn a_syn_on_a_closed_or_busy_flow_starts_another_but_not_a_repeated_one() {
 fn a_flow_record_is_small() {
     assert!(size_of::<Flow<()>>() <= 192, "{}", size_of::<Flow<()>>());
 }
+
+#[test]
+fn a_fin_that_overtakes_data_is_remembered() {
+    let (mut pool, mut counters) = (Pool::new(1 << 20), StreamCounters::default());
+    let mut stream = Stream::default();
+    let mut push = |stream: &mut Stream, sequence: u32, data: &[u8], is_syn: bool| {
+        let segment = Segment { sequence, is_syn, data, missing_bytes: 0, frame: FrameRef::default() };
+        stream.push(&segment, &mut Outlet { pool: &mut pool, counters: &mut counters, emit: &mut |_, _| {} });
+        stream.take_end()
+    };
+    assert!(!push(&mut stream, 99, b"", true));
+    stream.note_end(106);
+    assert!(!push(&mut stream, 100, b"a", false), "nothing waited that it is behind of");
+    assert!(!push(&mut stream, 104, b"ef", false));
+    stream.note_end(106);
+    assert!(!push(&mut stream, 102, b"c", false));
+    assert!(!push(&mut stream, 101, b"b", false), "one byte is still missing");
+    assert!(push(&mut stream, 103, b"d", false));
+    assert!(!stream.take_end(), "said once");
+}

@@ -42,7 +42,7 @@ impl Whole {
     }
 
     /// The sender has ended it.
-    pub(super) fn complete(self: Box<Self>, seen: Seen<'_>) {
+    pub(super) fn complete(self, seen: Seen<'_>) {
         self.file.complete(None, &[], seen);
     }
 
