@@ -100,7 +100,7 @@ impl Condition {
 
     /// The same for every version: what an id is derived from.
     pub(super) fn canonical(&self) -> String {
-        self.parts().map(|(path, part)| format!("{path}={part}\0")).collect()
+        self.parts().map(|(path, part)| format!("{}={part}\0", path.trim_start_matches("picket.when."))).collect()
     }
 }
 

@@ -28,7 +28,7 @@ fn content_names_the_protocol_on_any_port() {
         assert_eq!(identified(b"+OK POP3 ready\r\n", &tcp(port, 50_000)), Some("pop3"));
         assert_eq!(identified(&dtls, &udp(50_000, port)), Some("dtls"));
     }
-    for foreign in [&b"SSH-2.0-OpenSSH_9.2p1\r\n"[..], b"211 odd\r\n", &[0xff; 40], &[0; 40]] {
+    for foreign in [&b"211 odd\r\n"[..], &[0xff; 40], &[0; 40]] {
         assert_eq!(identified(foreign, &tcp(50_000, 9999)), None, "{foreign:?}");
         assert_eq!(identified(foreign, &udp(50_000, 9999)), None, "{foreign:?}");
     }

@@ -76,7 +76,7 @@ mod tests {
     impl Flow {
         fn new(pool_bytes: usize) -> Self {
             let mut wants = Kinds::NONE;
-            wants.add(&crate::indicator::kind::FILE, &[b'0'; 32]);
+            wants.add(&crate::indicator::kind::FILE, 32);
             let hint = Hint { wants, ..tcp(40000, 6000) };
             let (pool, conversation) = (Pool::new(pool_bytes), Conversation::default());
             Self { conversation, pool, position: [0; 2], hint, seen: Vec::new(), unread: Vec::new() }

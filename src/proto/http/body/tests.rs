@@ -16,10 +16,10 @@ const PICKET: &str = "file.hash.md5 db7f19fb56daa428f85e8eec7794abfa";
 /// MD5 digests and names of files, and content if wanted.
 fn wants(content: bool) -> Wants {
     let mut wants = Wants::NONE;
-    wants.add(&FILE, &[b'0'; 32]);
-    wants.add(&FILE_NAME, b"a");
+    wants.add(&FILE, 32);
+    wants.add(&FILE_NAME, 1);
     if content {
-        wants.add(&BYTES, b"aaaa");
+        wants.add(&BYTES, 4);
     }
     wants
 }
