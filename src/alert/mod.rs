@@ -44,8 +44,10 @@ pub struct AlertFlow {
     pub originator: (IpAddr, u16),
     /// Address and port of the other end.
     pub responder: (IpAddr, u16),
-    /// IP protocol number.
+    /// IP protocol number; 0 for ARP.
     pub protocol_number: u8,
+    /// No IP packets: ARP between two addresses.
+    pub is_arp: bool,
     /// `network.protocol`, as far as it was recognised when the alert was raised.
     pub protocol: Option<&'static str>,
     /// The outermost VLAN ids.
@@ -87,6 +89,7 @@ impl Alert {
                 originator: flow.originator(),
                 responder: flow.responder(),
                 protocol_number: flow.protocol(),
+                is_arp: flow.is_arp(),
                 protocol: None,
                 vlans: flow.vlans().to_vec(),
             },

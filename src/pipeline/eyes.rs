@@ -8,10 +8,10 @@ use super::decoded::Item;
 use super::shard::{Raise, Seldom, State};
 use crate::alert::Alert;
 use crate::flow::{Chunk, Direction, Identity, Pool};
-use crate::indicator::{IndicatorIx, Observable, Transport, Value, Where, kind};
+use crate::indicator::{Field, IndicatorIx, Observable, Transport, Value, Where, kind};
 use crate::matcher::{EndpointKey, Hit, How, MatchSet, Matcher, ScanPlace};
 use crate::metrics::Tally;
-use crate::packet::{FrameRef, protocol};
+use crate::packet::{FrameRef, Packet, protocol};
 use crate::proto::{Hint, Unread};
 
 /// Field of a byte signature's match: the schema has none for payload.
@@ -73,16 +73,39 @@ impl Eyes {
         if !keys.iter().any(|key| self.set.endpoint_maybe(key)) {
             return;
         }
-        let transport = match identity.protocol() {
-            protocol::TCP => Some(Transport::Tcp),
-            protocol::UDP => Some(Transport::Udp),
-            _ => None,
-        };
+        let transport = transport(identity.protocol());
         for ((ip, port), at) in
             [(identity.originator(), Where("source.ip")), (identity.responder(), Where("destination.ip"))]
         {
             let value = Value::Endpoint(ip, port, transport);
             self.see(identity, seldom, &Observable { kind: kind::of_addr(ip), value, at, with: &[] }, frame);
+        }
+    }
+
+    /// Looks both ends of the packet up that an ICMP error quotes.
+    pub(super) fn look_at_quoted(
+        &mut self,
+        packet: &Packet,
+        payload: &[u8],
+        identity: &Identity,
+        seldom: &mut Seldom,
+        frame: FrameRef,
+    ) {
+        let Some(quoted) = packet.quoted(payload) else { return };
+        let transport = transport(quoted.protocol);
+        let ports = [
+            ("icmp.quoted.source.port", quoted.source_port),
+            ("icmp.quoted.destination.port", quoted.destination_port),
+        ]
+        .map(|(path, port)| Field::number(path, u64::from(port)));
+        let with = if transport.is_some() { &ports[..] } else { &[] };
+        for (address, port, at) in [
+            (quoted.source, quoted.source_port, Where("icmp.quoted.source.ip")),
+            (quoted.destination, quoted.destination_port, Where("icmp.quoted.destination.ip")),
+        ] {
+            let ip = address.ip();
+            let value = Value::Endpoint(ip, port, transport);
+            self.see(identity, seldom, &Observable { kind: kind::of_addr(ip), value, at, with }, frame);
         }
     }
 
@@ -137,7 +160,7 @@ impl Eyes {
             let How::Pattern { start } = hit.how else { continue };
             let set = Arc::clone(&self.set);
             let value = Value::Text(set.indicator(hit.indicator).value);
-            let with = [crate::indicator::Field::number("picket.payload_offset", start)];
+            let with = [Field::number("picket.payload_offset", start)];
             let observable = Observable { kind: &kind::BYTES, value, at: PAYLOAD, with: &with };
             let all = std::mem::replace(&mut self.hits, vec![hit]);
             self.raise(identity, seldom, &observable, frame);
@@ -218,6 +241,14 @@ impl Delivery<'_> {
             Direction::ToOriginator => (responder, originator),
         };
         Hint { transport, source_port, destination_port }
+    }
+}
+
+fn transport(protocol_number: u8) -> Option<Transport> {
+    match protocol_number {
+        protocol::TCP => Some(Transport::Tcp),
+        protocol::UDP => Some(Transport::Udp),
+        _ => None,
     }
 }
 

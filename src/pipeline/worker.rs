@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::counters::Counters;
-use super::decoded::{Item, frame_bytes};
+use super::decoded::{Bytes, Item};
 use super::eyes::{Delivery, Eyes};
 use super::shard::{Shard, Wait, is_waiting};
 use super::{Options, SHARDS};
@@ -75,7 +75,7 @@ impl Worker {
     }
 
     /// Takes up to [`GROUP`] frames of one batch through everything.
-    pub(super) fn process<'i>(&mut self, data: &[u8], items: impl Iterator<Item = Framed<'i>> + Clone) {
+    pub(super) fn process<'i>(&mut self, data: Bytes<'_>, items: impl Iterator<Item = Framed<'i>> + Clone) {
         for (_, item) in items.clone() {
             self.shards[self.local(item)].flows.prefetch_bucket(item.hash);
         }
@@ -100,13 +100,17 @@ impl Worker {
 
     /// One packet.
     #[inline]
-    fn step(&mut self, data: &[u8], framed: Framed<'_>, guess: Guess) {
+    fn step(&mut self, data: Bytes<'_>, framed: Framed<'_>, guess: Guess) {
         let (frame, item) = framed;
         let packet = &item.packet;
-        self.counters.frames += 1;
-        self.counters.captured_bytes += u64::from(frame.captured_bytes);
-        self.counters.wire_bytes += u64::from(frame.wire_bytes);
-        if let Some(stopped) = packet.stopped {
+        if !item.is_further {
+            self.counters.frames += 1;
+            self.counters.captured_bytes += u64::from(frame.captured_bytes);
+            self.counters.wire_bytes += u64::from(frame.wire_bytes);
+        }
+        if let Some(stopped) = packet.stopped
+            && !packet.is_fragment
+        {
             self.counters.stopped.count((stopped.layer, stopped.kind));
         }
         if packet.ip_version == 0 {
@@ -115,10 +119,11 @@ impl Worker {
         self.counters.cut_packets += u64::from(packet.payload_missing_bytes > 0);
         let shard = self.local(item);
         let (slot, direction) = self.track(shard, framed, guess);
-        if packet.stopped.is_none() {
+        if packet.is_readable() {
             match packet.protocol {
                 protocol::TCP => self.segment(shard, slot, direction, data, framed),
                 protocol::UDP => self.datagram(shard, slot, direction, data, framed),
+                protocol::ICMP | protocol::ICMPV6 => self.message(shard, slot, data, framed),
                 _ => {}
             }
         }
@@ -179,7 +184,7 @@ impl Worker {
     }
 
     #[inline]
-    fn segment(&mut self, shard: usize, slot: Slot, direction: Direction, data: &[u8], framed: Framed<'_>) {
+    fn segment(&mut self, shard: usize, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) {
         let (frame, item) = framed;
         let packet = &item.packet;
         let is_empty = packet.payload_bytes == 0 && packet.payload_missing_bytes == 0;
@@ -197,12 +202,13 @@ impl Worker {
     }
 
     #[inline]
-    fn push(&mut self, shard: usize, slot: Slot, direction: Direction, data: &[u8], (frame, item): Framed<'_>) {
+    fn push(&mut self, shard: usize, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) {
+        let (frame, item) = framed;
         let packet = &item.packet;
         let segment = Segment {
             sequence: packet.sequence,
             is_syn: packet.has(tcp_flag::SYN),
-            data: packet.payload(frame_bytes(data, frame)),
+            data: data.payload(framed),
             missing_bytes: packet.payload_missing_bytes,
             frame: frame.reference(),
         };
@@ -253,8 +259,8 @@ impl Worker {
     }
 
     #[inline]
-    fn datagram(&mut self, shard: usize, slot: Slot, direction: Direction, data: &[u8], (frame, item): Framed<'_>) {
-        let payload = item.packet.payload(frame_bytes(data, frame));
+    fn datagram(&mut self, shard: usize, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) {
+        let payload = data.payload(framed);
         if payload.is_empty() {
             return;
         }
@@ -263,8 +269,21 @@ impl Worker {
             return;
         }
         let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_udp);
-        Delivery { identity, state, direction, scans, eyes, unread }.datagram(payload, frame.reference());
+        Delivery { identity, state, direction, scans, eyes, unread }.datagram(payload, framed.0.reference());
         is_quiet[direction.index()] = !scans && !state.conversation.wants(direction);
+    }
+
+    /// An ICMP error quotes the packet that it is about: its ends are looked up.
+    #[cold]
+    fn message(&mut self, shard: usize, slot: Slot, data: Bytes<'_>, framed: Framed<'_>) {
+        let Flow { identity, state, .. } = self.shards[shard].flows.get_mut(slot);
+        self.eyes.look_at_quoted(
+            &framed.1.packet,
+            data.payload(framed),
+            identity,
+            &mut state.seldom,
+            framed.0.reference(),
+        );
     }
 
     /// Every so many packets of a shard an idle flow leaves and holes that are overdue are given up.
