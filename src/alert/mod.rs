@@ -48,6 +48,8 @@ pub struct AlertFlow {
     pub protocol_number: u8,
     /// No IP packets: ARP between two addresses.
     pub is_arp: bool,
+    /// Tells the tunnels apart that it was in; 0 outside any.
+    pub tunnel: u32,
     /// `network.protocol`, as far as it was recognised when the alert was raised.
     pub protocol: Option<&'static str>,
     /// The outermost VLAN ids.
@@ -90,6 +92,7 @@ impl Alert {
                 responder: flow.responder(),
                 protocol_number: flow.protocol(),
                 is_arp: flow.is_arp(),
+                tunnel: flow.tunnel(),
                 protocol: None,
                 vlans: flow.vlans().to_vec(),
             },

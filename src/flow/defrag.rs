@@ -4,6 +4,8 @@
 //! otherwise: a second reading, in which the later byte wins, is kept beside the first, and both are handed out. (IPv6
 //! receivers drop such a datagram, RFC 5722; it is read all the same.)
 //!
+//! A first piece that the capture cut is handed out at once: nothing that comes later can make more of it readable.
+//!
 //! Everything is bounded: datagrams, bytes and runs of bytes in the making, and the time that they may take, on the packets' own
 //! clock. The oldest gives way. What is never completed is counted, piece by piece. It never reads what it puts together.
 
@@ -133,6 +135,8 @@ struct Datagram {
     /// The first byte that was cut off by the capture.
     cut: usize,
     first: Option<First>,
+    /// Handed out already, as far as it can be.
+    is_read: bool,
 }
 
 /// What the first piece shows.
@@ -180,6 +184,12 @@ impl Defrag {
         }
         *bytes = *bytes + datagram.held_bytes() - held_before;
         let ports = datagram.first.and_then(|first| first.ports);
+        if start == 0 && packet.payload_missing_bytes > 0 && !datagram.is_read {
+            datagram.is_read = true;
+            let (payload, missing_bytes) = (captured.to_vec(), (length - captured.len()) as u32);
+            let whole = Whole { payload, other: None, missing_bytes, protocol: packet.protocol };
+            return Added { ports, whole: Some(whole) };
+        }
         let whole = if datagram.is_whole() { self.take(&key) } else { None };
         Added { ports, whole }
     }
@@ -194,8 +204,8 @@ impl Defrag {
         let datagram = self.datagrams.remove(key)?;
         self.bytes -= datagram.held_bytes();
         self.counters.datagrams += 1;
-        let Datagram { mut payload, mut other, end, cut, first, .. } = datagram;
-        let end = end?;
+        let Datagram { mut payload, mut other, end, cut, first, is_read, .. } = datagram;
+        let end = end.filter(|_| !is_read)?;
         let captured = cut.min(end);
         payload.truncate(captured);
         if let Some(other) = &mut other {
@@ -267,6 +277,7 @@ impl Datagram {
             end: None,
             cut: usize::MAX,
             first: None,
+            is_read: false,
         }
     }
 

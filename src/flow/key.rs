@@ -97,6 +97,11 @@ impl FlowKey {
         self.protocol
     }
 
+    /// Tells the tunnels apart that it was in; 0 outside any.
+    pub fn tunnel(&self) -> u32 {
+        self.tunnel
+    }
+
     /// Whether it is ARP between two addresses.
     pub fn is_arp(&self) -> bool {
         self.is_arp

@@ -210,6 +210,11 @@ impl Identity {
         self.key.is_arp()
     }
 
+    /// Tells the tunnels apart that it was in; 0 outside any.
+    pub fn tunnel(&self) -> u32 {
+        self.key.tunnel()
+    }
+
     /// The two outermost VLAN ids, outermost first.
     pub fn vlans(&self) -> &[u16] {
         self.vlans.get(..usize::from(self.vlan_count)).unwrap_or(&self.vlans)

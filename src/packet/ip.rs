@@ -28,6 +28,11 @@ impl Packet {
         self.is_fragment.then_some(Fragment { id, offset: (place >> 1) as u16, has_more: place & 1 != 0 })
     }
 
+    /// Gives a piece the ports that the first piece of its datagram showed.
+    pub fn set_ports(&mut self, ports: Option<(u16, u16)>) {
+        (self.source_port, self.destination_port) = ports.unwrap_or((self.source_port, self.destination_port));
+    }
+
     /// A piece has no TCP header: its place is kept where that header's numbers are in other packets.
     fn set_fragment(&mut self, Fragment { id, offset, has_more }: Fragment) {
         self.is_fragment = true;

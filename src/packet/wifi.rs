@@ -69,16 +69,13 @@ pub(super) fn wifi(cursor: &mut Cursor<'_>, swapped: bool, is_padded: bool) -> S
     Ok(Next::Llc)
 }
 
-/// Version 0 and a data frame; if it carries anything, LLC behind it.
-pub(super) fn looks_right(bytes: &[u8]) -> bool {
-    let [kind, flags, ..] = *bytes else { return false };
-    bytes.len() >= 24 && is_data(kind, flags, bytes)
-}
-
-/// The same with the bytes of frame control in the other order.
-pub(super) fn looks_right_swapped(bytes: &[u8]) -> bool {
-    let [flags, kind, ..] = *bytes else { return false };
-    bytes.len() >= 24 && is_data(kind, flags, bytes)
+/// Version 0 and a data frame; if it carries anything, LLC behind it. `swapped` as for [`wifi`].
+pub(super) fn looks_right(bytes: &[u8], swapped: bool) -> bool {
+    match *bytes {
+        [kind, flags, ..] if !swapped => bytes.len() >= 24 && is_data(kind, flags, bytes),
+        [flags, kind, ..] => bytes.len() >= 24 && is_data(kind, flags, bytes),
+        _ => false,
+    }
 }
 
 fn is_data(kind: u8, flags: u8, bytes: &[u8]) -> bool {

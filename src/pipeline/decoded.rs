@@ -166,7 +166,10 @@ impl Headers {
         let Self { items, rebuilt, before, behind, pieces, outer, .. } = self;
         rebuilt.clear();
         rebuilt.shrink_to(KEPT_BYTES);
-        (before.clear(), behind.clear(), pieces.clear(), outer.clear());
+        before.clear();
+        behind.clear();
+        pieces.clear();
+        outer.clear();
         items.resize(frames.len(), Item::default());
         for frame in frames.iter().take(AHEAD_FRAMES) {
             prefetch::byte(data, frame.offset);
@@ -194,10 +197,8 @@ impl Headers {
             let (frame, item) = (&frames[usize::from(at)], &mut self.items[usize::from(at)]);
             let payload = item.packet.payload(frame_bytes(data, frame));
             let added = defrag.add(&item.packet, payload, frame.time);
-            if let Some((source_port, destination_port)) = added.ports {
-                (item.packet.source_port, item.packet.destination_port) = (source_port, destination_port);
-                item.file_under_flow(seed);
-            }
+            item.packet.set_ports(added.ports);
+            item.file_under_flow(seed);
             let piece = item.packet;
             if let Some(whole) = added.whole {
                 self.add_whole(at, &piece, whole, seed, (defrag, frame));
@@ -219,14 +220,15 @@ impl Headers {
             let Some((piece, Whole { payload, other, missing_bytes, protocol })) = waiting.pop() else { return };
             for payload in std::iter::once(payload).chain(other) {
                 let first = Packet { protocol, ..piece };
-                let inner = packet::decode_datagram(&first, &payload, missing_bytes, &mut self.outer);
+                let mut inner = packet::decode_datagram(&first, &payload, missing_bytes, &mut self.outer);
+                if inner.is_fragment {
+                    let added = defrag.add(&inner, inner.payload(&payload), frame.time);
+                    inner.set_ports(added.ports);
+                    waiting.extend(added.whole.map(|whole| (inner, whole)));
+                }
                 let place = (self.rebuilt.len() as u32, payload.len() as u32);
                 self.behind.extend(self.outer.drain(..).map(|packet| Item::further(at, packet, (0, 0), seed)));
                 self.behind.push(Item::further(at, inner, place, seed));
-                if inner.is_fragment {
-                    let added = defrag.add(&inner, inner.payload(&payload), frame.time);
-                    waiting.extend(added.whole.map(|whole| (inner, whole)));
-                }
                 self.rebuilt.extend_from_slice(&payload);
             }
         }

@@ -50,7 +50,7 @@ proptest! {
                 if !data.is_empty() && (start > 0 || has_more) { pieces.push((start, data, has_more)); }
             }
         }
-        let half = length / 2 & !7;
+        let half = (length / 2) & !7;
         pieces.push((half, whole[half..].to_vec(), false));
         if half > 0 { pieces.push((0, whole[..half].to_vec(), true)); }
         let mut order = seed;
@@ -116,11 +116,18 @@ fn what_takes_too_long_is_counted_and_not_mixed_with_the_next() {
 #[test]
 fn a_cut_piece_ends_what_is_known() {
     let mut defrag = Defrag::default();
-    let (mut first, _) = piece(1, 0, true, &bytes(32));
-    first.payload_missing_bytes = 12;
-    assert!(defrag.add(&first, &bytes(20), at(0)).whole.is_none());
-    let whole = add(&mut defrag, 0, &piece(1, 32, false, &bytes(10))).expect("all places are there");
-    assert_eq!((whole.payload, whole.missing_bytes), (bytes(20), 22));
+    let (mut second, _) = piece(1, 16, true, &bytes(32));
+    second.payload_missing_bytes = 12;
+    assert!(defrag.add(&second, &bytes(20), at(0)).whole.is_none());
+    assert!(add(&mut defrag, 0, &piece(1, 0, true, &bytes(16))).is_none());
+    let whole = add(&mut defrag, 0, &piece(1, 48, false, &bytes(10))).expect("all places are there");
+    assert_eq!((whole.payload, whole.missing_bytes), ([bytes(16), bytes(20)].concat(), 22));
+    let (mut first, _) = piece(2, 0, true, &bytes(16));
+    first.payload_missing_bytes = 4;
+    let whole = defrag.add(&first, &bytes(12), at(0)).whole.expect("as much as there will be");
+    assert_eq!((whole.payload, whole.missing_bytes), (bytes(12), 4));
+    assert!(add(&mut defrag, 0, &piece(2, 16, false, &bytes(16))).is_none());
+    assert_eq!((defrag.datagrams.len(), defrag.bytes), (0, 0));
 }
 
 #[test]

@@ -2,13 +2,12 @@
 //!
 //! Not read: DTLS-protected data, and CAPWAP's own fragments.
 
-use super::super::wifi;
-use super::super::{Layer, Next};
+use super::super::{Layer, Next, wifi};
+use super::Scope;
 use super::udp::Found;
-use super::{Scope, plausible};
 
 /// Preamble 0, then header length in words, radio, binding, flags; 802.11 or 802.3 follows.
-pub(super) fn data(payload: &[u8], room: usize) -> Option<Found> {
+pub(super) fn data(payload: &[u8], _room: usize) -> Option<Found> {
     const IS_NATIVE: u32 = 0x100;
     const IS_FRAGMENT: u32 = 0x80;
     const KEEPS_ALIVE: u32 = 0x08;
@@ -27,11 +26,7 @@ pub(super) fn data(payload: &[u8], room: usize) -> Option<Found> {
         return None;
     } else {
         // Some controllers send the two bytes of frame control in the other order.
-        Next::Wifi { swapped: !wifi::looks_right(rest), is_padded: false }
+        Next::Wifi { swapped: !wifi::looks_right(rest, false), is_padded: false }
     };
-    let fits = match next {
-        Next::Wifi { swapped: true, .. } => wifi::looks_right_swapped(rest),
-        _ => plausible::is(next, rest, room.checked_sub(header_bytes)?),
-    };
-    fits.then_some(Found { layer: Layer::Capwap, header_bytes, next, scope: Scope::Ends })
+    Some(Found { layer: Layer::Capwap, header_bytes, next, scope: Scope::Ends })
 }

@@ -19,7 +19,7 @@ pub(in crate::packet) fn is(next: Next, bytes: &[u8], room: usize) -> bool {
         Next::Ethernet => ethernet(bytes, room),
         Next::Mpls => mpls(bytes, room),
         Next::Ppp => ppp(bytes),
-        Next::Wifi { .. } => wifi::looks_right(bytes),
+        Next::Wifi { swapped, .. } => wifi::looks_right(bytes, swapped),
         Next::Radiotap => bytes.starts_with(&[0, 0]),
         Next::Prism => bytes.len() >= 144,
         _ => false,

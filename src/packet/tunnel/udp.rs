@@ -100,6 +100,7 @@ fn is_esp(payload: &[u8]) -> bool {
 }
 
 /// A bit for each port in [`FAMILIES`], by hash; the factor keeps the ports of common services out.
+#[expect(clippy::indexing_slicing, reason = "in a constant: checked when it is compiled")]
 static PORTS: [u64; 4] = {
     let mut bits = [0; 4];
     let mut at = 0;
