@@ -259,7 +259,7 @@ pub fn decode(data: &[u8], link: LinkType) -> Packet {
 
 /// Decodes one frame's bytes into a packet that is [`Packet::default`]. What the tunnels' own packets are, outermost first, is
 /// added to `outer`, at most [`MAX_TUNNELS`]: addresses, ports and tags, without payload.
-#[inline]
+#[inline(always)]
 pub fn decode_into(packet: &mut Packet, data: &[u8], link: LinkType, outer: &mut Vec<Packet>) {
     if link != LinkType::ETHERNET || !fast::decode(packet, data) {
         decode_layers(packet, first_header(link), Cursor::new(data, outer));

@@ -78,7 +78,7 @@ impl Item {
         (self.hash >> 56) as usize % SHARDS
     }
 
-    #[inline]
+    #[inline(always)]
     fn file_under_flow(&mut self, seed: HashSeed) {
         match FlowKey::of(&self.packet) {
             Some((key, from)) => (self.hash, self.key, self.from) = (key.hash(seed), key, from),
@@ -93,6 +93,7 @@ impl Item {
     }
 
     /// Another packet of a frame.
+    #[cold]
     fn further(frame: u16, packet: Packet, (rebuilt_at, rebuilt_bytes): (u32, u32), seed: HashSeed) -> Self {
         let mut item = Self { packet, frame, is_further: true, rebuilt_at, rebuilt_bytes, ..Self::default() };
         item.file_under_flow(seed);
@@ -192,6 +193,7 @@ impl Headers {
     }
 
     /// Puts the pieces together, in capture order.
+    #[cold]
     fn assemble(&mut self, data: &[u8], frames: &[FrameMeta], seed: HashSeed, defrag: &mut Defrag) {
         for at in std::mem::take(&mut self.pieces) {
             let (frame, item) = (&frames[usize::from(at)], &mut self.items[usize::from(at)]);

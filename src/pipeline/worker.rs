@@ -9,10 +9,10 @@ use std::sync::Arc;
 use super::counters::Counters;
 use super::decoded::{Bytes, Item};
 use super::eyes::{Delivery, Eyes};
-use super::shard::{Shard, Wait, is_waiting};
+use super::shard::{Shard, Table, Wait, is_waiting};
 use super::{Options, SHARDS};
 use crate::alert::Alert;
-use crate::flow::{Accepted, Candidate, Direction, Flow, HashSeed, Outlet, Room, Segment, Slot, StreamCounters};
+use crate::flow::{Accepted, Candidate, Direction, Flow, Home, Outlet, Room, Segment, Slot, StreamCounters};
 use crate::indicator::Transport;
 use crate::matcher::{EndpointKey, MatchSet};
 use crate::metrics::Tally;
@@ -24,7 +24,7 @@ use crate::time::Timestamp;
 pub(super) const GROUP: usize = 64;
 
 /// Packets of a shard between two looks for a flow that timed out and for holes that are overdue.
-const HOUSEKEEPING_INTERVAL: u64 = 64;
+const HOUSEKEEPING_INTERVAL: u64 = 32;
 
 /// A frame and what was decoded of it.
 pub(super) type Framed<'i> = (&'i FrameMeta, &'i Item);
@@ -34,13 +34,17 @@ pub(super) type Framed<'i> = (&'i FrameMeta, &'i Item);
 enum Guess {
     /// It may be this one.
     Known(Candidate),
-    /// It is probably new: both ends, hashed for the filters.
-    New(Option<[EndpointKey; 2]>),
+    /// It is probably new: where in [`Worker::ends`] its ends are.
+    New(u8),
 }
 
 /// See the module.
 pub(super) struct Worker {
     shards: Vec<Shard>,
+    /// A region for each of `shards`.
+    flows: Table,
+    /// Of the flows of a group that are probably new: both ends, hashed for the filters.
+    ends: Vec<[EndpointKey; 2]>,
     /// By shard number: where it is in `shards`.
     places: [u8; SHARDS],
     scans_tcp: bool,
@@ -53,17 +57,13 @@ pub(super) struct Worker {
 
 impl Worker {
     /// The worker of every `stride`-th shard.
-    pub(super) fn new(
-        set: &Arc<MatchSet>,
-        captures: &Arc<[Arc<Path>]>,
-        options: &Options,
-        stride: usize,
-        seed: HashSeed,
-    ) -> Self {
+    pub(super) fn new(set: &Arc<MatchSet>, captures: &Arc<[Arc<Path>]>, options: &Options, stride: usize) -> Self {
         let per_shard = |total: usize| total.div_ceil(SHARDS);
-        let shard = || Shard::new(per_shard(options.max_flows), per_shard(options.max_stream_bytes), seed);
+        let shards = SHARDS.div_ceil(stride);
         Self {
-            shards: (0..SHARDS.div_ceil(stride)).map(|_| shard()).collect(),
+            shards: (0..shards).map(|_| Shard::new(per_shard(options.max_stream_bytes))).collect(),
+            flows: Table::new(shards, per_shard(options.max_flows)),
+            ends: Vec::with_capacity(GROUP),
             places: std::array::from_fn(|number| (number / stride) as u8),
             scans_tcp: set.has_patterns_for(Transport::Tcp),
             scans_udp: set.has_patterns_for(Transport::Udp),
@@ -76,38 +76,37 @@ impl Worker {
 
     /// Takes up to [`GROUP`] frames of one batch through everything.
     pub(super) fn process<'i>(&mut self, data: Bytes<'_>, items: impl Iterator<Item = Framed<'i>> + Clone) {
-        for (_, item) in items.clone() {
-            self.shards[self.local(item)].flows.prefetch_bucket(item.hash);
+        let mut homes = [Home::default(); GROUP];
+        for ((frame, item), home) in items.clone().zip(&mut homes) {
+            *home = self.flows.home(usize::from(self.places[item.shard()]), item.hash);
+            self.flows.prefetch_bucket(*home);
+            if !item.is_further {
+                self.counters.frames += 1;
+                self.counters.captured_bytes += u64::from(frame.captured_bytes);
+                self.counters.wire_bytes += u64::from(frame.wire_bytes);
+            }
         }
-        let mut guesses = [const { Guess::New(None) }; GROUP];
-        for ((_, item), guess) in items.clone().zip(&mut guesses) {
-            *guess = match self.shards[self.local(item)].flows.prefetch_record(item.hash) {
+        let mut guesses = [Guess::New(0); GROUP];
+        self.ends.clear();
+        for (((_, item), &home), guess) in items.clone().zip(&homes).zip(&mut guesses) {
+            *guess = match self.flows.prefetch_record(home) {
                 Some(candidate) => Guess::Known(candidate),
-                None if item.packet.ip_version == 0 => Guess::New(None),
-                None => Guess::New(Some(self.eyes.prefetch_ends(item))),
+                None => {
+                    self.ends.push(self.eyes.prefetch_ends(item));
+                    Guess::New((self.ends.len() - 1) as u8)
+                }
             };
         }
-        for (framed, guess) in items.zip(guesses) {
-            self.step(data, framed, guess);
+        for ((framed, &home), &guess) in items.zip(&homes).zip(&guesses) {
+            self.step(data, framed, home, guess);
         }
-    }
-
-    /// Which of its shards an item belongs to.
-    #[inline]
-    fn local(&self, item: &Item) -> usize {
-        usize::from(self.places[item.shard()])
     }
 
     /// One packet.
-    #[inline]
-    fn step(&mut self, data: Bytes<'_>, framed: Framed<'_>, guess: Guess) {
+    #[inline(always)]
+    fn step(&mut self, data: Bytes<'_>, framed: Framed<'_>, home: Home, guess: Guess) {
         let (frame, item) = framed;
         let packet = &item.packet;
-        if !item.is_further {
-            self.counters.frames += 1;
-            self.counters.captured_bytes += u64::from(frame.captured_bytes);
-            self.counters.wire_bytes += u64::from(frame.wire_bytes);
-        }
         if let Some(stopped) = packet.stopped
             && !packet.is_fragment
         {
@@ -117,13 +116,13 @@ impl Worker {
             return;
         }
         self.counters.cut_packets += u64::from(packet.payload_missing_bytes > 0);
-        let shard = self.local(item);
-        let (slot, direction) = self.track(shard, framed, guess);
+        let (slot, direction) = self.track(framed, home, guess);
+        let shard = home.region();
         if packet.is_readable() {
             match packet.protocol {
                 protocol::TCP => self.segment(shard, slot, direction, data, framed),
-                protocol::UDP => self.datagram(shard, slot, direction, data, framed),
-                protocol::ICMP | protocol::ICMPV6 => self.message(shard, slot, data, framed),
+                protocol::UDP => self.datagram(slot, direction, data, framed),
+                protocol::ICMP | protocol::ICMPV6 => self.message(slot, data, framed),
                 _ => {}
             }
         }
@@ -131,49 +130,55 @@ impl Worker {
     }
 
     /// Finds or makes the packet's flow.
-    #[inline]
-    fn track(&mut self, shard: usize, framed: Framed<'_>, guess: Guess) -> (Slot, Direction) {
+    #[inline(always)]
+    fn track(&mut self, framed: Framed<'_>, home: Home, guess: Guess) -> (Slot, Direction) {
         let (frame, item) = framed;
         let now = frame.time;
-        let table = &mut self.shards[shard].flows;
-        let (confirmed, ends) = match guess {
-            Guess::Known(candidate) => (table.confirm(candidate, &item.key, now), None),
-            Guess::New(ends) => (None, ends),
-        };
-        if let Some(slot) = confirmed.or_else(|| table.find(&item.key, item.hash, now)) {
-            let flow = table.get_mut(slot);
+        if let Guess::Known(candidate) = guess
+            && let Some(slot) = self.flows.confirm(home, candidate, &item.key, now)
+            && let Accepted::Yes(direction) = self.flows.get_mut(slot).accept(&item.packet, item.from, now)
+        {
+            return (slot, direction);
+        }
+        self.track_anew(framed, home, guess)
+    }
+
+    /// The same where the first look did not find it.
+    #[inline(never)]
+    fn track_anew(&mut self, framed: Framed<'_>, home: Home, guess: Guess) -> (Slot, Direction) {
+        let (frame, item) = framed;
+        let now = frame.time;
+        if let Some(slot) = self.flows.find(home, &item.key, now) {
+            let flow = self.flows.get_mut(slot);
             match flow.accept(&item.packet, item.from, now) {
                 Accepted::Yes(direction) => return (slot, direction),
                 Accepted::StartsAnother => {
                     self.counters.expired_flows += u64::from(flow.is_expired(now));
-                    self.finish(shard, slot);
-                    return (slot, self.begin(shard, slot, framed, ends));
+                    self.finish(home.region(), slot);
+                    return (slot, self.begin(slot, framed, guess));
                 }
             }
         }
-        let room = table.insert(item.hash, now);
+        let room = self.flows.insert(home, now);
         if let Room::Taken(slot) = room {
-            if table.get_mut(slot).is_expired(now) {
+            if self.flows.get(slot).is_expired(now) {
                 self.counters.expired_flows += 1;
             } else {
                 self.counters.evicted_flows += 1;
             }
-            self.finish(shard, slot);
+            self.finish(home.region(), slot);
         }
-        (room.slot(), self.begin(shard, room.slot(), framed, ends))
+        (room.slot(), self.begin(room.slot(), framed, guess))
     }
 
     /// The first packet of a flow, in the place of what was there: its addresses are looked up, once for the flow.
-    fn begin(
-        &mut self,
-        shard: usize,
-        slot: Slot,
-        (frame, item): Framed<'_>,
-        ends: Option<[EndpointKey; 2]>,
-    ) -> Direction {
+    fn begin(&mut self, slot: Slot, (frame, item): Framed<'_>, guess: Guess) -> Direction {
         self.counters.flows += 1;
-        let keys = ends.unwrap_or_else(|| self.eyes.prefetch_ends(item));
-        let flow = self.shards[shard].flows.get_mut(slot);
+        let keys = match guess {
+            Guess::New(at) => self.ends[usize::from(at)],
+            Guess::Known(_) => self.eyes.prefetch_ends(item),
+        };
+        let flow = self.flows.get_mut(slot);
         *flow = Flow::start(item.key, &item.packet, item.from, frame.time);
         let direction = match flow.accept(&item.packet, item.from, frame.time) {
             Accepted::Yes(direction) => direction,
@@ -194,7 +199,7 @@ impl Worker {
         if packet.tcp_flags & (tcp_flag::FIN | tcp_flag::RST) != 0 {
             // A forged one, or one that overtook data, ends nothing.
             let end = packet.sequence.wrapping_add(packet.payload_bytes).wrapping_add(packet.payload_missing_bytes);
-            let flow = self.shards[shard].flows.get_mut(slot);
+            let flow = self.flows.get_mut(slot);
             if flow.state.conversation.holds(direction) && flow.streams[direction.index()].is_at(end) {
                 self.cut(shard, slot, direction, frame.reference());
             }
@@ -212,17 +217,15 @@ impl Worker {
             missing_bytes: packet.payload_missing_bytes,
             frame: frame.reference(),
         };
-        let here = &mut self.shards[shard];
-        let flow = here.flows.get_mut(slot);
+        let flow = self.flows.get_mut(slot);
         if flow.is_quiet[direction.index()] {
             return flow.streams[direction.index()].follow(&segment);
         }
         let was_waiting = is_waiting(flow, direction);
         self.deliver(shard, slot, direction, |stream, out| stream.push(&segment, out));
-        let here = &mut self.shards[shard];
-        let flow = here.flows.get_mut(slot);
+        let flow = self.flows.get_mut(slot);
         match is_waiting(flow, direction) {
-            true if !was_waiting => here.wait(slot, direction, segment.frame),
+            true if !was_waiting => self.shards[shard].wait(slot, flow.first, direction, segment.frame),
             true => {}
             false if self.scans_tcp => {}
             // Both directions: a parser may be done with the other one too, or have both probed anew.
@@ -241,8 +244,8 @@ impl Worker {
         direction: Direction,
         act: impl FnOnce(&mut crate::flow::Stream, &mut Outlet<'_>),
     ) {
-        let Shard { flows, pool, .. } = &mut self.shards[shard];
-        let Flow { identity, streams, state, .. } = flows.get_mut(slot);
+        let pool = &mut self.shards[shard].pool;
+        let Flow { identity, streams, state, .. } = self.flows.get_mut(slot);
         let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
         let mut delivery = Delivery { identity, state, direction, scans, eyes, unread };
         let emit = &mut |chunk: crate::flow::Chunk<'_>, pool: &mut crate::flow::Pool| delivery.chunk(&chunk, pool);
@@ -252,19 +255,19 @@ impl Worker {
     /// No more bytes of a direction will come.
     #[cold]
     fn cut(&mut self, shard: usize, slot: Slot, direction: Direction, frame: FrameRef) {
-        let Shard { flows, pool, .. } = &mut self.shards[shard];
-        let Flow { identity, state, .. } = flows.get_mut(slot);
+        let pool = &mut self.shards[shard].pool;
+        let Flow { identity, state, .. } = self.flows.get_mut(slot);
         let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
         Delivery { identity, state, direction, scans, eyes, unread }.cut(pool, frame);
     }
 
     #[inline]
-    fn datagram(&mut self, shard: usize, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) {
+    fn datagram(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) {
         let payload = data.payload(framed);
         if payload.is_empty() {
             return;
         }
-        let Flow { identity, state, is_quiet, .. } = self.shards[shard].flows.get_mut(slot);
+        let Flow { identity, state, is_quiet, .. } = self.flows.get_mut(slot);
         if is_quiet[direction.index()] {
             return;
         }
@@ -275,8 +278,8 @@ impl Worker {
 
     /// An ICMP error quotes the packet that it is about: its ends are looked up.
     #[cold]
-    fn message(&mut self, shard: usize, slot: Slot, data: Bytes<'_>, framed: Framed<'_>) {
-        let Flow { identity, state, .. } = self.shards[shard].flows.get_mut(slot);
+    fn message(&mut self, slot: Slot, data: Bytes<'_>, framed: Framed<'_>) {
+        let Flow { identity, state, .. } = self.flows.get_mut(slot);
         self.eyes.look_at_quoted(
             &framed.1.packet,
             data.payload(framed),
@@ -294,14 +297,14 @@ impl Worker {
         if !here.packets.is_multiple_of(HOUSEKEEPING_INTERVAL) {
             return;
         }
-        if let Some(slot) = here.flows.sweep(now) {
+        for slot in self.flows.sweep(shard, now).into_iter().flatten() {
             self.counters.expired_flows += 1;
             self.finish(shard, slot);
         }
         if !self.shards[shard].has_waits() {
             return;
         }
-        while let Some(Wait { slot, direction, .. }) = self.shards[shard].overdue(now) {
+        while let Some(Wait { slot, direction, .. }) = self.shards[shard].overdue(&self.flows, now) {
             self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
         }
     }
@@ -309,12 +312,12 @@ impl Worker {
     /// A flow ends: what still waits in it is looked at, and its memory goes back.
     fn finish(&mut self, shard: usize, slot: Slot) {
         for direction in [Direction::ToResponder, Direction::ToOriginator] {
-            if self.shards[shard].flows.get_mut(slot).streams[direction.index()].has_pending() {
+            if self.flows.get_mut(slot).streams[direction.index()].has_pending() {
                 self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
             }
         }
-        let Shard { flows, pool, .. } = &mut self.shards[shard];
-        flows.get_mut(slot).state.conversation.finish(pool, &mut |why| self.unread.count(why));
+        let pool = &mut self.shards[shard].pool;
+        self.flows.get_mut(slot).state.conversation.finish(pool, &mut |why| self.unread.count(why));
     }
 
     /// Alerts raised since the last call.
@@ -324,13 +327,13 @@ impl Worker {
 
     /// The first frame that an alert still to come may name, among those already processed.
     pub(super) fn held_back(&mut self) -> Option<FrameRef> {
-        self.shards.iter_mut().filter_map(Shard::held_back).min()
+        self.shards.iter_mut().filter_map(|shard| shard.held_back(&self.flows)).min()
     }
 
     /// The end of the captures: what still waits is looked at. Returns the last alerts and the numbers.
     pub(super) fn close(mut self) -> (Vec<Alert>, Counters) {
         for shard in 0..self.shards.len() {
-            while let Some(Wait { slot, direction, frame, .. }) = self.shards[shard].any_waiting() {
+            while let Some(Wait { slot, direction, frame, .. }) = self.shards[shard].any_waiting(&self.flows) {
                 self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
                 self.cut(shard, slot, direction, frame);
             }
