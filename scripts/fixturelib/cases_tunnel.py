@@ -105,7 +105,7 @@ simple("l2tp-3-udp", "L2TPv3 over UDP", udp(1701, 1701), one_way(lambda p: tunne
 simple("tzsp", "TZSP", udp(37008), one_way(lambda p: tunnels.tzsp(wire.ethernet(p))))
 simple("tzsp-wifi", "TZSP: 802.11", udp(37008), one_way(lambda p: tunnels.tzsp(tunnels.wifi(tunnels.llc(p)), 18)))
 simple("capwap", "CAPWAP data: 802.11", udp(5247), one_way(lambda p: tunnels.capwap(tunnels.wifi(tunnels.llc(p)))))
-simple("capwap-swapped", "CAPWAP data: 802.11 with frame control in the other order", udp(5247), one_way(lambda p: tunnels.capwap(tunnels.wifi(tunnels.llc(p), swapped=True))))
+simple("capwap-swapped", "CAPWAP data: 802.11 with frame control in the other order", udp(5247), one_way(lambda p: tunnels.capwap(tunnels.wifi(tunnels.llc(p), swapped=True, sequence=0x7630))))
 simple("capwap-ethernet", "CAPWAP data: 802.3", udp(5247), one_way(lambda p: tunnels.capwap(wire.ethernet(p), False)))
 simple("lisp", "LISP data with an instance", udp(4341), one_way(lambda p: tunnels.lisp(p, 9)))
 simple("mpls-udp", "MPLS in UDP", udp(6635), one_way(wire.mpls))

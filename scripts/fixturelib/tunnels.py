@@ -111,7 +111,7 @@ def wifi(packet, quality=False, four=False, flags=0, subtype=0, control=0, swapp
     kind = 0x08 | (0x80 if quality else 0) | subtype << 4
     flags |= 0x03 if four else 0x01
     head = bytes([flags, kind] if swapped else [kind, flags]) + bytes(2) + wire.SERVER_MAC + wire.CLIENT_MAC + wire.SERVER_MAC
-    head += struct.pack("<H", sequence) + (wire.CLIENT_MAC if four else b"") + (struct.pack("<H", control) if quality else b"")
+    head += struct.pack(">H" if swapped else "<H", sequence) + (wire.CLIENT_MAC if four else b"") + (struct.pack("<H", control) if quality else b"")
     return head + pad + (b"" if packet is None else packet)
 
 

@@ -33,7 +33,9 @@ pub(super) fn wifi(cursor: &mut Cursor<'_>, swapped: bool, is_padded: bool) -> S
     }
     // Duration and three addresses, then sequence control.
     cursor.skip(Layer::Wifi, 20)?;
-    let sequence = cursor.reader.u16().ok_or(TRUNCATED)?.swap_bytes();
+    let sequence = cursor.reader.u16().ok_or(TRUNCATED)?;
+    // Who sends frame control in the other order sends sequence control so too.
+    let sequence = if swapped { sequence } else { sequence.swap_bytes() };
     let mut header_bytes = 24;
     if flags & TO_AND_FROM == TO_AND_FROM {
         cursor.skip(Layer::Wifi, 6)?;
