@@ -63,7 +63,7 @@ fn piece(id: u16, offset: u16, payload: &[u8]) -> Vec<u8> {
     let mut frame = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0];
     frame.extend((20 + payload.len() as u16).to_be_bytes());
     frame.extend(id.to_be_bytes());
-    frame.extend((offset / 8 | if offset == 0 { 0x2000 } else { 0 }).to_be_bytes());
+    frame.extend(((offset / 8) | if offset == 0 { 0x2000 } else { 0 }).to_be_bytes());
     frame.extend([64, 17, 0, 0, 192, 0, 2, 10, 192, 0, 2, 53]);
     frame.extend_from_slice(payload);
     frame
