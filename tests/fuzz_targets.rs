@@ -73,10 +73,27 @@ fn drive(inputs: &[Vec<u8>], target: impl Fn(&[u8])) {
 
 #[test]
 fn packet() {
-    for link in 0..16 {
-        let inputs: Vec<_> = pieces().into_iter().step_by(7).map(|f| [&[link][..], &f].concat()).collect();
+    const ETHERNET: u8 = 1;
+    for link in 0..22 {
+        let step = if link == ETHERNET { 1 } else { 7 };
+        let inputs: Vec<_> = pieces().into_iter().step_by(step).map(|f| [&[link][..], &f].concat()).collect();
         drive(&inputs, frames::packet);
     }
+}
+
+#[test]
+fn defrag() {
+    let in_pieces = |frame: Vec<u8>| -> Vec<u8> {
+        let payload = frame.get(34..).unwrap_or_default();
+        let count = payload.len().div_ceil(24);
+        let one = |(at, piece): (usize, &[u8])| {
+            let flags = if at + 1 < count { 0x20 } else { 0 };
+            [&[at as u8 * 3, piece.len() as u8, 1, flags | 0x80][..], piece].concat()
+        };
+        payload.chunks(24).enumerate().flat_map(one).collect()
+    };
+    let inputs: Vec<Vec<u8>> = pieces().into_iter().filter(|f| f.len() < 400).step_by(3).map(in_pieces).collect();
+    drive(&inputs, frames::defrag);
 }
 
 #[test]

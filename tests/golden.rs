@@ -26,7 +26,7 @@ fn every_capture_gives_its_golden_alerts_with_any_number_of_threads() {
         if !matches!(output.status.code(), Some(0 | 1)) {
             return Err(format!("{name}: {}: {}", output.status, stderr(&output)));
         }
-        for threads in [2, 3] {
+        for threads in [2, 3, 5] {
             let (other, _) = replay(files, threads);
             compare(&alerts, &other).map_err(|e| format!("{name}: {threads} threads against one: {e}"))?;
         }

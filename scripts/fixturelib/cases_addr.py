@@ -57,12 +57,32 @@ def _(c):
     flow.send(wire.icmp_echo(BAD, CLIENT, 0), back=True)
 
 
-@case("addr-icmp-quote.pcap", "ICMP port unreachable that quotes a packet to a listed address: quoted is not seen")
+@case("addr-icmp-quote.pcap", "ICMP port unreachable and time exceeded that quote packets to and from a listed address; an echo that only looks like one")
 def _(c):
     quoted = wire.ip(CLIENT, BAD, wire.UDP, wire.udp(CLIENT, BAD, 40000, 53, dns.query("www.evil.example")))
-    body = struct.pack("!BBHI", 3, 3, 0, 0) + quoted
-    body = body[:2] + struct.pack("!H", wire.checksum(body)) + body[4:]
-    Plain(c, SERVER, CLIENT, wire.ICMP, (3, 3)).send(body)
+    for kind, code, quote in ((3, 3, quoted), (11, 0, wire.ip(BAD, CLIENT, wire.TCP, bytes(8))), (8, 0, quoted)):
+        body = struct.pack("!BBHI", kind, code, 0, 0) + quote
+        body = body[:2] + struct.pack("!H", wire.checksum(body)) + body[4:]
+        flow = Plain(c, SERVER, CLIENT, wire.ICMP, (kind, code))
+        frame = flow.send(body)
+        if kind != 8:
+            c.hit("addr", f"icmp.quoted.{'destination' if kind == 3 else 'source'}.ip", frame, flow)
+
+
+@case("addr-icmpv6-quote.pcap", "ICMPv6 packet too big that quotes a packet to a listed network; an address and port listed together")
+def _(c):
+    quoted = wire.ip(CLIENT6, BAD6, wire.UDP, wire.udp(CLIENT6, BAD6, 40000, 53, b"x"))
+    body = struct.pack("!BBHI", 2, 0, 0, 1280) + quoted
+    body = body[:2] + struct.pack("!H", wire.l4_checksum(SERVER6, CLIENT6, wire.ICMP6, body)) + body[4:]
+    flow = Plain(c, SERVER6, CLIENT6, wire.ICMP6, (2, 0))
+    c.hit("net6", "icmp.quoted.destination.ip", flow.send(body), flow)
+    for port in (4444, 4445):
+        quoted = wire.ip(CLIENT, PORTED, wire.TCP, wire.tcp(CLIENT, PORTED, 49152, port, 1, 0, wire.SYN)[:8])
+        body = struct.pack("!BBHI", 3, 1, 0, 0) + quoted
+        flow = Plain(c, SERVER, CLIENT, wire.ICMP, (3, 1))
+        frame = flow.send(body[:2] + struct.pack("!H", wire.checksum(body)) + body[4:])
+        if port == 4444:
+            c.hit("port", "icmp.quoted.destination.ip", frame, flow)
 
 
 @case("addr-icmpv6.pcap", "ICMPv6 echo into a listed IPv6 network")

@@ -1,6 +1,6 @@
 """Link layers. Each has a DNS query for a listed name over IPv4, and over IPv6 where it can."""
-from . import dns, wire
-from .flows import CLIENT, CLIENT6, RESOLVER, SERVER6, Udp, case
+from . import dns, tunnels, wire
+from .flows import BAD, CLIENT, CLIENT6, NET, RESOLVER, SERVER6, Udp, case
 
 V4 = (CLIENT, RESOLVER)
 V6 = (CLIENT6, SERVER6)
@@ -53,6 +53,51 @@ simple("mpls-vlan", "MPLS with two labels over 802.1Q", lambda p: wire.ethernet(
 simple("mpls-219", "MPLS (219)", lambda p: wire.mpls(p, (16, 17)), 219)
 
 
+def air(name, behaviour, link_type, wrap=bytes, **how):
+    simple(name, behaviour, lambda p: wrap(tunnels.wifi(tunnels.llc(p), **how)), link_type)
+
+
+air("wifi", "802.11 (105)", 105)
+air("wifi-quality", "802.11 with quality of service", 105, quality=True)
+air("wifi-four", "802.11 between access points: four addresses, quality of service", 105, quality=True, four=True)
+air("wifi-radiotap", "802.11 behind radiotap (127)", 127, tunnels.radiotap)
+air("wifi-radiotap-padded", "802.11 behind radiotap that says the header is padded", 127, lambda f: tunnels.radiotap(f, 0x20, True), quality=True, pad=b"\0\0")
+air("wifi-prism", "802.11 behind Prism's header (119)", 119, tunnels.prism)
+air("wifi-avs", "802.11 behind AVS (163)", 163, tunnels.avs)
+air("wifi-ppi", "802.11 behind PPI (192)", 192, tunnels.ppi)
+simple("ppi-ethernet", "Ethernet behind PPI", lambda p: tunnels.ppi(wire.ethernet(p), 1), 192)
+simple("wifi-aggregate", "802.11 A-MSDU, its first part", lambda p: tunnels.wifi(wire.SERVER_MAC + wire.CLIENT_MAC + len(tunnels.llc(p)).to_bytes(2, "big") + tunnels.llc(p) + bytes(20), quality=True, control=0x80), 105)
+simple("nflog", "Linux netfilter log (239)", tunnels.nflog, 239)
+simple("nflog-big", "Linux netfilter log of a big-endian machine", lambda p: tunnels.nflog(p, ">"), 239)
+
+
+@case("link-wifi-other.pcap", "802.11 that is protected, a fragment, without data, a beacon, too short: counted, no alert")
+def _(c):
+    c.link_type = 105
+    packet = tunnels.llc(wire.ip(CLIENT, RESOLVER, wire.UDP, wire.udp(CLIENT, RESOLVER, 40000, 53, dns.query("www.evil.example"))))
+    for frame in (
+        tunnels.wifi(packet, flags=0x40),
+        tunnels.wifi(packet, flags=0x04),
+        tunnels.wifi(packet, sequence=1),
+        tunnels.wifi(None, subtype=4),
+        b"\x80\0" + tunnels.wifi(packet)[2:],
+        tunnels.wifi(packet)[:20],
+    ):
+        c.add_frame(frame)
+
+
+@case("link-arp.pcap", "ARP: a request for a listed address, its answer, a listed address that announces itself, RARP")
+def _(c):
+    def arp(operation, sender, target, kind=0x0806):
+        body = b"\0\1\x08\0\6\4" + operation.to_bytes(2, "big") + wire.CLIENT_MAC + wire.packed(sender) + bytes(6) + wire.packed(target)
+        return c.add_frame(wire.ethernet(body, kind))
+    c.hit("addr", "destination.ip", arp(1, CLIENT, BAD))
+    arp(2, BAD, CLIENT)
+    c.hit("addr", ["source.ip", "destination.ip"], arp(2, BAD, BAD))
+    c.may.append("addr")
+    c.hit("net", "destination.ip", arp(4, CLIENT, NET, 0x8035))
+
+
 @case("link-vlan-flows.pcap", "the same 5-tuple in two VLANs: two flows, two alerts")
 def _(c):
     for vlan in (100, 200):
@@ -74,10 +119,8 @@ def _(c):
     Udp(c, CLIENT, RESOLVER, 40000, 53).send(dns.query("www.evil.example"))
 
 
-@case("link-other-ethertypes.pcap", "ARP that names a listed address, LLDP, an unknown EtherType: counted, no alert")
+@case("link-other-ethertypes.pcap", "LLDP, an unknown EtherType, an unknown LLC: counted, no alert")
 def _(c):
-    arp = b"\0\1\x08\0\6\4\0\1" + wire.CLIENT_MAC + wire.packed(CLIENT) + bytes(6) + wire.packed("203.0.113.66")
-    c.add_frame(wire.ethernet(arp, 0x0806))
     c.add_frame(wire.ethernet(b"\x02\x07\x04" + wire.CLIENT_MAC + b"\0\0", 0x88CC))
     c.add_frame(wire.ethernet(b"www.evil.example", 0x88B5))
     c.add_frame(wire.SERVER_MAC + wire.CLIENT_MAC + b"\0\x03\x42\x42\x03")

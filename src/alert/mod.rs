@@ -44,8 +44,12 @@ pub struct AlertFlow {
     pub originator: (IpAddr, u16),
     /// Address and port of the other end.
     pub responder: (IpAddr, u16),
-    /// IP protocol number.
+    /// IP protocol number; 0 for ARP.
     pub protocol_number: u8,
+    /// No IP packets: ARP between two addresses.
+    pub is_arp: bool,
+    /// Tells the tunnels apart that it was in; 0 outside any.
+    pub tunnel: u32,
     /// `network.protocol`, as far as it was recognised when the alert was raised.
     pub protocol: Option<&'static str>,
     /// The outermost VLAN ids.
@@ -87,6 +91,8 @@ impl Alert {
                 originator: flow.originator(),
                 responder: flow.responder(),
                 protocol_number: flow.protocol(),
+                is_arp: flow.is_arp(),
+                tunnel: flow.tunnel(),
                 protocol: None,
                 vlans: flow.vlans().to_vec(),
             },

@@ -5,8 +5,8 @@ use super::document::{self as doc, Document};
 use super::intake::{Intake, Meta};
 use super::lines::{Line, Lines};
 use super::{Broken, Format, field, pattern, recognise};
-use crate::indicator::{Condition, Draft, Index, Kind, Named, Pattern, Refusal, Window};
 use crate::indicator::kind::{CERTIFICATE, EMAIL_ADDR, ISSUER, SERIAL, SUBJECT};
+use crate::indicator::{Condition, Draft, Index, Kind, Named, Pattern, Refusal, Window};
 use crate::time::Timestamp;
 
 /// See the module. Known by the first line that is neither empty nor a comment: it begins with `{`.
@@ -217,7 +217,15 @@ mod tests {
         let all: Vec<_> = set.iter().collect();
         let parts: Vec<_> =
             all[0].when.expect("a condition").parts().map(|(path, part)| format!("{path}={part}")).collect();
-        assert_eq!(parts, ["picket.when.protocol=modbus", "picket.when.port=502", "picket.when.direction=to_responder", "picket.when.function=modbus:any-write"]);
+        assert_eq!(
+            parts,
+            [
+                "picket.when.protocol=modbus",
+                "picket.when.port=502",
+                "picket.when.direction=to_responder",
+                "picket.when.function=modbus:any-write"
+            ]
+        );
         assert!(all[1].when.is_none());
     }
 

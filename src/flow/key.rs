@@ -13,6 +13,8 @@ pub struct FlowKey {
     /// Tells inner flows of different tunnels apart; 0 outside any.
     tunnel: u32,
     protocol: u8,
+    /// No IP at all: ARP between two addresses.
+    is_arp: bool,
 }
 
 /// Which end of a key a packet came from.
@@ -60,8 +62,9 @@ impl FlowKey {
             high,
             ports: u32::from(low_port) << 16 | u32::from(high_port),
             vlan: packet.vlan_key,
-            tunnel: 0,
+            tunnel: packet.tunnel,
             protocol: packet.protocol,
+            is_arp: packet.is_arp,
         };
         Some((key, if from_low { End::Low } else { End::High }))
     }
@@ -87,9 +90,19 @@ impl FlowKey {
         }
     }
 
-    /// IP protocol number.
+    /// IP protocol number; 0 for ARP.
     pub fn protocol(&self) -> u8 {
         self.protocol
+    }
+
+    /// Tells the tunnels apart that it was in; 0 outside any.
+    pub fn tunnel(&self) -> u32 {
+        self.tunnel
+    }
+
+    /// Whether it is ARP between two addresses.
+    pub fn is_arp(&self) -> bool {
+        self.is_arp
     }
 }
 

@@ -1,10 +1,11 @@
 //! Packets to flows to in-order bytes: [`FlowTable`] finds or makes the [`Flow`] of a packet, [`Stream`] puts a TCP
-//! direction's bytes in order, [`community_id()`] names a flow for other tools.
+//! direction's bytes in order, [`Defrag`] makes datagrams whole, [`community_id()`] names a flow for other tools.
 //!
 //! Everything is bounded and timed on the packets' own time. What the floors above keep with a flow is the type parameter:
 //! nothing here knows of protocols or indicators.
 
 mod community_id;
+mod defrag;
 mod key;
 mod pool;
 mod stream;
@@ -12,6 +13,7 @@ mod table;
 pub mod timeout;
 
 pub use community_id::community_id;
+pub use defrag::{Defrag, DefragCounters, Whole};
 pub use key::{End, FlowKey, HashSeed};
 pub use pool::{Held, Pool};
 pub use stream::{Chunk, MAX_PENDING_BYTES, MAX_PENDING_SEGMENTS, Outlet, Segment, Stream, StreamCounters};
@@ -222,6 +224,16 @@ impl Identity {
     #[inline]
     pub fn ports(&self) -> (u16, u16) {
         (self.key.end(self.originator).1, self.key.end(self.originator.other()).1)
+    }
+
+    /// Whether it is ARP between two addresses.
+    pub fn is_arp(&self) -> bool {
+        self.key.is_arp()
+    }
+
+    /// Tells the tunnels apart that it was in; 0 outside any.
+    pub fn tunnel(&self) -> u32 {
+        self.key.tunnel()
     }
 
     /// The two outermost VLAN ids, outermost first.

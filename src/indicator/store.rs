@@ -11,7 +11,9 @@ use hashbrown::{HashMap, HashTable};
 use sha2::{Digest, Sha256};
 
 use super::kind::{self, Index, KINDS};
-use super::{Condition, Context, ContextIx, Draft, Indicator, IndicatorIx, Match, Pattern, Refusal, Transport, Wants, Window};
+use super::{
+    Condition, Context, ContextIx, Draft, Indicator, IndicatorIx, Match, Pattern, Refusal, Transport, Wants, Window,
+};
 
 /// See the module.
 #[derive(Default)]

@@ -38,6 +38,25 @@ pub enum Layer {
     Udp,
     Icmp,
     Sctp,
+    Arp,
+    Wifi,
+    Radiotap,
+    Nflog,
+    IpInIp,
+    Gre,
+    Erspan,
+    EtherIp,
+    L2tp,
+    Vxlan,
+    Geneve,
+    Gtp,
+    Teredo,
+    Ayiya,
+    Lisp,
+    Capwap,
+    Tzsp,
+    Esp,
+    WireGuard,
 }
 
 /// Why a decode stopped.
@@ -59,12 +78,14 @@ pub enum ErrorKind {
     PppProtocol(u16),
     /// What follows the label stack is neither IPv4 nor IPv6.
     MplsPayload,
-    /// Not the first fragment of a datagram: no layer-4 header.
+    /// A piece of a datagram.
     Fragment,
     /// Nothing here looks into the payload of this IP protocol.
     Protocol(u8),
     /// The rest is encrypted.
     Encrypted,
+    /// A message of the layer itself: it carries nothing.
+    NotData,
     /// Nothing here decodes this address family.
     Family(u32),
 }
@@ -80,8 +101,12 @@ impl fmt::Display for DecodeError {
             ErrorKind::Family(family) => write!(f, "family.{family}"),
             ErrorKind::Protocol(number) => write!(f, "ip.protocol.{number}"),
             ErrorKind::MplsPayload => f.write_str("mpls.payload"),
+            ErrorKind::Fragment if self.layer != Layer::Ipv4 && self.layer != Layer::Ipv6Extension => {
+                write!(f, "{}.fragment", self.layer.name())
+            }
             ErrorKind::Fragment => f.write_str("ip.fragment"),
             ErrorKind::Encrypted => write!(f, "{}.encrypted", self.layer.name()),
+            ErrorKind::NotData => write!(f, "{}.not_data", self.layer.name()),
             ErrorKind::Truncated => write!(f, "{}.truncated", self.layer.name()),
             ErrorKind::BadHeader => write!(f, "{}.bad_header", self.layer.name()),
             ErrorKind::TooDeep => write!(f, "{}.too_deep", self.layer.name()),
@@ -111,6 +136,25 @@ impl Layer {
             Self::Udp => "udp",
             Self::Icmp => "icmp",
             Self::Sctp => "sctp",
+            Self::Arp => "arp",
+            Self::Wifi => "wifi",
+            Self::Radiotap => "radiotap",
+            Self::Nflog => "nflog",
+            Self::IpInIp => "ip_in_ip",
+            Self::Gre => "gre",
+            Self::Erspan => "erspan",
+            Self::EtherIp => "etherip",
+            Self::L2tp => "l2tp",
+            Self::Vxlan => "vxlan",
+            Self::Geneve => "geneve",
+            Self::Gtp => "gtp",
+            Self::Teredo => "teredo",
+            Self::Ayiya => "ayiya",
+            Self::Lisp => "lisp",
+            Self::Capwap => "capwap",
+            Self::Tzsp => "tzsp",
+            Self::Esp => "esp",
+            Self::WireGuard => "wireguard",
         }
     }
 }

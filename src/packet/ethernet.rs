@@ -24,6 +24,8 @@ pub(super) mod number {
     pub(crate) const MACSEC: u16 = 0x88e5;
     pub(crate) const SERVICE_CHAIN: u16 = 0x894f;
     pub(crate) const ARISTA: u16 = 0xd28b;
+    pub(crate) const ARP: u16 = 0x0806;
+    pub(crate) const RARP: u16 = 0x8035;
 }
 
 #[inline]
@@ -49,6 +51,7 @@ pub(super) fn ether_type(number: u16) -> Step {
         number::MACSEC => Next::Macsec,
         number::SERVICE_CHAIN => Next::ServiceChain,
         number::ARISTA => Next::Arista,
+        number::ARP | number::RARP => Next::Arp,
         other => return Err((Layer::Ethernet, ErrorKind::EtherType(other))),
     })
 }

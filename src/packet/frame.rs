@@ -37,6 +37,18 @@ impl LinkType {
     pub const LINUX_SLL: Self = Self(113);
     /// ARCNET (Linux).
     pub const ARCNET_LINUX: Self = Self(129);
+    /// IEEE 802.11.
+    pub const WIFI: Self = Self(105);
+    /// IEEE 802.11 behind a Prism header.
+    pub const WIFI_PRISM: Self = Self(119);
+    /// IEEE 802.11 behind a radiotap header.
+    pub const WIFI_RADIOTAP: Self = Self(127);
+    /// IEEE 802.11 behind an AVS header.
+    pub const WIFI_AVS: Self = Self(163);
+    /// Per-packet information, then any other link type.
+    pub const PPI: Self = Self(192);
+    /// Linux netfilter log.
+    pub const NFLOG: Self = Self(239);
     /// PPP with a direction byte.
     pub const PPP_WITH_DIR: Self = Self(166);
     /// MPLS label stack.

@@ -1,14 +1,45 @@
 //! IPv4 (RFC 791) and IPv6 (RFC 8200) with its extension headers.
 //!
-//! The addresses are kept even where a later field stops the decode. A later fragment has no layer-4 header: its addresses
-//! count, its payload is the stop [`ErrorKind::Fragment`].
+//! The addresses are kept even where a later field stops the decode. A piece of a datagram stops with
+//! [`ErrorKind::Fragment`]: its addresses count, and its payload waits for the others ([`Packet::fragment`]).
 
 use etherparse::{
     IpAuthHeaderSlice, IpNumber, Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice, Ipv6RawExtHeaderSlice,
 };
 
-use super::{Address, Cursor, ErrorKind, Layer, MAX_LAYERS, Next, Packet, Step, protocol};
+use super::{Address, Cursor, ErrorKind, Inner, Layer, MAX_LAYERS, Next, Packet, Step, protocol, transport, tunnel};
 use crate::bytes::Reader;
+
+/// Where a piece of a datagram belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fragment {
+    /// Identification: the same for all pieces of a datagram.
+    pub id: u32,
+    /// Bytes before it in the datagram's payload; a multiple of eight.
+    pub offset: u16,
+    /// Whether others come behind it.
+    pub has_more: bool,
+}
+
+impl Packet {
+    /// Where it belongs, if it is a piece of a datagram; its payload is the piece.
+    pub fn fragment(&self) -> Option<Fragment> {
+        let Self { sequence: id, acknowledgement: place, .. } = *self;
+        self.is_fragment.then_some(Fragment { id, offset: (place >> 1) as u16, has_more: place & 1 != 0 })
+    }
+
+    /// Gives a piece the ports that the first piece of its datagram showed.
+    pub fn set_ports(&mut self, ports: Option<(u16, u16)>) {
+        (self.source_port, self.destination_port) = ports.unwrap_or((self.source_port, self.destination_port));
+    }
+
+    /// A piece has no TCP header: its place is kept where that header's numbers are in other packets.
+    fn set_fragment(&mut self, Fragment { id, offset, has_more }: Fragment) {
+        self.is_fragment = true;
+        self.sequence = id;
+        self.acknowledgement = u32::from(offset) << 1 | u32::from(has_more);
+    }
+}
 
 /// Raw IP links do not say which version.
 pub(super) fn any(cursor: &mut Cursor<'_>) -> Step {
@@ -37,16 +68,16 @@ pub(super) fn ipv4(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
         total if total < header_bytes => return Err((Layer::Ipv4, ErrorKind::BadHeader)),
         total => total,
     };
-    let fragment_offset = header.fragments_offset().value();
-    packet.is_fragment = fragment_offset != 0 || header.more_fragments();
+    let (offset, has_more) = (header.fragments_offset().value() << 3, header.more_fragments());
+    let id = u32::from(header.identification());
     cursor.missing_bytes = total.saturating_sub(captured) as u32;
     cursor.skip(Layer::Ipv4, header_bytes)?;
     cursor.limit(total - header_bytes);
-    if fragment_offset != 0 {
-        return Err((Layer::Ipv4, ErrorKind::Fragment));
+    if offset != 0 || has_more {
+        return piece(cursor, packet, Layer::Ipv4, Fragment { id, offset, has_more });
     }
     if packet.protocol == IpNumber::AUTHENTICATION_HEADER.0 {
-        return extensions(cursor, packet, IpNumber::AUTHENTICATION_HEADER);
+        return extensions(cursor, packet);
     }
     layer4(packet.protocol)
 }
@@ -94,12 +125,27 @@ pub(super) fn ipv6(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
     }
     match next.0 {
         protocol::TCP | protocol::UDP | protocol::ICMPV6 => layer4(next.0),
-        _ => extensions(cursor, packet, next),
+        _ => extensions(cursor, packet),
     }
 }
 
-/// Walks extension headers to the layer-4 protocol.
-fn extensions(cursor: &mut Cursor<'_>, packet: &mut Packet, mut next: IpNumber) -> Step {
+/// A piece stops the decode. The first one shows the ports, so that it is filed under its flow.
+#[cold]
+fn piece(cursor: &Cursor<'_>, packet: &mut Packet, layer: Layer, fragment: Fragment) -> Step {
+    packet.set_fragment(fragment);
+    if fragment.offset == 0 {
+        match packet.protocol {
+            protocol::TCP | protocol::UDP | protocol::SCTP => transport::ports(cursor, packet),
+            protocol::ICMP | protocol::ICMPV6 => transport::kind_and_code(cursor, packet),
+            _ => {}
+        }
+    }
+    Err((layer, ErrorKind::Fragment))
+}
+
+/// Walks extension headers, from the one that `packet.protocol` names, to the layer-4 protocol.
+pub(super) fn extensions(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
+    let mut next = IpNumber(packet.protocol);
     const TRUNCATED: (Layer, ErrorKind) = (Layer::Ipv6Extension, ErrorKind::Truncated);
     for _ in 0..MAX_LAYERS {
         let rest = cursor.rest();
@@ -122,11 +168,12 @@ fn extensions(cursor: &mut Cursor<'_>, packet: &mut Packet, mut next: IpNumber) 
             IpNumber::IPV6_FRAGMENTATION_HEADER => {
                 let header = Ipv6FragmentHeaderSlice::from_slice(rest).map_err(|_| TRUNCATED)?;
                 next = header.next_header();
-                packet.is_fragment |= header.is_fragmenting_payload();
-                if header.fragment_offset().value() != 0 {
+                if header.is_fragmenting_payload() {
                     packet.protocol = next.0;
+                    let (offset, has_more) = (header.fragment_offset().value() << 3, header.more_fragments());
+                    let id = header.identification();
                     cursor.skip(Layer::Ipv6Extension, 8)?;
-                    return Err((Layer::Ipv6Extension, ErrorKind::Fragment));
+                    return piece(cursor, packet, Layer::Ipv6Extension, Fragment { id, offset, has_more });
                 }
                 8
             }
@@ -144,13 +191,22 @@ fn extensions(cursor: &mut Cursor<'_>, packet: &mut Packet, mut next: IpNumber) 
 /// What follows by protocol number. Addresses and number count whatever it is; a payload that nothing looks into is said.
 #[inline]
 fn layer4(number: u8) -> Step {
-    const NO_NEXT_HEADER: u8 = 59;
+    use tunnel::Scope;
+    let inside = |scope: Scope, inner: Inner| Next::Inside(Layer::IpInIp, scope, inner);
     Ok(match number {
         protocol::TCP => Next::Tcp,
         protocol::UDP => Next::Udp,
         protocol::ICMP | protocol::ICMPV6 => Next::Icmp,
         protocol::SCTP => Next::Sctp,
-        NO_NEXT_HEADER => Next::Done,
+        protocol::NO_NEXT_HEADER => Next::Done,
+        protocol::IPV4 | protocol::IPIP => inside(Scope::Ends, Inner::Ipv4),
+        protocol::IPV6 => inside(Scope::Global, Inner::Ipv6),
+        protocol::GRE => Next::Gre,
+        protocol::ETHER_IP => Next::EtherIp,
+        protocol::L2TP => Next::L2tp,
+        protocol::MPLS => inside(Scope::Ends, Inner::Mpls),
+        protocol::ETHERNET => inside(Scope::Ends, Inner::Ethernet),
+        protocol::ESP => return Err((Layer::Esp, ErrorKind::Encrypted)),
         other => return Err((Layer::Ip, ErrorKind::Protocol(other))),
     })
 }

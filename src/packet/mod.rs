@@ -4,11 +4,16 @@
 //! is one, and keeps what it decoded when it has to stop ([`Packet::stopped`]). A packet holds offsets, not borrows, so that
 //! it can be handed to another thread beside its bytes.
 //!
+//! A frame that holds a tunnel decodes to its innermost packet, and one outer packet for each tunnel crossed beside it
+//! ([`decode_into`]). Every piece of a fragmented datagram stops there ([`Packet::fragment`]); the datagram that they make is
+//! decoded with [`decode_datagram`].
+//!
 //! To add a header: one file, one variant of [`Next`], one arm of the loop.
 
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)]
 
 mod address;
+mod arp;
 mod cooked;
 mod error;
 mod ethernet;
@@ -17,13 +22,18 @@ mod frame;
 mod ip;
 mod legacy;
 mod mpls;
+mod nflog;
 mod ppp;
 mod tags;
 mod transport;
+mod tunnel;
+mod wifi;
 
 pub use address::Address;
 pub use error::{DecodeError, ErrorKind, Layer};
 pub use frame::{Frame, FrameMeta, FrameRef, LinkType};
+pub use ip::Fragment;
+pub use tunnel::MAX_TUNNELS;
 
 use crate::bytes::Reader;
 
@@ -42,6 +52,17 @@ pub mod protocol {
     pub const ICMPV6: u8 = 58;
     /// SCTP.
     pub const SCTP: u8 = 132;
+    pub(super) const IPV4: u8 = 4;
+    pub(super) const IPV6: u8 = 41;
+    pub(super) const GRE: u8 = 47;
+    pub(super) const ESP: u8 = 50;
+    pub(super) const NO_NEXT_HEADER: u8 = 59;
+    /// KA9Q's number for IPv4 in IPv4.
+    pub(super) const IPIP: u8 = 94;
+    pub(super) const ETHER_IP: u8 = 97;
+    pub(super) const L2TP: u8 = 115;
+    pub(super) const MPLS: u8 = 137;
+    pub(super) const ETHERNET: u8 = 143;
 }
 
 /// Bits of [`Packet::tcp_flags`].
@@ -65,7 +86,7 @@ pub struct Packet {
     pub source: Address,
     /// Destination address.
     pub destination: Address,
-    /// TCP sequence number.
+    /// TCP sequence number. (For a fragment see [`Packet::fragment`].)
     pub sequence: u32,
     /// TCP acknowledgement number.
     pub acknowledgement: u32,
@@ -77,6 +98,8 @@ pub struct Packet {
     pub payload_missing_bytes: u32,
     /// All VLAN ids folded into one number; 0 without any.
     pub vlan_key: u32,
+    /// Tells the tunnels apart that it was in; 0 outside any.
+    pub tunnel: u32,
     /// Source port, or the ICMP type.
     pub source_port: u16,
     /// Destination port, or the ICMP code.
@@ -93,6 +116,8 @@ pub struct Packet {
     pub tcp_flags: u8,
     /// One piece of a fragmented datagram.
     pub is_fragment: bool,
+    /// No IP packet: the ends are the sender and target that ARP names.
+    pub is_arp: bool,
     /// Where and why the decode stopped early.
     pub stopped: Option<DecodeError>,
 }
@@ -113,6 +138,29 @@ impl Packet {
         }
         self.vlan_count += 1;
         self.vlan_key = self.vlan_key.rotate_left(13) ^ (u32::from(id) | 0x1000);
+    }
+
+    /// Whether its payload is layer 4's, to be handed on. (Of encrypted datagrams the bytes are: signatures may name them.)
+    #[inline]
+    pub fn is_readable(&self) -> bool {
+        match self.stopped {
+            None => true,
+            Some(stopped) => stopped.kind == ErrorKind::Encrypted && self.protocol == protocol::UDP,
+        }
+    }
+
+    /// The ends of the packet that an ICMP error quotes; `None` for other messages. `payload` is this packet's.
+    pub fn quoted(&self, payload: &[u8]) -> Option<Packet> {
+        let is_error = match self.protocol {
+            // Unreachable, source quench, redirect, time exceeded, parameter problem.
+            protocol::ICMP => matches!(self.source_port, 3 | 4 | 5 | 11 | 12),
+            // All below 128 (RFC 4443 2.1), and redirects elsewhere.
+            protocol::ICMPV6 => self.source_port < 128,
+            _ => false,
+        };
+        // Checksum, and a word that depends on the type.
+        let packet = decode_quoted(payload.get(6..).filter(|_| is_error)?);
+        (packet.ip_version != 0).then_some(packet)
     }
 
     /// Whether all of `flags` are set.
@@ -145,6 +193,12 @@ enum Next {
     Fddi,
     Arcnet { is_linux: bool },
     FrameRelay,
+    Arp,
+    Wifi { swapped: bool, is_padded: bool },
+    Radiotap,
+    Ppi,
+    Prism,
+    Nflog,
     AnyIp,
     Ipv4,
     Ipv6,
@@ -152,7 +206,20 @@ enum Next {
     Udp,
     Icmp,
     Sctp,
+    Inside(Layer, tunnel::Scope, Inner),
+    Gre,
+    EtherIp,
+    L2tp,
     Done,
+}
+
+/// What an IP protocol number says is directly inside.
+#[derive(Debug, Clone, Copy)]
+enum Inner {
+    Ipv4,
+    Ipv6,
+    Mpls,
+    Ethernet,
 }
 
 /// What a header function returns: the next header, or why it stopped.
@@ -165,9 +232,16 @@ struct Cursor<'a> {
     base: usize,
     /// Bytes that the enclosing IP header announces beyond the captured ones.
     missing_bytes: u32,
+    /// Where packets go that turn out to carry another.
+    outer: &'a mut Vec<Packet>,
+    tunnels_left: usize,
 }
 
 impl<'a> Cursor<'a> {
+    fn new(data: &'a [u8], outer: &'a mut Vec<Packet>) -> Self {
+        Self { reader: Reader::new(data), base: 0, missing_bytes: 0, outer, tunnels_left: MAX_TUNNELS }
+    }
+
     fn offset(&self) -> usize {
         self.base + self.reader.position()
     }
@@ -188,25 +262,56 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Decodes one frame's bytes.
+/// Decodes one frame's bytes: the innermost packet.
 pub fn decode(data: &[u8], link: LinkType) -> Packet {
     let mut packet = Packet::default();
-    decode_into(&mut packet, data, link);
+    decode_into(&mut packet, data, link, &mut Vec::new());
     packet
 }
 
-/// Decodes one frame's bytes into a packet that is [`Packet::default`].
-#[inline]
-pub fn decode_into(packet: &mut Packet, data: &[u8], link: LinkType) {
+/// Decodes one frame's bytes into a packet that is [`Packet::default`]. What the tunnels' own packets are, outermost first, is
+/// added to `outer`, at most [`MAX_TUNNELS`]: addresses, ports and tags, without payload.
+#[inline(always)]
+pub fn decode_into(packet: &mut Packet, data: &[u8], link: LinkType, outer: &mut Vec<Packet>) {
     if link != LinkType::ETHERNET || !fast::decode(packet, data) {
-        decode_layers(packet, data, link);
+        decode_layers(packet, first_header(link), Cursor::new(data, outer));
     }
 }
 
+/// Decodes the datagram that `fragment` is a piece of, given the whole payload of its IP header; `missing_bytes` more were on
+/// the wire and not captured. Offsets in the result are into `payload`.
+pub fn decode_datagram(fragment: &Packet, payload: &[u8], missing_bytes: u32, outer: &mut Vec<Packet>) -> Packet {
+    let mut packet = Packet {
+        source: fragment.source,
+        destination: fragment.destination,
+        vlan_key: fragment.vlan_key,
+        vlans: fragment.vlans,
+        vlan_count: fragment.vlan_count,
+        tunnel: fragment.tunnel,
+        ip_version: fragment.ip_version,
+        protocol: fragment.protocol,
+        ..Packet::default()
+    };
+    let mut cursor = Cursor::new(payload, outer);
+    cursor.missing_bytes = missing_bytes;
+    let next = ip::extensions(&mut cursor, &mut packet);
+    decode_layers(&mut packet, next, cursor);
+    packet
+}
+
+/// Decodes the packet that starts at an IP header: its own addresses and ports, not what is in it.
+fn decode_quoted(data: &[u8]) -> Packet {
+    let mut packet = Packet::default();
+    let mut outer = Vec::new();
+    let mut cursor = Cursor::new(data, &mut outer);
+    cursor.tunnels_left = 0;
+    decode_layers(&mut packet, Ok(Next::AnyIp), cursor);
+    packet
+}
+
 /// The layer loop.
-fn decode_layers(packet: &mut Packet, data: &[u8], link: LinkType) {
-    let mut cursor = Cursor { reader: Reader::new(data), base: 0, missing_bytes: 0 };
-    let mut next = first_header(link);
+fn decode_layers(packet: &mut Packet, first: Step, mut cursor: Cursor<'_>) {
+    let mut next = first;
     for _ in 0..MAX_LAYERS {
         let at = cursor.offset();
         let step = match next {
@@ -246,6 +351,11 @@ fn first_header(link: LinkType) -> Step {
         LinkType::ARCNET => Next::Arcnet { is_linux: false },
         LinkType::ARCNET_LINUX => Next::Arcnet { is_linux: true },
         LinkType::FRAME_RELAY => Next::FrameRelay,
+        LinkType::WIFI => Next::Wifi { swapped: false, is_padded: false },
+        LinkType::WIFI_RADIOTAP => Next::Radiotap,
+        LinkType::WIFI_PRISM | LinkType::WIFI_AVS => Next::Prism,
+        LinkType::PPI => Next::Ppi,
+        LinkType::NFLOG => Next::Nflog,
         other => return Err((Layer::Link, ErrorKind::LinkType(other))),
     })
 }
@@ -280,6 +390,24 @@ fn decode_header(header: Next, cursor: &mut Cursor<'_>, packet: &mut Packet) -> 
         Next::Fddi => legacy::fddi(cursor),
         Next::Arcnet { is_linux } => legacy::arcnet(cursor, is_linux),
         Next::FrameRelay => legacy::frame_relay(cursor),
+        Next::Arp => arp::arp(cursor, packet),
+        Next::Gre => tunnel::gre::gre(cursor, packet),
+        Next::EtherIp => tunnel::gre::ether_ip(cursor, packet),
+        Next::L2tp => tunnel::l2tp::over_ip(cursor, packet),
+        Next::Inside(layer, scope, inner) => {
+            tunnel::enter(cursor, packet, layer, scope)?;
+            Ok(match inner {
+                Inner::Ipv4 => Next::Ipv4,
+                Inner::Ipv6 => Next::Ipv6,
+                Inner::Mpls => Next::Mpls,
+                Inner::Ethernet => Next::Ethernet,
+            })
+        }
+        Next::Wifi { swapped, is_padded } => wifi::wifi(cursor, swapped, is_padded),
+        Next::Radiotap => wifi::radiotap(cursor),
+        Next::Ppi => wifi::ppi(cursor),
+        Next::Prism => wifi::prism(cursor),
+        Next::Nflog => nflog::nflog(cursor),
         Next::Done => Ok(Next::Done),
     }
 }

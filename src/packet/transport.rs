@@ -4,7 +4,7 @@
 
 use etherparse::{TcpHeaderSlice, UdpHeaderSlice};
 
-use super::{Cursor, ErrorKind, Layer, Next, Packet, Step};
+use super::{Cursor, ErrorKind, Layer, Next, Packet, Step, tunnel};
 
 #[inline]
 pub(super) fn tcp(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
@@ -37,14 +37,23 @@ pub(super) fn udp(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
     if length >= 8 {
         cursor.limit(length - 8);
     }
+    if tunnel::udp::may_be(packet.source_port, packet.destination_port) {
+        return tunnel::udp::tunnel(cursor, packet).unwrap_or(Ok(Next::Done));
+    }
     Ok(Next::Done)
 }
 
 pub(super) fn icmp(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
-    let [kind, code] = cursor.reader.array().ok_or((Layer::Icmp, ErrorKind::Truncated))?;
-    packet.source_port = u16::from(kind);
-    packet.destination_port = u16::from(code);
+    kind_and_code(cursor, packet);
+    cursor.skip(Layer::Icmp, 2)?;
     Ok(Next::Done)
+}
+
+pub(super) fn kind_and_code(cursor: &Cursor<'_>, packet: &mut Packet) {
+    if let Some([kind, code]) = cursor.rest().first_chunk() {
+        packet.source_port = u16::from(*kind);
+        packet.destination_port = u16::from(*code);
+    }
 }
 
 pub(super) fn sctp(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
@@ -54,7 +63,7 @@ pub(super) fn sctp(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
 }
 
 #[inline]
-fn ports(cursor: &Cursor<'_>, packet: &mut Packet) {
+pub(super) fn ports(cursor: &Cursor<'_>, packet: &mut Packet) {
     if let Some([a, b, c, d]) = cursor.rest().first_chunk() {
         packet.source_port = u16::from_be_bytes([*a, *b]);
         packet.destination_port = u16::from_be_bytes([*c, *d]);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::flow::StreamCounters;
+use crate::flow::{DefragCounters, StreamCounters};
 use crate::indicator::IndicatorIx;
 use crate::metrics::Tally;
 use crate::packet::{DecodeError, ErrorKind, Layer};
@@ -31,6 +31,8 @@ pub struct Counters {
     pub unread: Tally<Unread>,
     /// Reassembly.
     pub streams: StreamCounters,
+    /// Pieces of datagrams. The run's, not a worker's.
+    pub fragments: DefragCounters,
     /// Segments that found no memory to wait in.
     pub no_memory: u64,
     /// Payload bytes that the byte-signature scan gave up on.
@@ -66,6 +68,7 @@ impl Counters {
         self.cut_packets += other.cut_packets;
         self.stopped.merge(&other.stopped);
         self.unread.merge(&other.unread);
+        self.fragments.merge(&other.fragments);
         self.streams.merge(&other.streams);
         self.no_memory += other.no_memory;
         self.unscanned_bytes += other.unscanned_bytes;
@@ -97,6 +100,13 @@ impl Counters {
             ("snap_length", self.cut_packets, "packets"),
             ("stream_gap", self.streams.gaps, "gaps"),
             ("stream_gap_bytes", self.streams.gap_bytes, "bytes"),
+            ("ip.fragment_incomplete", self.fragments.incomplete, "fragments"),
+            ("ip.fragment_evicted", self.fragments.evicted, "fragments"),
+            ("ip.fragment_overlapping", self.fragments.overlapping, "fragments"),
+            ("ip.fragment_tiny", self.fragments.tiny, "fragments"),
+            ("ip.fragment_oversized", self.fragments.oversized, "fragments"),
+            ("ip.fragment_bad", self.fragments.bad, "fragments"),
+            ("ip.fragment_too_deep", self.fragments.too_deep, "datagrams"),
             ("segment_out_of_window", self.streams.out_of_window, "segments"),
             ("flow_evicted", self.evicted_flows, "flows"),
             ("stream_memory_full", self.no_memory, "segments"),

@@ -1,34 +1,74 @@
 //! [`Decoded`]: a batch of frames with their headers read and their flow keys hashed: what workers are handed.
+//!
+//! Most frames are one [`Item`]. One that crosses tunnels is several: the outer packets, each an item of its own flow without
+//! payload, then the innermost one. A piece of a datagram that completes it is followed by the datagram, whose bytes are beside
+//! the capture's. Items are in capture order; each belongs to the shard of its own flow.
 
 use crate::capture::{Batch, Data};
-use crate::flow::{End, FlowKey, HashSeed};
+use crate::flow::{Defrag, End, FlowKey, HashSeed, Whole};
 use crate::packet::{self, FrameMeta, Packet};
 use crate::prefetch;
 
 use super::SHARDS;
+use super::fragments::Turn;
 
 /// Frames whose bytes are asked for ahead of the one being decoded.
 const AHEAD_FRAMES: usize = 12;
+
+/// Datagrams in pieces within datagrams in pieces, at most: a tunnel over a narrow link has two.
+const MAX_NESTED: usize = 4;
+
+/// Memory for datagrams that is kept from one batch to the next.
+const KEPT_BYTES: usize = 1 << 20;
 
 /// See the module. Reused from batch to batch.
 #[derive(Default)]
 pub(super) struct Decoded {
     pub(super) data: Data,
     pub(super) frames: Vec<FrameMeta>,
-    /// One for each frame.
-    pub(super) items: Vec<Item>,
+    pub(super) headers: Headers,
     /// For each worker, which of the items are its shards'.
-    pub(super) parts: Vec<Vec<u16>>,
+    pub(super) parts: Vec<Vec<u32>>,
 }
 
-/// One frame.
+/// The items of some frames.
+#[derive(Default)]
+pub(super) struct Headers {
+    pub(super) items: Vec<Item>,
+    /// Payloads of datagrams that were put together.
+    rebuilt: Vec<u8>,
+    /// Items besides the frames' own, in order: those that come before the own item of their frame, and those behind it.
+    before: Vec<Item>,
+    behind: Vec<Item>,
+    /// Frames whose own item is a piece.
+    pieces: Vec<u16>,
+    /// Outer packets of the frame being decoded.
+    outer: Vec<Packet>,
+    merged: Vec<Item>,
+}
+
+/// One packet of one frame.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Item {
     pub(super) packet: Packet,
     /// What it is filed under; meaningless without addresses.
     pub(super) key: FlowKey,
     pub(super) from: End,
+    /// Not the frame's own item: the frame is counted with that.
+    pub(super) is_further: bool,
+    /// Which of the frames it is of.
+    pub(super) frame: u16,
     pub(super) hash: u64,
+    /// Where its bytes are among those put together; no length if they are the frame's.
+    rebuilt_at: u32,
+    rebuilt_bytes: u32,
+}
+
+/// What offsets of packets are into.
+#[derive(Clone, Copy)]
+pub(super) struct Bytes<'a> {
+    pub(super) captured: &'a [u8],
+    rebuilt: &'a [u8],
 }
 
 impl Item {
@@ -36,6 +76,40 @@ impl Item {
     #[inline]
     pub(super) fn shard(&self) -> usize {
         (self.hash >> 56) as usize % SHARDS
+    }
+
+    #[inline(always)]
+    fn file_under_flow(&mut self, seed: HashSeed) {
+        match FlowKey::of(&self.packet) {
+            Some((key, from)) => (self.hash, self.key, self.from) = (key.hash(seed), key, from),
+            None => self.hash = 0,
+        }
+    }
+
+    /// Itself beside its frame, given the frames that were decoded.
+    #[inline]
+    pub(super) fn framed<'i>(&'i self, frames: &'i [FrameMeta]) -> (&'i FrameMeta, &'i Self) {
+        (&frames[usize::from(self.frame)], self)
+    }
+
+    /// Another packet of a frame.
+    #[cold]
+    fn further(frame: u16, packet: Packet, (rebuilt_at, rebuilt_bytes): (u32, u32), seed: HashSeed) -> Self {
+        let mut item = Self { packet, frame, is_further: true, rebuilt_at, rebuilt_bytes, ..Self::default() };
+        item.file_under_flow(seed);
+        item
+    }
+}
+
+impl<'a> Bytes<'a> {
+    /// A packet's payload.
+    #[inline]
+    pub(super) fn payload(self, (frame, item): (&FrameMeta, &Item)) -> &'a [u8] {
+        if item.rebuilt_bytes == 0 {
+            return item.packet.payload(frame_bytes(self.captured, frame));
+        }
+        let start = item.rebuilt_at as usize;
+        item.packet.payload(self.rebuilt.get(start..start + item.rebuilt_bytes as usize).unwrap_or(&[]))
     }
 }
 
@@ -47,33 +121,135 @@ impl Decoded {
     }
 
     /// Decodes the frames and deals them out.
-    pub(super) fn decode(&mut self, seed: HashSeed, workers: usize) {
-        decode_all(&self.data, &self.frames, &mut self.items, seed);
+    pub(super) fn decode(&mut self, seed: HashSeed, workers: usize, turn: &Turn<'_>) {
+        self.headers.read(&self.data, &self.frames, seed);
+        if self.headers.has_pieces() {
+            turn.with(|defrag| self.headers.assemble(&self.data, &self.frames, seed, defrag));
+        }
+        self.headers.merge();
         self.parts.resize_with(workers, Vec::new);
         self.parts.iter_mut().for_each(Vec::clear);
         let worker_of: [u8; SHARDS] = std::array::from_fn(|shard| (shard % workers) as u8);
-        for (at, item) in self.items.iter().enumerate() {
-            self.parts[usize::from(worker_of[item.shard()])].push(at as u16);
+        for (at, item) in self.headers.items.iter().enumerate() {
+            self.parts[usize::from(worker_of[item.shard()])].push(at as u32);
         }
+    }
+
+    /// An item and its frame.
+    #[inline]
+    pub(super) fn framed(&self, at: u32) -> (&FrameMeta, &Item) {
+        self.headers.items[at as usize].framed(&self.frames)
     }
 }
 
-/// Decodes frames in place of `items`.
-pub(super) fn decode_all(bytes: &[u8], frames: &[FrameMeta], items: &mut Vec<Item>, seed: HashSeed) {
-    items.resize(frames.len(), Item::default());
-    for frame in frames.iter().take(AHEAD_FRAMES) {
-        prefetch::byte(bytes, frame.offset);
+impl Headers {
+    /// Decodes frames in place of what was there, on one thread.
+    pub(super) fn decode(&mut self, data: &[u8], frames: &[FrameMeta], seed: HashSeed, defrag: &mut Defrag) {
+        self.read(data, frames, seed);
+        if self.has_pieces() {
+            self.assemble(data, frames, seed, defrag);
+        }
+        self.merge();
     }
-    for (at, (frame, item)) in frames.iter().zip(items).enumerate() {
-        if let Some(ahead) = frames.get(at + AHEAD_FRAMES) {
-            prefetch::byte(bytes, ahead.offset);
+
+    /// What the items' offsets are into, given the capture's bytes.
+    #[inline]
+    pub(super) fn bytes<'a>(&'a self, captured: &'a [u8]) -> Bytes<'a> {
+        Bytes { captured, rebuilt: &self.rebuilt }
+    }
+
+    fn has_pieces(&self) -> bool {
+        !self.pieces.is_empty()
+    }
+
+    /// Each frame by itself.
+    fn read(&mut self, data: &[u8], frames: &[FrameMeta], seed: HashSeed) {
+        let Self { items, rebuilt, before, behind, pieces, outer, .. } = self;
+        rebuilt.clear();
+        rebuilt.shrink_to(KEPT_BYTES);
+        before.clear();
+        behind.clear();
+        pieces.clear();
+        outer.clear();
+        items.resize(frames.len(), Item::default());
+        for frame in frames.iter().take(AHEAD_FRAMES) {
+            prefetch::byte(data, frame.offset);
         }
-        item.packet = Packet::default();
-        packet::decode_into(&mut item.packet, frame_bytes(bytes, frame), frame.link);
-        match FlowKey::of(&item.packet) {
-            Some((key, from)) => (item.hash, item.key, item.from) = (key.hash(seed), key, from),
-            None => item.hash = 0,
+        for (at, (frame, item)) in frames.iter().zip(items).enumerate() {
+            if let Some(ahead) = frames.get(at + AHEAD_FRAMES) {
+                prefetch::byte(data, ahead.offset);
+            }
+            item.packet = Packet::default();
+            (item.frame, item.is_further, item.rebuilt_bytes) = (at as u16, false, 0);
+            packet::decode_into(&mut item.packet, frame_bytes(data, frame), frame.link, outer);
+            if !outer.is_empty() {
+                before.extend(outer.drain(..).map(|packet| Item::further(at as u16, packet, (0, 0), seed)));
+            }
+            if item.packet.is_fragment {
+                pieces.push(at as u16);
+            }
+            item.file_under_flow(seed);
         }
+    }
+
+    /// Puts the pieces together, in capture order.
+    #[cold]
+    fn assemble(&mut self, data: &[u8], frames: &[FrameMeta], seed: HashSeed, defrag: &mut Defrag) {
+        for at in std::mem::take(&mut self.pieces) {
+            let (frame, item) = (&frames[usize::from(at)], &mut self.items[usize::from(at)]);
+            let payload = item.packet.payload(frame_bytes(data, frame));
+            let added = defrag.add(&item.packet, payload, frame.time);
+            item.packet.set_ports(added.ports);
+            item.file_under_flow(seed);
+            let piece = item.packet;
+            if let Some(whole) = added.whole {
+                self.add_whole(at, &piece, whole, seed, (defrag, frame));
+            }
+        }
+    }
+
+    /// Decodes a datagram; it may hold a tunnel, and in that the last piece of another datagram.
+    fn add_whole(
+        &mut self,
+        at: u16,
+        piece: &Packet,
+        whole: Whole,
+        seed: HashSeed,
+        (defrag, frame): (&mut Defrag, &FrameMeta),
+    ) {
+        let mut waiting = vec![(*piece, whole)];
+        for _ in 0..MAX_NESTED {
+            let Some((piece, Whole { payload, other, missing_bytes, protocol })) = waiting.pop() else { return };
+            for payload in std::iter::once(payload).chain(other) {
+                let first = Packet { protocol, ..piece };
+                let mut inner = packet::decode_datagram(&first, &payload, missing_bytes, &mut self.outer);
+                if inner.is_fragment {
+                    let added = defrag.add(&inner, inner.payload(&payload), frame.time);
+                    inner.set_ports(added.ports);
+                    waiting.extend(added.whole.map(|whole| (inner, whole)));
+                }
+                let place = (self.rebuilt.len() as u32, payload.len() as u32);
+                self.behind.extend(self.outer.drain(..).map(|packet| Item::further(at, packet, (0, 0), seed)));
+                self.behind.push(Item::further(at, inner, place, seed));
+                self.rebuilt.extend_from_slice(&payload);
+            }
+        }
+        defrag.counters.too_deep += waiting.len() as u64;
+    }
+
+    /// Puts further items in their places among the frames' own.
+    fn merge(&mut self) {
+        if self.before.is_empty() && self.behind.is_empty() {
+            return;
+        }
+        self.merged.clear();
+        let (mut before, mut behind) = (self.before.iter().peekable(), self.behind.iter().peekable());
+        for item in &self.items {
+            self.merged.extend(std::iter::from_fn(|| before.next_if(|further| further.frame == item.frame)));
+            self.merged.push(*item);
+            self.merged.extend(std::iter::from_fn(|| behind.next_if(|further| further.frame == item.frame)));
+        }
+        std::mem::swap(&mut self.items, &mut self.merged);
     }
 }
 

@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
 use super::counters::Counters;
-use super::decoded::{Decoded, decode_all};
+use super::decoded::{Decoded, Headers};
+use super::fragments::Turns;
 use super::order::{Order, Place};
 use super::worker::{GROUP, Worker};
 use super::{Options, SHARDS};
 use crate::alert::Alert;
 use crate::capture::{Batch, FileInfo, Files, Source, Trouble};
-use crate::flow::HashSeed;
+use crate::flow::{Defrag, HashSeed};
 use crate::matcher::MatchSet;
 use crate::packet::FrameMeta;
 
@@ -159,7 +160,7 @@ impl Run {
         let mut worker = Worker::new(&self.set, &self.captures, &self.options, 1);
         let mut order = Order::new(1);
         let mut batch = Batch::default();
-        let mut items = Vec::new();
+        let (mut headers, mut defrag) = (Headers::default(), Defrag::default());
         let mut clock = Clock::default();
         while !self.progress.is_stopped() {
             clock.next();
@@ -167,8 +168,12 @@ impl Run {
                 break;
             }
             for group in batch.frames.chunks(GROUP) {
-                clock.decode(|| decode_all(&batch.data, group, &mut items, REPLAY_SEED));
-                clock.inspect(|| worker.process(&batch.data, group.iter().zip(&items)));
+                clock.decode(|| headers.decode(&batch.data, group, REPLAY_SEED, &mut defrag));
+                for items in headers.items.chunks(GROUP) {
+                    clock.inspect(|| {
+                        worker.process(headers.bytes(&batch.data), items.iter().map(|item| item.framed(group)))
+                    });
+                }
             }
             self.show_progress(&batch);
             let mark = mark(&mut worker, &batch.frames);
@@ -177,7 +182,8 @@ impl Run {
                 break;
             }
         }
-        let (alerts, counters) = worker.close();
+        let (alerts, mut counters) = worker.close();
+        counters.fragments = defrag.close();
         let _ = order.add(0, alerts, (0, 0));
         for alert in order.finish() {
             if self.alerts.send(alert).is_err() {
@@ -199,6 +205,7 @@ impl Run {
             reader: Mutex::new(Reader::new(self)),
             inlets,
             done: (0..workers).map(|_| AtomicU64::new(0)).collect(),
+            turns: Turns::default(),
         });
         let handles: Vec<_> = inboxes
             .into_iter()
@@ -225,6 +232,7 @@ impl Run {
             std::panic::resume_unwind(panic);
         }
         let reader = shared.reader.lock().unwrap_or_else(PoisonError::into_inner);
+        counters.fragments = shared.turns.close();
         let stages = Stages { read: reader.clock.stages().read, ..spent };
         reader.run.outcome(counters, stages)
     }
@@ -247,6 +255,8 @@ struct Shared {
     inlets: Vec<Sender<Handed>>,
     /// For each worker, the batches that it is done with.
     done: Vec<AtomicU64>,
+    /// Where pieces of datagrams are put together, batch after batch.
+    turns: Turns,
 }
 
 /// What comes through a worker's inbox, in no order.
@@ -314,7 +324,7 @@ impl Shared {
         reader.count += 1;
         drop(reader);
         if let Some(inside) = Arc::get_mut(&mut decoded) {
-            clock.decode(|| inside.decode(REPLAY_SEED, self.inlets.len()));
+            clock.decode(|| inside.decode(REPLAY_SEED, self.inlets.len(), &self.turns.of(number)));
         }
         if let Ok(mut reader) = self.reader.lock() {
             reader.keep(&decoded);
@@ -422,8 +432,8 @@ impl Desk<'_> {
     fn process(&mut self, decoded: &Decoded) -> bool {
         self.clock.next();
         for group in decoded.parts[self.number].chunks(GROUP) {
-            let framed = |&at: &u16| (&decoded.frames[usize::from(at)], &decoded.items[usize::from(at)]);
-            self.clock.inspect(|| self.worker.process(&decoded.data, group.iter().map(framed)));
+            let (bytes, framed) = (decoded.headers.bytes(&decoded.data), |&at: &u32| decoded.framed(at));
+            self.clock.inspect(|| self.worker.process(bytes, group.iter().map(framed)));
         }
         let alerts = self.worker.take_alerts();
         self.silent_batches += 1;

@@ -12,7 +12,7 @@ use crate::flow::{Chunk, Direction, Identity, Pool};
 use crate::indicator::{Field, IndicatorIx, Observable, Sighting, Transport, Value, Wants, Where, kind};
 use crate::matcher::{EndpointKey, Hit, How, MatchSet, Matcher, ScanPlace};
 use crate::metrics::Tally;
-use crate::packet::{FrameRef, protocol};
+use crate::packet::{FrameRef, Packet, protocol};
 use crate::proto::{Hint, Unread};
 
 /// Field of a byte signature's match: the schema has none for payload.
@@ -107,6 +107,34 @@ impl Eyes {
         for (at, facing) in [(ORIGINATOR, Direction::ToResponder), (RESPONDER, Direction::ToOriginator)] {
             self.facing = facing;
             self.see(identity, seldom, &end(identity, at, &[]), frame);
+        }
+    }
+
+    /// Looks both ends of the packet up that an ICMP error quotes.
+    pub(super) fn look_at_quoted(
+        &mut self,
+        (packet, payload): (&Packet, &[u8]),
+        direction: Direction,
+        identity: &Identity,
+        seldom: &mut Seldom,
+        frame: FrameRef,
+    ) {
+        self.facing = direction;
+        let Some(quoted) = packet.quoted(payload) else { return };
+        let transport = transport(quoted.protocol);
+        let ports = [
+            ("icmp.quoted.source.port", quoted.source_port),
+            ("icmp.quoted.destination.port", quoted.destination_port),
+        ]
+        .map(|(path, port)| Field::number(path, u64::from(port)));
+        let with = if transport.is_some() { &ports[..] } else { &[] };
+        for (address, port, at) in [
+            (quoted.source, quoted.source_port, Where("icmp.quoted.source.ip")),
+            (quoted.destination, quoted.destination_port, Where("icmp.quoted.destination.ip")),
+        ] {
+            let ip = address.ip();
+            let value = Value::Endpoint(ip, port, transport);
+            self.see(identity, seldom, &Observable { kind: kind::of_addr(ip), value, at, with }, frame);
         }
     }
 
@@ -378,13 +406,17 @@ impl Delivery<'_> {
 
 /// The address of the end that `at` names.
 fn end<'w>(identity: &Identity, at: Where, with: &'w [Field<'w>]) -> Observable<'w> {
-    let transport = match identity.protocol() {
+    let transport = transport(identity.protocol());
+    let (ip, port) = if at == ORIGINATOR { identity.originator() } else { identity.responder() };
+    Observable { kind: kind::of_addr(ip), value: Value::Endpoint(ip, port, transport), at, with }
+}
+
+fn transport(protocol_number: u8) -> Option<Transport> {
+    match protocol_number {
         protocol::TCP => Some(Transport::Tcp),
         protocol::UDP => Some(Transport::Udp),
         _ => None,
-    };
-    let (ip, port) = if at == ORIGINATOR { identity.originator() } else { identity.responder() };
-    Observable { kind: kind::of_addr(ip), value: Value::Endpoint(ip, port, transport), at, with }
+    }
 }
 
 fn place(hint: &Hint, direction: Direction, stream_offset: u64, start_known: bool, frame: FrameRef) -> ScanPlace {

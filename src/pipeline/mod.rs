@@ -12,6 +12,7 @@ mod counters;
 mod decoded;
 mod engine;
 mod eyes;
+mod fragments;
 mod order;
 mod shard;
 mod summary;

@@ -51,15 +51,23 @@ fn place(alert: &Alert) -> Place {
     (alert.frame.file, alert.frame.number)
 }
 
-/// By file, frame, indicator id, field; what is equal in all of these came from one flow in one order.
+/// By file, frame, indicator id, field, flow (a frame with tunnels is of several); what is equal in all of these came from one
+/// flow in one order.
 fn sort(alerts: &mut [Alert]) {
     alerts.sort_by(|a, b| {
-        place(a).cmp(&place(b)).then_with(|| match a.indicator_ix() == b.indicator_ix() {
-            true => a.field.cmp(&b.field),
-            false => match a.indicator().id().cmp(&b.indicator().id()) {
-                Ordering::Equal => a.indicator_ix().cmp(&b.indicator_ix()).then_with(|| a.field.cmp(&b.field)),
-                other => other,
-            },
+        place(a).cmp(&place(b)).then_with(|| by_indicator(a, b)).then_with(|| a.field.cmp(&b.field)).then_with(|| {
+            let flow = |alert: &Alert| {
+                let flow = &alert.flow;
+                (flow.tunnel, flow.protocol_number, flow.originator, flow.responder)
+            };
+            flow(a).cmp(&flow(b))
         })
     });
+}
+
+fn by_indicator(a: &Alert, b: &Alert) -> Ordering {
+    if a.indicator_ix() == b.indicator_ix() {
+        return Ordering::Equal;
+    }
+    a.indicator().id().cmp(&b.indicator().id()).then_with(|| a.indicator_ix().cmp(&b.indicator_ix()))
 }

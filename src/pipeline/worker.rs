@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::counters::Counters;
-use super::decoded::{Item, frame_bytes};
+use super::decoded::{Bytes, Item};
 use super::eyes::{Delivery, Eyes};
 use super::shard::{Shard, Table, Wait, is_waiting};
 use super::{Options, SHARDS};
@@ -75,14 +75,16 @@ impl Worker {
     }
 
     /// Takes up to [`GROUP`] frames of one batch through everything.
-    pub(super) fn process<'i>(&mut self, data: &[u8], items: impl Iterator<Item = Framed<'i>> + Clone) {
+    pub(super) fn process<'i>(&mut self, data: Bytes<'_>, items: impl Iterator<Item = Framed<'i>> + Clone) {
         let mut homes = [Home::default(); GROUP];
         for ((frame, item), home) in items.clone().zip(&mut homes) {
             *home = self.flows.home(usize::from(self.places[item.shard()]), item.hash);
             self.flows.prefetch_bucket(*home);
-            self.counters.frames += 1;
-            self.counters.captured_bytes += u64::from(frame.captured_bytes);
-            self.counters.wire_bytes += u64::from(frame.wire_bytes);
+            if !item.is_further {
+                self.counters.frames += 1;
+                self.counters.captured_bytes += u64::from(frame.captured_bytes);
+                self.counters.wire_bytes += u64::from(frame.wire_bytes);
+            }
         }
         let mut guesses = [Guess::New(0); GROUP];
         self.ends.clear();
@@ -102,10 +104,12 @@ impl Worker {
 
     /// One packet.
     #[inline(always)]
-    fn step(&mut self, data: &[u8], framed: Framed<'_>, home: Home, guess: Guess) {
+    fn step(&mut self, data: Bytes<'_>, framed: Framed<'_>, home: Home, guess: Guess) {
         let (frame, item) = framed;
         let packet = &item.packet;
-        if let Some(stopped) = packet.stopped {
+        if let Some(stopped) = packet.stopped
+            && !packet.is_fragment
+        {
             self.counters.stopped.count((stopped.layer, stopped.kind));
         }
         if packet.ip_version == 0 {
@@ -114,10 +118,11 @@ impl Worker {
         self.counters.cut_packets += u64::from(packet.payload_missing_bytes > 0);
         let (slot, direction) = self.track(framed, home, guess);
         let shard = home.region();
-        if packet.stopped.is_none() {
+        if packet.is_readable() {
             match packet.protocol {
                 protocol::TCP => self.segment(shard, slot, direction, data, framed),
                 protocol::UDP => self.datagram(slot, direction, data, framed),
+                protocol::ICMP | protocol::ICMPV6 => self.message(slot, direction, data, framed),
                 _ => {}
             }
         }
@@ -184,7 +189,7 @@ impl Worker {
     }
 
     #[inline(always)]
-    fn segment(&mut self, shard: usize, slot: Slot, direction: Direction, data: &[u8], framed: Framed<'_>) {
+    fn segment(&mut self, shard: usize, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) {
         let packet = &framed.1.packet;
         let bytes = packet.payload_bytes.wrapping_add(packet.payload_missing_bytes);
         if bytes > 0 || packet.has(tcp_flag::SYN) {
@@ -219,12 +224,13 @@ impl Worker {
     }
 
     #[inline(never)]
-    fn push(&mut self, shard: usize, slot: Slot, direction: Direction, data: &[u8], (frame, item): Framed<'_>) {
+    fn push(&mut self, shard: usize, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) {
+        let (frame, item) = framed;
         let packet = &item.packet;
         let segment = Segment {
             sequence: packet.sequence,
             is_syn: packet.has(tcp_flag::SYN),
-            data: packet.payload(frame_bytes(data, frame)),
+            data: data.payload(framed),
             missing_bytes: packet.payload_missing_bytes,
             frame: frame.reference(),
         };
@@ -273,19 +279,28 @@ impl Worker {
     }
 
     #[inline(always)]
-    fn datagram(&mut self, slot: Slot, direction: Direction, data: &[u8], framed: Framed<'_>) {
+    fn datagram(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) {
         if framed.1.packet.payload_bytes > 0 && !self.flows.get(slot).is_quiet[direction.index()] {
             self.read_datagram(slot, direction, data, framed);
         }
     }
 
     #[inline(never)]
-    fn read_datagram(&mut self, slot: Slot, direction: Direction, data: &[u8], (frame, item): Framed<'_>) {
-        let payload = item.packet.payload(frame_bytes(data, frame));
+    fn read_datagram(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) {
+        let payload = data.payload(framed);
         let Flow { identity, state, is_quiet, .. } = self.flows.get_mut(slot);
         let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_udp);
-        Delivery { identity, state, direction, scans, eyes, unread }.datagram(payload, frame.reference());
+        Delivery { identity, state, direction, scans, eyes, unread }.datagram(payload, framed.0.reference());
         is_quiet[direction.index()] = !scans && !state.conversation.wants(direction);
+    }
+
+    /// An ICMP error quotes the packet that it is about: its ends are looked up.
+    #[cold]
+    fn message(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) {
+        let Flow { identity, state, .. } = self.flows.get_mut(slot);
+        let payload = data.payload(framed);
+        let (packet, frame) = (&framed.1.packet, framed.0.reference());
+        self.eyes.look_at_quoted((packet, payload), direction, identity, &mut state.seldom, frame);
     }
 
     /// Every so many packets of a shard idle flows leave and holes that are overdue are given up.

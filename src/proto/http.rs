@@ -23,8 +23,8 @@ use super::{Account, AfterGap, Hint, Parser, Probe, Progress};
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
 
-pub(super) use head::Line;
 use body::Files;
+pub(super) use head::Line;
 use head::{Framing, Head};
 
 /// Longest head read, in bytes: above the limits of common servers (8 to 64 KiB).

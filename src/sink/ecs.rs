@@ -101,8 +101,12 @@ fn endpoint(
 
 fn network(set: &mut impl FnMut(&'static str, Value), alert: &Alert, community_id: String) {
     let flow = &alert.flow;
-    set("network.type", json!(if flow.originator.0.is_ipv4() { "ipv4" } else { "ipv6" }));
-    set("network.iana_number", json!(flow.protocol_number.to_string()));
+    if flow.is_arp {
+        set("network.type", json!("arp"));
+    } else {
+        set("network.type", json!(if flow.originator.0.is_ipv4() { "ipv4" } else { "ipv6" }));
+        set("network.iana_number", json!(flow.protocol_number.to_string()));
+    }
     if let Some(transport) = transport(flow.protocol_number) {
         set("network.transport", json!(transport));
     }

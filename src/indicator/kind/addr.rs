@@ -19,6 +19,8 @@ pub static IPV4: Kind = Kind {
     seen_at: &[
         "source.ip",
         "destination.ip",
+        "icmp.quoted.source.ip",
+        "icmp.quoted.destination.ip",
         "dns.resolved_ip",
         "url.domain",
         "http.request.referrer",

@@ -20,9 +20,9 @@ pub(super) use bytes::MIN_PATTERN_BYTES;
 pub use domain::DOMAIN;
 pub use email::{EMAIL_ADDR, EMAIL_SUBJECT};
 pub(crate) use hash::is_digest;
+pub use hash::{FILE, FILE_NAME};
 pub use ics::ICS_FUNCTION;
 pub use text::{HASSH, JA3, JA3S, JA4, USER_AGENT, USER_NAME};
-pub use hash::{FILE, FILE_NAME};
 pub use url::URL;
 pub use x509::{CERTIFICATE, ISSUER, SERIAL, SUBJECT};
 
