@@ -18,7 +18,7 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from fixturelib import cases_addr, cases_bytes, cases_clean, cases_dns, cases_file, cases_http, cases_link, cases_tcp, cases_tls  # noqa: E402,F401
+from fixturelib import cases_addr, cases_bytes, cases_clean, cases_dns, cases_evasion, cases_file, cases_http, cases_link, cases_tcp, cases_tls  # noqa: E402,F401
 from fixturelib import flows, indicators, tls  # noqa: E402
 
 HOME = pathlib.Path(__file__).resolve().parent.parent / "fixtures"

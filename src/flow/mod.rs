@@ -113,7 +113,7 @@ impl<S> Flow<S> {
     #[inline]
     pub fn accept(&mut self, packet: &Packet, from: End, now: Timestamp) -> Accepted {
         let direction = if from == self.identity.originator { Direction::ToResponder } else { Direction::ToOriginator };
-        if self.is_expired(now) || self.is_reopened(packet, direction) {
+        if self.is_expired(now) && !self.continues(packet, direction) || self.is_reopened(packet, direction) {
             return Accepted::StartsAnother;
         }
         self.last = self.last.max(now);
@@ -121,6 +121,15 @@ impl<S> Flow<S> {
             self.advance(packet, direction);
         }
         Accepted::Yes(direction)
+    }
+
+    /// Data that goes on exactly where its direction stood: a RST that never arrived and a long pause end nothing.
+    #[cold]
+    fn continues(&self, packet: &Packet, direction: Direction) -> bool {
+        self.key().protocol() == protocol::TCP
+            && packet.payload_bytes > 0
+            && !packet.has(tcp_flag::SYN)
+            && self.streams[direction.index()].continues_at(packet.sequence)
     }
 
     /// A SYN (not of a handshake under way) with a sequence number that this direction is not at.
@@ -151,13 +160,16 @@ impl<S> Flow<S> {
         }
     }
 
-    /// A RST or FIN far from where the stream is is forged or stale and changes nothing.
+    /// A RST or FIN far from where the stream is is forged or stale and changes nothing; a RST that is near but not exactly
+    /// there a receiver asks about first (RFC 5961), so it may be the end or not.
     fn close(&mut self, packet: &Packet, direction: Direction) {
-        if !self.streams[direction.index()].is_plausible(packet.sequence) {
+        let stream = &self.streams[direction.index()];
+        if !stream.is_plausible(packet.sequence) {
             return;
         }
         if packet.has(tcp_flag::RST) {
-            self.lifecycle = Lifecycle::Closed;
+            let is_exact = !stream.is_started() || stream.continues_at(packet.sequence);
+            self.lifecycle = if is_exact { Lifecycle::Closed } else { self.lifecycle.max_closing() };
         } else {
             self.fins[direction.index()] = true;
             let both = self.fins[0] && self.fins[1];

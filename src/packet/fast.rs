@@ -2,7 +2,7 @@
 //! a property test holds the two to the same answer.
 
 use super::ethernet::number::IPV4;
-use super::{Address, Packet, protocol};
+use super::{Address, Packet, protocol, tcp_flag};
 
 /// Ethernet, IPv4 and UDP headers.
 const UDP_BYTES: usize = 14 + 20 + 8;
@@ -33,7 +33,7 @@ pub(super) fn decode(packet: &mut Packet, data: &[u8]) -> bool {
         protocol::TCP if total >= 40 => {
             let Some(tcp) = data.first_chunk::<TCP_BYTES>() else { return false };
             let offset = usize::from(at_of(tcp, 46) >> 4) * 4;
-            if offset < 20 || offset > total - 20 {
+            if offset < 20 || offset > total - 20 || at_of(tcp, 47) & tcp_flag::URG != 0 {
                 return false;
             }
             let four = |at: usize| {

@@ -54,6 +54,8 @@ pub mod tcp_flag {
     pub const RST: u8 = 0x04;
     /// Acknowledgement field counts.
     pub const ACK: u8 = 0x10;
+    /// Urgent pointer counts.
+    pub const URG: u8 = 0x20;
 }
 
 /// What was decoded of a frame. Fields past the point where the decode stopped keep their default.
@@ -79,6 +81,8 @@ pub struct Packet {
     pub source_port: u16,
     /// Destination port, or the ICMP code.
     pub destination_port: u16,
+    /// TCP urgent pointer, where the flag says that it counts; else 0.
+    pub urgent_pointer: u16,
     /// The two outermost VLAN ids.
     pub vlans: [u16; 2],
     /// How many VLAN tags there were.

@@ -4,7 +4,7 @@
 
 use etherparse::{TcpHeaderSlice, UdpHeaderSlice};
 
-use super::{Cursor, ErrorKind, Layer, Next, Packet, Step};
+use super::{Cursor, ErrorKind, Layer, Next, Packet, Step, tcp_flag};
 
 #[inline]
 pub(super) fn tcp(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
@@ -23,6 +23,9 @@ pub(super) fn tcp(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
     packet.acknowledgement = header.acknowledgment_number();
     // Thirteenth byte of a header that etherparse found whole.
     packet.tcp_flags = header.slice().get(13).copied().unwrap_or(0);
+    if packet.has(tcp_flag::URG) {
+        packet.urgent_pointer = header.urgent_pointer();
+    }
     cursor.skip(Layer::Tcp, header.slice().len())?;
     Ok(Next::Done)
 }

@@ -96,6 +96,7 @@ impl Counters {
             ("stream_gap", self.streams.gaps, "gaps"),
             ("stream_gap_bytes", self.streams.gap_bytes, "bytes"),
             ("segment_out_of_window", self.streams.out_of_window, "segments"),
+            ("tcp_urgent_data", self.streams.urgent_bytes, "bytes"),
             ("flow_evicted", self.evicted_flows, "flows"),
             ("stream_memory_full", self.no_memory, "segments"),
             ("pattern_scan_budget", self.unscanned_bytes, "bytes"),

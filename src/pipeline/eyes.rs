@@ -173,12 +173,16 @@ impl Delivery<'_> {
         let State { conversation, seldom } = &mut **state;
         if *scans && !chunk.data.is_empty() {
             let place = place(&hint, *direction, chunk.position, chunk.start_is_known, chunk.frame);
-            let carry = (!chunk.is_overlap).then_some(*direction);
+            let carry = (!chunk.is_aside).then_some(*direction);
             eyes.scan(identity, seldom, carry, (chunk.data, &place), chunk.frame);
         }
-        if !chunk.is_overlap && conversation.wants(*direction) {
+        if conversation.wants(*direction) {
             let mut seen = |observable: Observable<'_>| eyes.see(identity, seldom, &observable, chunk.frame);
-            conversation.stream(*direction, chunk, &hint, pool, &mut seen, &mut |why| unread.count(why));
+            if chunk.is_aside {
+                conversation.aside(*direction, chunk.data, &hint, &mut seen);
+            } else {
+                conversation.stream(*direction, chunk, &hint, pool, &mut seen, &mut |why| unread.count(why));
+            }
         }
         eyes.name_protocol(first, conversation.protocol());
     }
@@ -197,6 +201,17 @@ impl Delivery<'_> {
             let mut seen = |observable: Observable<'_>| eyes.see(identity, seldom, &observable, frame);
             conversation.datagram(*direction, payload, &hint, &mut seen, &mut |why| unread.count(why));
         }
+        eyes.name_protocol(first, conversation.protocol());
+    }
+
+    /// A stream says that it has no more bytes.
+    pub(super) fn look_at_held(&mut self, frame: FrameRef) {
+        let hint = self.hint(Transport::Tcp);
+        let first = self.eyes.alerts.len();
+        let Self { identity, state, direction, eyes, .. } = self;
+        let State { conversation, seldom } = &mut **state;
+        let mut seen = |observable: Observable<'_>| eyes.see(identity, seldom, &observable, frame);
+        conversation.look_at_held(*direction, &hint, &mut seen);
         eyes.name_protocol(first, conversation.protocol());
     }
 

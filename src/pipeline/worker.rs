@@ -187,11 +187,11 @@ impl Worker {
             self.push(shard, slot, direction, data, framed);
         }
         if packet.tcp_flags & (tcp_flag::FIN | tcp_flag::RST) != 0 {
-            // A forged one, or one that overtook data, ends nothing.
+            // One that overtook data ends nothing; a forged one may look as if it did.
             let end = packet.sequence.wrapping_add(packet.payload_bytes).wrapping_add(packet.payload_missing_bytes);
             let flow = self.shards[shard].flows.get_mut(slot);
             if flow.state.conversation.holds(direction) && flow.streams[direction.index()].is_at(end) {
-                self.cut(shard, slot, direction, frame.reference());
+                self.look_at_held(shard, slot, direction, frame.reference());
             }
         }
     }
@@ -212,7 +212,10 @@ impl Worker {
             return flow.streams[direction.index()].follow(&segment);
         }
         let was_waiting = is_waiting(flow, direction);
-        self.deliver(shard, slot, direction, |stream, out| stream.push(&segment, out));
+        match packet.urgent_pointer {
+            0 => self.deliver(shard, slot, direction, |stream, out| stream.push(&segment, out)),
+            at => self.deliver(shard, slot, direction, |stream, out| stream.push_urgent(&segment, at, out)),
+        }
         let here = &mut self.shards[shard];
         let flow = here.flows.get_mut(slot);
         match is_waiting(flow, direction) {
@@ -241,6 +244,14 @@ impl Worker {
         let mut delivery = Delivery { identity, state, direction, scans, eyes, unread };
         let emit = &mut |chunk: crate::flow::Chunk<'_>, pool: &mut crate::flow::Pool| delivery.chunk(&chunk, pool);
         act(&mut streams[direction.index()], &mut Outlet { pool, counters: &mut self.streams, emit });
+    }
+
+    /// A direction says that it has no more bytes.
+    #[cold]
+    fn look_at_held(&mut self, shard: usize, slot: Slot, direction: Direction, frame: FrameRef) {
+        let Flow { identity, state, .. } = self.shards[shard].flows.get_mut(slot);
+        let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
+        Delivery { identity, state, direction, scans, eyes, unread }.look_at_held(frame);
     }
 
     /// No more bytes of a direction will come.

@@ -19,6 +19,9 @@ const MAX_PROBE_BYTES: usize = 4098;
 /// Rounds of one chunk: each must consume something, this bounds a parser that does not.
 const MAX_ROUNDS: usize = 4096;
 
+/// Rounds of bytes beside the stream: a few messages in one segment.
+const MAX_ROUNDS_ASIDE: usize = 16;
+
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Conversation {
@@ -153,6 +156,32 @@ impl Conversation {
         }
     }
 
+    /// Bytes beside the stream, that a receiver may have taken in place of others. If they begin a message they are parsed by
+    /// themselves, and leave no trace in the conversation.
+    #[cold]
+    pub fn aside(&self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) {
+        let mut session = match &self.session {
+            Session::Unknown => match Session::identify(data, hint) {
+                Identified::Yes(session) => session,
+                Identified::No | Identified::Unsure => return,
+            },
+            known if known.probe(data, hint) == Probe::Yes => known.fresh(),
+            _ => return,
+        };
+        let mut rest = data;
+        for _ in 0..MAX_ROUNDS_ASIDE {
+            match session.parse(direction, rest, hint, seen) {
+                Progress::Consumed { bytes, .. } | Progress::Damaged { bytes, .. } if bytes > 0 => {
+                    rest = rest.get(bytes..).unwrap_or(&[]);
+                }
+                _ => return,
+            }
+            if rest.is_empty() {
+                return;
+            }
+        }
+    }
+
     /// For each direction, whether its bytes are of no interest any more.
     #[inline]
     pub fn is_quiet(&self) -> [bool; 2] {
@@ -164,6 +193,15 @@ impl Conversation {
     #[inline]
     pub fn holds(&self, direction: Direction) -> bool {
         self.lanes.get(direction).held.is_some()
+    }
+
+    /// The sender says that no more of this direction will come: what is whole of a message that is not is looked at. It stays
+    /// held, in case the sender did not say so.
+    pub fn look_at_held(&mut self, direction: Direction, hint: &Hint, seen: Seen<'_>) {
+        let lane = self.lanes.of(direction);
+        if let (Mode::Parsing, Some(held)) = (lane.mode, &lane.held) {
+            self.session.cut(direction, &held.bytes, hint, seen);
+        }
     }
 
     /// No more bytes of this direction will come: what is whole of a message that is not is looked at.

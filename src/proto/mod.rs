@@ -106,8 +106,8 @@ pub trait Parser: Default {
     /// Looks at the next bytes of a direction, or at one datagram (whose leftovers are dropped).
     fn parse(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress;
 
-    /// `data`, offered before and not consumed, will never be completed: a gap follows, or the flow ends. A parser may look
-    /// at what of it is whole.
+    /// `data`, offered before and not consumed, will probably never be completed: a gap follows, or the sender said that it was
+    /// all. A parser may look at what of it is whole. Where the end was forged, the same bytes are offered again with more.
     fn cut(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) {
         let _ = (direction, data, hint, seen);
     }
@@ -168,6 +168,14 @@ macro_rules! protocols {
                     }
                 )+
                 if unsure { Identified::Unsure } else { Identified::No }
+            }
+
+            /// A session of the same protocol that has seen nothing.
+            pub fn fresh(&self) -> Self {
+                match self {
+                    Self::Unknown => Self::Unknown,
+                    $(Self::$variant(_) => Self::$variant(<$parser>::default()),)+
+                }
             }
 
             /// [`Parser::probe`] of the session's own protocol, for the bytes after a gap ([`AfterGap::Probe`]).
