@@ -116,6 +116,30 @@ fn piped_output_is_json_lines_and_nothing_else() {
     assert!(alerts.iter().all(|a| text_at(a, "event.kind") == "alert"));
 }
 
+/// What is alerted with and without verifying checksums: the ids.
+#[test]
+fn wrong_checksums_are_passed_over_when_asked_for() {
+    let ids = |how: &str, capture: &str| -> Vec<String> {
+        let capture = format!("fixtures/pcaps/{capture}.pcap");
+        let (code, out, err) = run(&["replay", "--feed", FEED, "--checksums", how, &capture]);
+        assert_eq!(code, Some(0), "{err}");
+        assert_eq!(err.contains("bad_checksum"), how == "verify", "{err}");
+        let id = |alert: &serde_json::Value| text_at(&alert["threat"]["enrichments"][0], "matched.id").to_owned();
+        documents(&out).iter().map(id).collect()
+    };
+    for (capture, ignored, verified) in [
+        ("tcp-bad-checksum", &["name"][..], &[][..]),
+        ("tcp-checksum-decoy", &[], &["name"]),
+        ("ip-checksum-decoy", &["bytes-udp"], &["name"]),
+    ] {
+        assert_eq!((ids("ignore", capture), ids("verify", capture)), (owned(ignored), owned(verified)), "{capture}");
+    }
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_string()).collect()
+}
+
 #[test]
 fn formats_are_chosen_by_flag() {
     let (code, csv, err) = run(&["replay", "--feed", FEED, "--format", "csv", THREE]);

@@ -7,7 +7,7 @@ use etherparse::{
     IpAuthHeaderSlice, IpNumber, Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice, Ipv6RawExtHeaderSlice,
 };
 
-use super::{Address, Cursor, ErrorKind, Layer, MAX_LAYERS, Next, Packet, Step, protocol};
+use super::{Address, Cursor, ErrorKind, Layer, MAX_LAYERS, Next, Packet, Step, checksum, protocol};
 use crate::bytes::Reader;
 
 /// Raw IP links do not say which version.
@@ -37,6 +37,9 @@ pub(super) fn ipv4(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
         total if total < header_bytes => return Err((Layer::Ipv4, ErrorKind::BadHeader)),
         total => total,
     };
+    if cursor.verifies && !checksum::holds(0, header.slice()) {
+        return Err((Layer::Ipv4, ErrorKind::BadChecksum));
+    }
     let fragment_offset = header.fragments_offset().value();
     packet.is_fragment = fragment_offset != 0 || header.more_fragments();
     cursor.missing_bytes = total.saturating_sub(captured) as u32;

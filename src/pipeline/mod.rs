@@ -33,11 +33,14 @@ pub struct Options {
     pub max_flows: usize,
     /// Bytes held back in all for messages and streams that are not complete.
     pub max_stream_bytes: usize,
+    /// Whether packets with a wrong IPv4 header, TCP or UDP checksum are counted and not inspected. A receiver drops them; but
+    /// a card that computes checksums itself lets the sending machine capture wrong ones.
+    pub verifies_checksums: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threads: 1, max_flows: 1_000_000, max_stream_bytes: 256 * 1024 * 1024 }
+        Self { threads: 1, max_flows: 1_000_000, max_stream_bytes: 256 * 1024 * 1024, verifies_checksums: false }
     }
 }
 

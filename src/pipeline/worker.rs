@@ -16,7 +16,7 @@ use crate::flow::{Accepted, Candidate, Direction, Flow, HashSeed, Outlet, Room, 
 use crate::indicator::Transport;
 use crate::matcher::{EndpointKey, MatchSet};
 use crate::metrics::Tally;
-use crate::packet::{FrameMeta, FrameRef, protocol, tcp_flag};
+use crate::packet::{self, FrameMeta, FrameRef, protocol, tcp_flag};
 use crate::proto::Unread;
 use crate::time::Timestamp;
 
@@ -45,6 +45,7 @@ pub(super) struct Worker {
     places: [u8; SHARDS],
     scans_tcp: bool,
     scans_udp: bool,
+    verifies_checksums: bool,
     eyes: Eyes,
     counters: Counters,
     unread: Tally<Unread>,
@@ -67,6 +68,7 @@ impl Worker {
             places: std::array::from_fn(|number| (number / stride) as u8),
             scans_tcp: set.has_patterns_for(Transport::Tcp),
             scans_udp: set.has_patterns_for(Transport::Udp),
+            verifies_checksums: options.verifies_checksums,
             eyes: Eyes::new(set, captures),
             counters: Counters::default(),
             unread: Tally::default(),
@@ -109,7 +111,7 @@ impl Worker {
         if let Some(stopped) = packet.stopped {
             self.counters.stopped.count((stopped.layer, stopped.kind));
         }
-        if packet.ip_version == 0 {
+        if packet.ip_version == 0 || self.verifies_checksums && self.is_spoilt(data, frame) {
             return;
         }
         self.counters.cut_packets += u64::from(packet.payload_missing_bytes > 0);
@@ -123,6 +125,16 @@ impl Worker {
             }
         }
         self.keep_house(shard, frame.time);
+    }
+
+    /// Whether a checksum is wrong; counted.
+    #[cold]
+    fn is_spoilt(&mut self, data: &[u8], frame: &FrameMeta) -> bool {
+        let wrong = packet::verify(frame_bytes(data, frame), frame.link);
+        if let Some(wrong) = wrong {
+            self.counters.stopped.count((wrong.layer, wrong.kind));
+        }
+        wrong.is_some()
     }
 
     /// Finds or makes the packet's flow.
