@@ -70,14 +70,27 @@ pub struct Flow<S> {
     fins: [bool; 2],
     /// For each direction, whether the floors above look at its bytes no more: then a packet need not touch `state`.
     pub is_quiet: [bool; 2],
+    /// For each direction, a number that the floors above keep; 0 until a packet came that way.
+    pub tags: [u8; 2],
     /// Last packet.
     pub last: Timestamp,
     /// The two directions of a TCP conversation.
     pub streams: [Stream; 2],
-    /// First packet.
-    pub first: Timestamp,
+    /// Packets that the floors above have not decided on.
+    pub open: Open,
     /// The floors above.
     pub state: S,
+    /// First packet.
+    pub first: Timestamp,
+}
+
+/// Packets of a flow, and their bytes on the wire.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Open {
+    /// How many.
+    pub packets: u32,
+    /// Their bytes.
+    pub bytes: u32,
 }
 
 /// What [`Flow::accept`] made of a packet.
@@ -207,6 +220,12 @@ impl Identity {
     pub fn responder(&self) -> (IpAddr, u16) {
         let (address, port) = self.key.end(self.originator.other());
         (address.ip(), port)
+    }
+
+    /// [`FlowKey::network`].
+    #[inline]
+    pub fn network(&self) -> u64 {
+        self.key.network()
     }
 
     /// The originator's and the responder's port.

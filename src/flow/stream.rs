@@ -144,6 +144,11 @@ impl Stream {
         self.is_started
     }
 
+    /// Whether any byte came.
+    pub fn has_spoken(&self) -> bool {
+        self.position > 0 || self.pending.is_some()
+    }
+
     /// Whether segments wait behind a hole.
     pub fn has_pending(&self) -> bool {
         self.pending.is_some()

@@ -108,6 +108,11 @@ impl Packet {
         data.get(start..start + self.payload_bytes as usize).unwrap_or(&[])
     }
 
+    /// The two outermost VLAN ids, outermost first.
+    pub fn vlan_ids(&self) -> &[u16] {
+        self.vlans.get(..usize::from(self.vlan_count)).unwrap_or(&self.vlans)
+    }
+
     /// Whether all of `flags` are set.
     #[inline]
     pub fn has(&self, flags: u8) -> bool {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::decoded::Item;
 use super::shard::{Raise, Seldom, State};
+use super::verdict::Verdict;
 use crate::alert::Alert;
 use crate::flow::{Chunk, Direction, Identity, Pool};
 use crate::indicator::{IndicatorIx, Observable, Transport, Value, Where, kind};
@@ -161,7 +162,33 @@ pub(super) struct Delivery<'w> {
     /// Whether the payload is to be scanned for byte signatures.
     pub(super) scans: bool,
     pub(super) eyes: &'w mut Eyes,
-    pub(super) unread: &'w mut Tally<Unread>,
+    pub(super) unread: &'w mut Unseen,
+}
+
+/// What parsers could not read: all of it, and the worst since it was last asked for.
+#[derive(Default)]
+pub(super) struct Unseen {
+    pub(super) tally: Tally<Unread>,
+    worst: Verdict,
+}
+
+impl Unseen {
+    #[cold]
+    fn count(&mut self, why: Unread) {
+        self.tally.count(why);
+        self.worst = self.worst.max(Verdict::of_unread(why));
+    }
+
+    /// The worst since the last call.
+    #[inline]
+    pub(super) fn take_worst(&mut self) -> Verdict {
+        std::mem::take(&mut self.worst)
+    }
+
+    /// Gives back what a conversation holds that ends.
+    pub(super) fn finish(&mut self, state: &mut State, pool: &mut Pool) {
+        state.conversation.finish(pool, &mut |why| self.count(why));
+    }
 }
 
 impl Delivery<'_> {

@@ -12,14 +12,19 @@ mod counters;
 mod decoded;
 mod engine;
 mod eyes;
+mod judge;
 mod order;
 mod shard;
 mod summary;
+mod verdict;
+mod visibility;
 mod worker;
 
 pub use counters::{Counters, Uninspected};
 pub use engine::{Outcome, Progress, Replay, Stages, replay};
 pub use summary::{AlertTally, Summary};
+pub use verdict::Verdict;
+pub use visibility::{Count, Line, NetworkReport, Report, Visibility};
 
 /// Logical shards, spread over the workers: so many workers can share the work, and so many independent tables there are.
 pub const SHARDS: usize = 16;

@@ -8,16 +8,16 @@ use std::sync::Arc;
 
 use super::counters::Counters;
 use super::decoded::{Item, frame_bytes};
-use super::eyes::{Delivery, Eyes};
+use super::eyes::{Delivery, Eyes, Unseen};
+use super::judge;
 use super::shard::{Shard, Wait, is_waiting};
+use super::verdict::Verdict;
 use super::{Options, SHARDS};
 use crate::alert::Alert;
 use crate::flow::{Accepted, Candidate, Direction, Flow, HashSeed, Outlet, Room, Segment, Slot, StreamCounters};
 use crate::indicator::Transport;
 use crate::matcher::{EndpointKey, MatchSet};
-use crate::metrics::Tally;
 use crate::packet::{self, FrameMeta, FrameRef, protocol, tcp_flag};
-use crate::proto::Unread;
 use crate::time::Timestamp;
 
 /// Packets whose misses overlap. More would push the first out of the nearest cache again.
@@ -40,15 +40,15 @@ enum Guess {
 
 /// See the module.
 pub(super) struct Worker {
-    shards: Vec<Shard>,
+    pub(super) shards: Vec<Shard>,
     /// By shard number: where it is in `shards`.
     places: [u8; SHARDS],
     scans_tcp: bool,
     scans_udp: bool,
     verifies_checksums: bool,
     eyes: Eyes,
-    counters: Counters,
-    unread: Tally<Unread>,
+    pub(super) counters: Counters,
+    pub(super) unread: Unseen,
     streams: StreamCounters,
 }
 
@@ -71,7 +71,7 @@ impl Worker {
             verifies_checksums: options.verifies_checksums,
             eyes: Eyes::new(set, captures),
             counters: Counters::default(),
-            unread: Tally::default(),
+            unread: Unseen::default(),
             streams: StreamCounters::default(),
         }
     }
@@ -107,23 +107,21 @@ impl Worker {
         let packet = &item.packet;
         self.counters.frames += 1;
         self.counters.captured_bytes += u64::from(frame.captured_bytes);
-        self.counters.wire_bytes += u64::from(frame.wire_bytes);
-        if let Some(stopped) = packet.stopped {
-            self.counters.stopped.count((stopped.layer, stopped.kind));
+        let stop = packet.stopped.map(|stopped| self.stop(stopped, frame));
+        if packet.ip_version == 0 {
+            return self.judge_alone(framed, stop.unwrap_or_default());
         }
-        if packet.ip_version == 0 || self.verifies_checksums && self.is_spoilt(data, frame) {
-            return;
+        if self.verifies_checksums && self.is_spoilt(data, frame) {
+            return self.judge_alone(framed, Verdict::BadChecksum);
         }
-        self.counters.cut_packets += u64::from(packet.payload_missing_bytes > 0);
         let shard = self.local(item);
         let (slot, direction) = self.track(shard, framed, guess);
-        if packet.stopped.is_none() {
-            match packet.protocol {
-                protocol::TCP => self.segment(shard, slot, direction, data, framed),
-                protocol::UDP => self.datagram(shard, slot, direction, data, framed),
-                _ => {}
-            }
-        }
+        let verdict = match (stop, packet.protocol) {
+            (None, protocol::TCP) => self.segment(shard, slot, direction, data, framed),
+            (None, protocol::UDP) => Some(self.datagram(shard, slot, direction, data, framed)),
+            (stop, _) => Some(stop.unwrap_or_default()),
+        };
+        self.judge(shard, slot, direction, framed, verdict);
         self.keep_house(shard, frame.time);
     }
 
@@ -153,19 +151,17 @@ impl Worker {
                 Accepted::Yes(direction) => return (slot, direction),
                 Accepted::StartsAnother => {
                     self.counters.expired_flows += u64::from(flow.is_expired(now));
-                    self.finish(shard, slot);
+                    self.finish(shard, slot, false);
                     return (slot, self.begin(shard, slot, framed, ends));
                 }
             }
         }
         let room = table.insert(item.hash, now);
         if let Room::Taken(slot) = room {
-            if table.get_mut(slot).is_expired(now) {
-                self.counters.expired_flows += 1;
-            } else {
-                self.counters.evicted_flows += 1;
-            }
-            self.finish(shard, slot);
+            let is_evicted = !table.get_mut(slot).is_expired(now);
+            self.counters.evicted_flows += u64::from(is_evicted);
+            self.counters.expired_flows += u64::from(!is_evicted);
+            self.finish(shard, slot, is_evicted);
         }
         (room.slot(), self.begin(shard, room.slot(), framed, ends))
     }
@@ -191,12 +187,20 @@ impl Worker {
     }
 
     #[inline]
-    fn segment(&mut self, shard: usize, slot: Slot, direction: Direction, data: &[u8], framed: Framed<'_>) {
+    fn segment(
+        &mut self,
+        shard: usize,
+        slot: Slot,
+        direction: Direction,
+        data: &[u8],
+        framed: Framed<'_>,
+    ) -> Option<Verdict> {
         let (frame, item) = framed;
         let packet = &item.packet;
         let is_empty = packet.payload_bytes == 0 && packet.payload_missing_bytes == 0;
+        let mut verdict = Some(Verdict::Inspected);
         if !is_empty || packet.has(tcp_flag::SYN) {
-            self.push(shard, slot, direction, data, framed);
+            verdict = self.push(shard, slot, direction, data, framed);
         }
         if packet.tcp_flags & (tcp_flag::FIN | tcp_flag::RST) != 0 {
             // One that overtook data ends nothing; a forged one may look as if it did.
@@ -206,10 +210,18 @@ impl Worker {
                 self.look_at_held(shard, slot, direction, frame.reference());
             }
         }
+        verdict
     }
 
     #[inline]
-    fn push(&mut self, shard: usize, slot: Slot, direction: Direction, data: &[u8], (frame, item): Framed<'_>) {
+    fn push(
+        &mut self,
+        shard: usize,
+        slot: Slot,
+        direction: Direction,
+        data: &[u8],
+        (frame, item): Framed<'_>,
+    ) -> Option<Verdict> {
         let packet = &item.packet;
         let segment = Segment {
             sequence: packet.sequence,
@@ -221,8 +233,11 @@ impl Worker {
         let here = &mut self.shards[shard];
         let flow = here.flows.get_mut(slot);
         if flow.is_quiet[direction.index()] {
-            return flow.streams[direction.index()].follow(&segment);
+            flow.streams[direction.index()].follow(&segment);
+            return Some(judge::lasting(flow, direction, segment.data));
         }
+        let reading = flow.state.conversation.reading(direction);
+        let out_of_window = self.streams.out_of_window;
         let was_waiting = is_waiting(flow, direction);
         match packet.urgent_pointer {
             0 => self.deliver(shard, slot, direction, |stream, out| stream.push(&segment, out)),
@@ -240,6 +255,14 @@ impl Worker {
                 flow.is_quiet = [there && !flow.streams[0].has_pending(), back && !flow.streams[1].has_pending()];
             }
         }
+        let worst = self.unread.take_worst();
+        if self.streams.out_of_window > out_of_window {
+            return Some(Verdict::OutOfWindow);
+        }
+        if worst > Verdict::Inspected || segment.data.is_empty() {
+            return Some(worst);
+        }
+        judge::read(self.shards[shard].flows.get_mut(slot), direction, reading, segment.data)
     }
 
     /// Has a stream do something that hands bytes on.
@@ -276,18 +299,31 @@ impl Worker {
     }
 
     #[inline]
-    fn datagram(&mut self, shard: usize, slot: Slot, direction: Direction, data: &[u8], (frame, item): Framed<'_>) {
+    fn datagram(
+        &mut self,
+        shard: usize,
+        slot: Slot,
+        direction: Direction,
+        data: &[u8],
+        (frame, item): Framed<'_>,
+    ) -> Verdict {
         let payload = item.packet.payload(frame_bytes(data, frame));
         if payload.is_empty() {
-            return;
+            return Verdict::Inspected;
         }
-        let Flow { identity, state, is_quiet, .. } = self.shards[shard].flows.get_mut(slot);
-        if is_quiet[direction.index()] {
-            return;
+        let flow = self.shards[shard].flows.get_mut(slot);
+        if flow.is_quiet[direction.index()] {
+            return judge::lasting(flow, direction, payload);
         }
+        let reading = flow.state.conversation.reading(direction);
+        let Flow { identity, state, is_quiet, .. } = flow;
         let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_udp);
         Delivery { identity, state, direction, scans, eyes, unread }.datagram(payload, frame.reference());
         is_quiet[direction.index()] = !scans && !state.conversation.wants(direction);
+        match self.unread.take_worst() {
+            Verdict::Inspected => judge::read(flow, direction, reading, payload).unwrap_or_default(),
+            worst => worst,
+        }
     }
 
     /// Every so many packets of a shard an idle flow leaves and holes that are overdue are given up.
@@ -300,25 +336,27 @@ impl Worker {
         }
         if let Some(slot) = here.flows.sweep(now) {
             self.counters.expired_flows += 1;
-            self.finish(shard, slot);
+            self.finish(shard, slot, false);
         }
         if !self.shards[shard].has_waits() {
             return;
         }
         while let Some(Wait { slot, direction, .. }) = self.shards[shard].overdue(now) {
             self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
+            self.decide_if_lost(shard, slot);
         }
     }
 
-    /// A flow ends: what still waits in it is looked at, and its memory goes back.
-    fn finish(&mut self, shard: usize, slot: Slot) {
+    /// A flow ends: what still waits in it is looked at, its memory goes back, and its verdict is known.
+    fn finish(&mut self, shard: usize, slot: Slot, is_evicted: bool) {
         for direction in [Direction::ToResponder, Direction::ToOriginator] {
             if self.shards[shard].flows.get_mut(slot).streams[direction.index()].has_pending() {
                 self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
             }
         }
         let Shard { flows, pool, .. } = &mut self.shards[shard];
-        flows.get_mut(slot).state.conversation.finish(pool, &mut |why| self.unread.count(why));
+        self.unread.finish(&mut flows.get_mut(slot).state, pool);
+        self.judge_flow(shard, slot, is_evicted);
     }
 
     /// Alerts raised since the last call.
@@ -337,12 +375,17 @@ impl Worker {
             while let Some(Wait { slot, direction, frame, .. }) = self.shards[shard].any_waiting() {
                 self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
                 self.cut(shard, slot, direction, frame);
+                self.decide_if_lost(shard, slot);
+            }
+            for flow in self.shards[shard].flows.iter() {
+                judge::end_open(flow, &mut self.counters);
             }
         }
         let mut counters = self.counters;
+        counters.wire_bytes = counters.visibility.total().bytes;
         counters.no_memory = self.shards.iter().map(|shard| shard.pool.refused).sum();
         counters.streams = self.streams;
-        counters.unread = self.unread;
+        counters.unread = self.unread.tally;
         counters.suppressed = self.eyes.suppressed;
         counters.over_flow_cap = self.eyes.over_flow_cap;
         counters.unscanned_bytes = self.eyes.unscanned_bytes;

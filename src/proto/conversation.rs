@@ -56,6 +56,23 @@ enum Mode {
     Done,
 }
 
+/// How far the reading of a direction is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// No protocol is recognised.
+    Unknown,
+    /// One is, and its next message is looked for.
+    Searching,
+    /// Part of a message is held back.
+    Holding,
+    /// Every message that was whole is read.
+    Parsing,
+    /// Bytes of no interest are stepped over.
+    Skipping,
+    /// No more of it is read.
+    Done,
+}
+
 /// Bytes that no parser looked at, or a message it could not make sense of: why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Unread {
@@ -79,6 +96,24 @@ impl Conversation {
     /// `network.protocol`, once known.
     pub fn protocol(&self) -> Option<&'static str> {
         self.session.name()
+    }
+
+    /// How far a direction is.
+    pub fn reading(&self, direction: Direction) -> Reading {
+        let lane = self.lanes.get(direction);
+        match lane.mode {
+            Mode::Done => Reading::Done,
+            _ if lane.held.is_some() => Reading::Holding,
+            Mode::Parsing if lane.skip_bytes > 0 => Reading::Skipping,
+            Mode::Parsing => Reading::Parsing,
+            Mode::Probing if matches!(self.session, Session::Unknown) => Reading::Unknown,
+            Mode::Probing => Reading::Searching,
+        }
+    }
+
+    /// Whether what is not read any more is encrypted, by a protocol that is known.
+    pub fn encrypts(&self) -> bool {
+        self.session.encrypts()
     }
 
     /// Whether the bytes of a direction are still of interest.

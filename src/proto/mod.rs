@@ -21,7 +21,7 @@ pub mod ja4;
 pub(crate) mod testing;
 pub mod tls;
 
-pub use conversation::{Conversation, MAX_PROBES, Unread};
+pub use conversation::{Conversation, MAX_PROBES, Reading, Unread};
 
 use std::fmt;
 
@@ -99,6 +99,8 @@ pub trait Parser: Default {
     const NAME: &'static str;
     /// Bytes of one message that may be held back while it is incomplete.
     const MAX_PENDING_BYTES: usize;
+    /// Whether what follows the part that is parsed is encrypted.
+    const ENCRYPTS: bool = false;
 
     /// Whether `data`, the first bytes seen of a direction (or the first after a gap), is this protocol.
     fn probe(data: &[u8], hint: &Hint) -> Probe;
@@ -216,6 +218,14 @@ macro_rules! protocols {
                 match self {
                     Self::Unknown => None,
                     $(Self::$variant(_) => Some(<$parser as Parser>::NAME),)+
+                }
+            }
+
+            /// [`Parser::ENCRYPTS`] of the session's protocol.
+            pub fn encrypts(&self) -> bool {
+                match self {
+                    Self::Unknown => false,
+                    $(Self::$variant(_) => <$parser as Parser>::ENCRYPTS,)+
                 }
             }
 
