@@ -136,6 +136,51 @@ fn wrong_checksums_are_passed_over_when_asked_for() {
     }
 }
 
+/// What `picket explain` must say of a frame, in this order.
+#[test]
+fn a_packet_is_explained() {
+    let cases: &[(&str, &str, &[&str])] = &[
+        (
+            "dns-query-a",
+            "1",
+            &[
+                "Ethernet",
+                "Ipv4",
+                "Udp",
+                "begun by this packet",
+                "dns",
+                "verdict: inspected",
+                "source.ip",
+                "no match",
+                "dns.question.name = www.evil.example",
+                "matches name",
+                "alerts raised: 1",
+            ],
+        ),
+        ("tcp-conversation", "3", &["Tcp", "to the responder", "looked up with its first packet", "nothing matched"]),
+        ("tls-split-segments", "4", &["verdict: open", "once later packets completed it", "tls.client.server_name"]),
+        ("dns-match-and-validity", "1", &["dns.question.name", "no match: "]),
+        ("link-other-ethertypes", "1", &["stopped at byte", "flow: none", "verdict: unknown layer"]),
+        ("tcp-out-of-window", "5", &["too far from its stream", "name-c2"]),
+        ("damage-snap-length", "4", &["captured", "cut by the snap length"]),
+    ];
+    for (capture, frame, expected) in cases {
+        let path = format!("fixtures/pcaps/{capture}.pcap");
+        let (code, out, err) = run(&["explain", "--feed", FEED, "--frame", frame, &path]);
+        assert_eq!(code, Some(0), "{capture}: {err}");
+        let mut rest = out.as_str();
+        for words in *expected {
+            let at = rest.find(words).unwrap_or_else(|| panic!("{capture}: no {words:?} in\n{out}"));
+            rest = &rest[at + words.len()..];
+        }
+    }
+    let (code, _, err) = run(&["explain", "--frame", "999", ONE]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("no frame 999"), "{err}");
+    let (code, out, _) = run(&["explain", "--frame", "1", ONE]);
+    assert!(code == Some(0) && out.contains("no indicator of kind domain-name is loaded"), "{out}");
+}
+
 fn owned(words: &[&str]) -> Vec<String> {
     words.iter().map(|word| (*word).to_string()).collect()
 }

@@ -46,7 +46,7 @@ fn however_it_is_cut_it_gives_the_same_alerts() {
         let variant = |how: &str, frames: &[Frame]| {
             let path = folder.path().join(format!("{name}-{how}.pcap"));
             write(&path, frames);
-            let alerts = alerts(&[path.clone()], &set);
+            let alerts = alerts(&path, &set);
             fs::remove_file(path).expect("removed");
             alerts
         };
@@ -77,9 +77,9 @@ fn compiled() -> Arc<MatchSet> {
     Arc::new(MatchSet::compile(indicators, IndicatorSet::default()))
 }
 
-fn alerts(captures: &[PathBuf], set: &Arc<MatchSet>) -> BTreeSet<Found> {
+fn alerts(capture: &Path, set: &Arc<MatchSet>) -> BTreeSet<Found> {
     let options = Options { max_flows: 4096, ..Options::default() };
-    let run = replay(Files::open(captures).expect("opens"), Arc::clone(set), &options);
+    let run = replay(Files::open(&[capture.to_path_buf()]).expect("opens"), Arc::clone(set), &options);
     let found = run.alerts.iter().map(|alert| {
         let id = alert.indicator().id().into_owned();
         (id, alert.field.0, alert.atomic.clone(), alert.community_id(), alert.flow.originator)
@@ -269,7 +269,7 @@ fn reversed(frames: &[Frame], segments: &[Option<Segment>]) -> Vec<Frame> {
             out.push(frame.clone());
             continue;
         }
-        if of_run(run).last().is_some_and(|(last, _)| last != at) {
+        if of_run(run).next_back().is_some_and(|(last, _)| last != at) {
             continue;
         }
         let total: usize = of_run(run).map(|(_, segment)| segment.payload.len()).sum();

@@ -116,7 +116,7 @@ fn sum(counts: impl Iterator<Item = Count>) -> Count {
 
 /// What each of some fixtures must have, in packets, besides what was inspected.
 const EXPECTED: &[(&str, &[(Verdict, u64)])] = &[
-    ("tcp-conversation", &[(Verdict::PassedOver, 2)]),
+    ("tcp-conversation", &[(Verdict::PassedOver, 3)]),
     ("dns-query-a", &[]),
     ("tcp-one-direction-client", &[(Verdict::OneDirection, 5)]),
     ("addr-syn-only", &[]),

@@ -222,6 +222,11 @@ impl Identity {
         (address.ip(), port)
     }
 
+    /// What it is filed under.
+    pub fn key(&self) -> &FlowKey {
+        &self.key
+    }
+
     /// [`FlowKey::network`].
     #[inline]
     pub fn network(&self) -> u64 {

@@ -208,20 +208,34 @@ pub fn decode_into(packet: &mut Packet, data: &[u8], link: LinkType) {
 pub fn verify(data: &[u8], link: LinkType) -> Option<DecodeError> {
     let mut packet = Packet::default();
     let cursor = Cursor { reader: Reader::new(data), base: 0, missing_bytes: 0, verifies: true };
-    step_through(&mut packet, cursor, link);
+    step_through(&mut packet, cursor, link, |_, _| {});
     packet.stopped.filter(|stopped| stopped.kind == ErrorKind::BadChecksum)
 }
 
 fn decode_layers(packet: &mut Packet, data: &[u8], link: LinkType) {
     let cursor = Cursor { reader: Reader::new(data), base: 0, missing_bytes: 0, verifies: false };
-    step_through(packet, cursor, link);
+    step_through(packet, cursor, link, |_, _| {});
 }
 
-/// The layer loop.
-fn step_through(packet: &mut Packet, mut cursor: Cursor<'_>, link: LinkType) {
+/// Decodes one frame's bytes and says which headers it stepped through: the name and the offset of each, the payload last. For
+/// people: it goes the same way as [`decode`], step by step.
+pub fn trace(data: &[u8], link: LinkType) -> (Packet, Vec<(String, usize)>) {
+    let mut packet = Packet::default();
+    let mut steps = Vec::new();
+    let cursor = Cursor { reader: Reader::new(data), base: 0, missing_bytes: 0, verifies: false };
+    step_through(&mut packet, cursor, link, |next, at| steps.push((format!("{next:?}"), at)));
+    (packet, steps)
+}
+
+/// The layer loop. `trace` is told each header before it is read.
+#[inline]
+fn step_through(packet: &mut Packet, mut cursor: Cursor<'_>, link: LinkType, mut trace: impl FnMut(Next, usize)) {
     let mut next = first_header(link);
     for _ in 0..MAX_LAYERS {
         let at = cursor.offset();
+        if let Ok(header) = next {
+            trace(header, at);
+        }
         let step = match next {
             Ok(Next::Done) => {
                 packet.payload_at = at as u32;

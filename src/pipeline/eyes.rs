@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::decoded::Item;
+use super::recorder::Recorder;
 use super::shard::{Raise, Seldom, State};
 use super::verdict::Verdict;
 use crate::alert::Alert;
@@ -34,6 +35,8 @@ pub(super) struct Eyes {
     pub(super) unscanned_bytes: u64,
     /// Long signatures that were not followed.
     pub(super) begun_refused: u64,
+    /// Notes every observable, if somebody wants to know.
+    pub(super) recorder: Option<Box<Recorder>>,
 }
 
 impl Eyes {
@@ -48,6 +51,7 @@ impl Eyes {
             over_flow_cap: 0,
             unscanned_bytes: 0,
             begun_refused: 0,
+            recorder: None,
         }
     }
 
@@ -71,7 +75,7 @@ impl Eyes {
         seldom: &mut Seldom,
         frame: FrameRef,
     ) {
-        if !keys.iter().any(|key| self.set.endpoint_maybe(key)) {
+        if !keys.iter().any(|key| self.set.endpoint_maybe(key)) && self.recorder.is_none() {
             return;
         }
         let transport = match identity.protocol() {
@@ -98,6 +102,9 @@ impl Eyes {
     ) {
         self.hits.clear();
         self.matcher.seen(observable, frame.time, &mut self.hits);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.note(identity, observable, frame, &self.hits);
+        }
         if !self.hits.is_empty() {
             self.raise(identity, seldom, observable, frame);
         }
@@ -141,6 +148,9 @@ impl Eyes {
             let with = [crate::indicator::Field::number("picket.payload_offset", start)];
             let observable = Observable { kind: &kind::BYTES, value, at: PAYLOAD, with: &with };
             let all = std::mem::replace(&mut self.hits, vec![hit]);
+            if let Some(recorder) = &mut self.recorder {
+                recorder.note(identity, &observable, frame, &self.hits);
+            }
             self.raise(identity, seldom, &observable, frame);
             self.hits = all;
         }
@@ -175,7 +185,10 @@ pub(super) struct Unseen {
 impl Unseen {
     #[cold]
     fn count(&mut self, why: Unread) {
-        self.tally.count(why);
+        // A body is no defect: the packet's verdict says it.
+        if why != Unread::PassedOver {
+            self.tally.count(why);
+        }
         self.worst = self.worst.max(Verdict::of_unread(why));
     }
 

@@ -11,9 +11,11 @@
 mod counters;
 mod decoded;
 mod engine;
+mod explain;
 mod eyes;
 mod judge;
 mod order;
+mod recorder;
 mod shard;
 mod summary;
 mod verdict;
@@ -22,6 +24,8 @@ mod worker;
 
 pub use counters::{Counters, Uninspected};
 pub use engine::{Outcome, Progress, Replay, Stages, replay};
+pub use explain::{Explanation, FlowFacts, explain};
+pub use recorder::Noted;
 pub use summary::{AlertTally, Summary};
 pub use verdict::Verdict;
 pub use visibility::{Count, Line, NetworkReport, Report, Visibility};

@@ -180,6 +180,7 @@ impl Verdict {
             Unread::NoMemory => Self::NoMemory,
             Unread::Incomplete => Self::Incomplete,
             Unread::Gap => Self::Gap,
+            Unread::PassedOver => Self::PassedOver,
             Unread::Parser(reason) if reason == ENCRYPTED_HELLO => Self::EncryptedHello,
             Unread::Parser(_) => Self::Malformed,
         }

@@ -291,7 +291,7 @@ mod tests {
     fn it_adds_up_over_networks_and_workers() {
         let vlan = |n: u64| n << 32;
         let (mut a, mut b) = (Visibility::default(), Visibility::default());
-        a.packet(0, || vec![], Verdict::Inspected, 100);
+        a.packet(0, Vec::new, Verdict::Inspected, 100);
         a.packet(vlan(5), || vec![5], Verdict::Encrypted, 50);
         b.packet(vlan(6), || vec![6], Verdict::Gap, 7);
         b.packets(vlan(5), || vec![5], Verdict::Encrypted, 3, 30);
@@ -315,7 +315,7 @@ mod tests {
     fn too_many_networks_are_counted_together() {
         let mut all = Visibility::default();
         for n in 1..20_000u64 {
-            all.packet(n, || vec![], Verdict::Inspected, 1);
+            all.packet(n, Vec::new, Verdict::Inspected, 1);
         }
         assert_eq!(all.total().packets, 19_999);
         assert!(all.networks.len() <= MAX_NETWORKS && all.networks[OTHERS].total().packets > 10_000);

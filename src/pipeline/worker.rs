@@ -46,10 +46,10 @@ pub(super) struct Worker {
     scans_tcp: bool,
     scans_udp: bool,
     verifies_checksums: bool,
-    eyes: Eyes,
+    pub(super) eyes: Eyes,
     pub(super) counters: Counters,
     pub(super) unread: Unseen,
-    streams: StreamCounters,
+    pub(super) streams: StreamCounters,
 }
 
 impl Worker {
@@ -96,7 +96,7 @@ impl Worker {
 
     /// Which of its shards an item belongs to.
     #[inline]
-    fn local(&self, item: &Item) -> usize {
+    pub(super) fn local(&self, item: &Item) -> usize {
         usize::from(self.places[item.shard()])
     }
 
@@ -369,14 +369,21 @@ impl Worker {
         self.shards.iter_mut().filter_map(Shard::held_back).min()
     }
 
-    /// The end of the captures: what still waits is looked at. Returns the last alerts and the numbers.
-    pub(super) fn close(mut self) -> (Vec<Alert>, Counters) {
+    /// The end of the captures: what still waits is looked at.
+    pub(super) fn end_waits(&mut self) {
         for shard in 0..self.shards.len() {
             while let Some(Wait { slot, direction, frame, .. }) = self.shards[shard].any_waiting() {
                 self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
                 self.cut(shard, slot, direction, frame);
                 self.decide_if_lost(shard, slot);
             }
+        }
+    }
+
+    /// The end of the captures. Returns the last alerts and the numbers.
+    pub(super) fn close(mut self) -> (Vec<Alert>, Counters) {
+        self.end_waits();
+        for shard in 0..self.shards.len() {
             for flow in self.shards[shard].flows.iter() {
                 judge::end_open(flow, &mut self.counters);
             }

@@ -88,7 +88,9 @@ pub enum Unread {
     Incomplete,
     /// A hole in the stream, in the middle of a message.
     Gap,
-    /// A parser stopped or passed over something: its own words.
+    /// Bytes that a parser has no interest in.
+    PassedOver,
+    /// A parser stopped at something: its own words.
     Parser(&'static str),
 }
 
@@ -305,6 +307,9 @@ impl Conversation {
                 }
                 Progress::Skip(bytes) => {
                     let here = bytes.min(rest.len() as u64);
+                    if here > 0 {
+                        unread(Unread::PassedOver);
+                    }
                     at += here as usize;
                     lane.skip_bytes = bytes - here;
                 }
@@ -506,6 +511,7 @@ impl Unread {
             Self::NoMemory => "no_memory",
             Self::Incomplete => "message_incomplete",
             Self::Gap => "gap_in_message",
+            Self::PassedOver => "passed_over",
             Self::Parser(reason) => reason,
         }
     }
