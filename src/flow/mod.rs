@@ -15,7 +15,7 @@ pub use community_id::community_id;
 pub use key::{End, FlowKey, HashSeed};
 pub use pool::{Held, Pool};
 pub use stream::{Chunk, MAX_PENDING_BYTES, MAX_PENDING_SEGMENTS, Outlet, Segment, Stream, StreamCounters};
-pub use table::{Candidate, FlowTable, Room, Slot};
+pub use table::{Candidate, FlowTable, Home, Room, Slot};
 
 use std::net::IpAddr;
 
@@ -65,8 +65,6 @@ pub struct Flow<S> {
     /// Which one it is.
     pub identity: Identity,
     lifecycle: Lifecycle,
-    /// In a table, and not a record that waits to be used.
-    is_live: bool,
     fins: [bool; 2],
     /// For each direction, whether the floors above look at its bytes no more: then a packet need not touch `state`.
     pub is_quiet: [bool; 2],
@@ -107,7 +105,7 @@ impl<S: Default> Flow<S> {
     pub fn start(key: FlowKey, packet: &Packet, from: End, now: Timestamp) -> Self {
         let originator = originator(packet, from);
         let identity = Identity { key, originator, vlan_count: packet.vlan_count, vlans: packet.vlans };
-        let mut flow = Self { identity, is_live: true, first: now, last: now, ..Self::default() };
+        let mut flow = Self { identity, first: now, last: now, ..Self::default() };
         if !(packet.protocol == protocol::TCP && packet.has(tcp_flag::SYN)) {
             // Picked up in the middle: whoever speaks was let in before.
             flow.lifecycle = Lifecycle::Established;
@@ -193,8 +191,13 @@ impl<S> Flow<S> {
     /// Whether it has been silent for longer than its kind may be.
     #[inline]
     pub fn is_expired(&self, now: Timestamp) -> bool {
-        let idle = now.since(self.last);
-        idle > timeout::SHORTEST && idle > timeout::of(self.key().protocol(), self.lifecycle)
+        let idle_ns = now.as_ns().saturating_sub(self.last.as_ns());
+        idle_ns > timeout::SHORTEST.as_nanos() as u64 && self.is_idle_for(idle_ns)
+    }
+
+    #[cold]
+    fn is_idle_for(&self, idle_ns: u64) -> bool {
+        u128::from(idle_ns) > timeout::of(self.key().protocol(), self.lifecycle).as_nanos()
     }
 
     /// How far it has come.

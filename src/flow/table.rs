@@ -4,10 +4,13 @@
 //! full, or every record is in use, the oldest flow of the two gives way: constant time, whatever an attacker sends.
 //! Records are not touched before they are first used, so a small capture costs little of a large table.
 //!
+//! A table has regions: each has its own buckets and its own share of the flows, and what happens in one depends on nothing in
+//! another. They lie side by side in one piece of memory, so that large pages can back it.
+//!
 //! A packet touches its bucket line, then its record: [`FlowTable::prefetch_bucket`] and [`FlowTable::prefetch_record`] let
 //! a batch overlap those misses. The table never looks at a clock: time is the packet's.
 
-use super::{Flow, FlowKey, HashSeed};
+use super::{Flow, FlowKey, timeout};
 use crate::time::Timestamp;
 use crate::{memory, prefetch};
 
@@ -18,19 +21,32 @@ const WAYS: usize = 8;
 const SLOTS_NUMERATOR: usize = 3;
 const SLOTS_DENOMINATOR: usize = 2;
 
+/// Flows that one region can hold, at least.
+const LEAST_FLOWS: usize = 2 * WAYS;
+
 /// See the module.
 pub struct FlowTable<S> {
+    /// Of all regions, one after the other.
     buckets: Vec<Bucket>,
+    /// Of all regions, as they came.
     records: Vec<Flow<S>>,
     free: Vec<u32>,
+    regions: Vec<Region>,
+    /// Buckets of one region, a power of two.
+    stride: usize,
+    /// Flows of one region.
     capacity: usize,
-    /// Record that is looked at next by [`FlowTable::sweep`].
+}
+
+#[derive(Clone, Copy, Default)]
+struct Region {
+    live: usize,
+    /// Bucket that [`FlowTable::sweep`] looks at next.
     hand: usize,
-    seed: HashSeed,
 }
 
 /// One cache line.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 #[repr(align(64))]
 struct Bucket {
     records: [u32; WAYS],
@@ -44,10 +60,17 @@ struct Bucket {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Slot(pub u32);
 
+/// Where a key's flow lies if there is one: found once for a packet, from its hash.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Home {
+    bucket: u32,
+    region: u16,
+    tag: u16,
+}
+
 /// Where a flow may be: the first whose tag fits.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate {
-    bucket: u32,
     way: u32,
     record: u32,
 }
@@ -70,26 +93,35 @@ impl Room {
     }
 }
 
+impl Home {
+    /// The region that it was found in.
+    #[inline]
+    pub fn region(self) -> usize {
+        usize::from(self.region)
+    }
+}
+
 impl<S: Default> FlowTable<S> {
-    /// A table for `capacity` flows (at least 16) whose keys are hashed with `seed`. Address space is taken now, memory as
-    /// flows come.
-    pub fn new(capacity: usize, seed: HashSeed) -> Self {
-        let capacity = capacity.max(2 * WAYS);
-        let slots = capacity * SLOTS_NUMERATOR / SLOTS_DENOMINATOR;
-        let empty = Bucket { records: [0; WAYS], tags: [0; WAYS], ages: [0; WAYS] };
-        let count = slots.div_ceil(WAYS).next_power_of_two();
-        let mut buckets = Vec::with_capacity(count);
+    /// A table of `regions`, each for `capacity` flows (at least 16). Address space is taken now, memory as flows come.
+    pub fn new(regions: usize, capacity: usize) -> Self {
+        let capacity = capacity.max(LEAST_FLOWS);
+        let stride = Self::buckets_for(capacity);
+        let mut buckets = Vec::with_capacity(stride * regions);
         memory::ask_for_large_pages(&buckets);
-        buckets.resize(count, empty);
-        let records = Vec::with_capacity(capacity);
+        buckets.resize(stride * regions, Bucket::default());
+        let records = Vec::with_capacity(capacity * regions);
         memory::ask_for_large_pages(&records);
-        Self { buckets, records, free: Vec::new(), capacity, hand: 0, seed }
+        Self { buckets, records, free: Vec::new(), regions: vec![Region::default(); regions], stride, capacity }
     }
 
-    /// Bytes that a table for `capacity` flows takes when full.
+    /// Bytes that a region for `capacity` flows takes when full.
     pub fn bytes_for(capacity: usize) -> usize {
-        let slots = capacity.max(2 * WAYS) * SLOTS_NUMERATOR / SLOTS_DENOMINATOR;
-        slots.div_ceil(WAYS).next_power_of_two() * size_of::<Bucket>() + capacity * (size_of::<Flow<S>>() + 4)
+        let capacity = capacity.max(LEAST_FLOWS);
+        Self::buckets_for(capacity) * size_of::<Bucket>() + capacity * (size_of::<Flow<S>>() + size_of::<u32>())
+    }
+
+    fn buckets_for(capacity: usize) -> usize {
+        (capacity * SLOTS_NUMERATOR / SLOTS_DENOMINATOR).div_ceil(WAYS).next_power_of_two()
     }
 
     /// Flows in the table.
@@ -102,84 +134,93 @@ impl<S: Default> FlowTable<S> {
         self.len() == 0
     }
 
-    /// Asks for the first bucket of a hash.
+    /// Where a key of this hash lies in a region.
     #[inline]
-    pub fn prefetch_bucket(&self, hash: u64) {
-        prefetch::line(&self.buckets[self.first(hash)]);
+    pub fn home(&self, region: usize, hash: u64) -> Home {
+        let bucket = region * self.stride + (hash as usize & (self.stride - 1));
+        Home { bucket: bucket as u32, region: region as u16, tag: tag(hash) }
     }
 
-    /// Asks for the record that the first bucket holds for a hash. `None` if it holds none: the flow is probably new.
+    /// Asks for the first bucket of a home.
     #[inline]
-    pub fn prefetch_record(&self, hash: u64) -> Option<Candidate> {
-        let at = self.first(hash);
-        let bucket = &self.buckets[at];
-        let Some(way) = bucket.find(tag(hash)) else {
-            // It is in the other bucket or new; both are looked into then.
-            prefetch::line(&self.buckets[self.second(at, tag(hash))]);
-            if !self.has_free_record() {
-                // A new flow takes a record over: probably that of the oldest flow here.
-                let age_of = |&way: &usize| (bucket.tags[way] != 0, u16::MAX - bucket.ages[way]);
-                if let Some(way) = (0..WAYS).max_by_key(age_of) {
-                    prefetch::lines(&self.records[bucket.records[way] as usize]);
-                }
-            }
+    pub fn prefetch_bucket(&self, home: Home) {
+        if let Some(bucket) = self.buckets.get(home.bucket as usize) {
+            prefetch::line(bucket);
+        }
+    }
+
+    /// Asks for the record that the first bucket holds for a home. `None` if it holds none: the flow is probably new.
+    #[inline]
+    pub fn prefetch_record(&self, home: Home) -> Option<Candidate> {
+        let bucket = &self.buckets[home.bucket as usize];
+        let Some(way) = bucket.find(home.tag) else {
+            self.prefetch_room(home);
             return None;
         };
         let record = bucket.records[way];
         prefetch::lines(&self.records[record as usize]);
-        Some(Candidate { bucket: at as u32, way: way as u32, record })
+        Some(Candidate { way: way as u32, record })
+    }
+
+    /// A flow that is not in its first bucket is in the other or new; both are looked into then.
+    fn prefetch_room(&self, home: Home) {
+        prefetch::line(&self.buckets[self.second(home)]);
+        if self.regions[home.region()].live >= self.capacity {
+            // A new flow takes a record over: probably that of the oldest flow here.
+            let bucket = &self.buckets[home.bucket as usize];
+            let age_of = |&way: &usize| (bucket.tags[way] != 0, u16::MAX - bucket.ages[way]);
+            if let Some(way) = (0..WAYS).max_by_key(age_of) {
+                prefetch::lines(&self.records[bucket.records[way] as usize]);
+            }
+        }
     }
 
     /// The flow of a key, if it is the one that [`FlowTable::prefetch_record`] pointed at and still there.
     #[inline]
-    pub fn confirm(&mut self, candidate: Candidate, key: &FlowKey, now: Timestamp) -> Option<Slot> {
-        let bucket = &mut self.buckets[candidate.bucket as usize];
+    pub fn confirm(&mut self, home: Home, candidate: Candidate, key: &FlowKey, now: Timestamp) -> Option<Slot> {
+        let bucket = &mut self.buckets[home.bucket as usize];
         let way = candidate.way as usize % WAYS;
-        let is_it = bucket.tags[way] != 0
-            && bucket.records[way] == candidate.record
-            && self.records[candidate.record as usize].key() == key;
-        bucket.ages[way] = if is_it { age(now) } else { bucket.ages[way] };
-        is_it.then_some(Slot(candidate.record))
+        // Another packet of the group may have put another flow there.
+        if bucket.tags[way] != home.tag
+            || bucket.records[way] != candidate.record
+            || self.records[candidate.record as usize].key() != key
+        {
+            return None;
+        }
+        bucket.ages[way] = age(now);
+        Some(Slot(candidate.record))
     }
 
     /// The flow of a key.
     #[cold]
-    pub fn find(&mut self, key: &FlowKey, hash: u64, now: Timestamp) -> Option<Slot> {
-        let tag = tag(hash);
-        let first = self.first(hash);
-        self.find_in(first, tag, key, now).or_else(|| {
-            let second = self.second(first, tag);
-            self.find_in(second, tag, key, now)
-        })
-    }
-
-    fn find_in(&mut self, at: usize, tag: u16, key: &FlowKey, now: Timestamp) -> Option<Slot> {
-        let bucket = &mut self.buckets[at];
-        for way in 0..WAYS {
-            if bucket.tags[way] == tag {
+    pub fn find(&mut self, home: Home, key: &FlowKey, now: Timestamp) -> Option<Slot> {
+        [home.bucket as usize, self.second(home)].into_iter().find_map(|at| {
+            let bucket = &mut self.buckets[at];
+            for way in (0..WAYS).filter(|&way| bucket.tags[way] == home.tag) {
                 let record = bucket.records[way];
                 if self.records[record as usize].key() == key {
                     bucket.ages[way] = age(now);
                     return Some(Slot(record));
                 }
             }
-        }
-        None
+            None
+        })
     }
 
     /// Makes room for a flow that [`FlowTable::find`] did not find. The caller finishes the flow that had to go, if the slot
     /// is [`Room::Taken`], and puts the new one in its place.
-    pub fn insert(&mut self, hash: u64, now: Timestamp) -> Room {
-        let tag = tag(hash);
-        let first = self.first(hash);
-        let second = self.second(first, tag);
+    pub fn insert(&mut self, home: Home, now: Timestamp) -> Room {
+        let (first, second) = (home.bucket as usize, self.second(home));
         // The first if it has room: a flow that lies there is found without a second miss.
         let into = if self.buckets[first].find(0).is_some() { first } else { second };
         let empty = self.buckets[into].find(0);
         let (at, way, room) = match empty {
-            Some(way) if self.has_free_record() => (into, way, Room::Free(self.free_record())),
+            Some(way) if self.regions[home.region()].live < self.capacity => {
+                self.regions[home.region()].live += 1;
+                (into, way, Room::Free(self.free_record()))
+            }
             _ => {
-                let (victim_at, victim_way) = self.victim([into, first, second], now);
+                let (victim_at, victim_way) = self.victim(home.region(), [into, first, second], now);
                 let victim = &mut self.buckets[victim_at];
                 victim.tags[victim_way] = 0;
                 let room = Room::Taken(Slot(victim.records[victim_way]));
@@ -190,78 +231,95 @@ impl<S: Default> FlowTable<S> {
             }
         };
         let bucket = &mut self.buckets[at];
-        (bucket.tags[way], bucket.records[way], bucket.ages[way]) = (tag, room.slot().0, age(now));
+        (bucket.tags[way], bucket.records[way], bucket.ages[way]) = (home.tag, room.slot().0, age(now));
         room
     }
 
     fn free_record(&mut self) -> Slot {
-        match self.free.pop() {
-            Some(record) => Slot(record),
-            None => {
-                self.records.push(Flow::default());
-                Slot((self.records.len() - 1) as u32)
-            }
+        let record = self.free.pop().unwrap_or_else(|| {
+            self.records.push(Flow::default());
+            (self.records.len() - 1) as u32
+        });
+        if let Some(&next) = self.free.last() {
+            prefetch::lines(&self.records[next as usize]);
         }
-    }
-
-    fn has_free_record(&self) -> bool {
-        !self.free.is_empty() || self.records.len() < self.capacity
+        Slot(record)
     }
 
     /// The oldest flow of the given buckets; if they are empty, of the next bucket that is not.
-    fn victim(&mut self, buckets: [usize; 3], now: Timestamp) -> (usize, usize) {
-        let oldest = |this: &Self, at: usize| {
-            let bucket = &this.buckets[at];
+    fn victim(&mut self, region: usize, buckets: [usize; 3], now: Timestamp) -> (usize, usize) {
+        let oldest = |bucket: &Bucket, at: usize| {
             (0..WAYS)
                 .filter(|&way| bucket.tags[way] != 0)
                 .map(|way| (age(now).wrapping_sub(bucket.ages[way]), at, way))
                 .max()
         };
-        if let Some((_, at, way)) = buckets.iter().filter_map(|&at| oldest(self, at)).max() {
+        if let Some((_, at, way)) = buckets.iter().filter_map(|&at| oldest(&self.buckets[at], at)).max() {
             return (at, way);
         }
-        // Both are empty and no record is free, so every record is live: any will do, the next in turn is as old as any.
-        self.hand = (self.hand + 1) % self.records.len();
-        self.place_of(self.hand).unwrap_or((buckets[0], 0))
+        // The region is full, so a third of its ways at least are taken: a few steps lead to one that is.
+        for _ in 0..self.stride {
+            let at = self.step_hand(region);
+            if let Some((_, at, way)) = oldest(&self.buckets[at], at) {
+                return (at, way);
+            }
+        }
+        (buckets[0], 0)
     }
 
-    /// Looks at the next record in turn and takes its flow out of the table if that has timed out; the caller finishes it
-    /// before it inserts another. Called now and then, it gives back what idle flows hold without any timer; records lie side
-    /// by side, so it costs little.
+    /// Looks at the next bucket of a region and takes those flows out of the table that have timed out; the caller finishes
+    /// them before it inserts another. Called now and then, it gives back what idle flows hold without any timer.
     #[inline]
-    pub fn sweep(&mut self, now: Timestamp) -> Option<Slot> {
-        self.hand = if self.hand + 1 < self.records.len() { self.hand + 1 } else { 0 };
-        if let Some(next) = self.records.get(self.hand + 1) {
-            prefetch::line(next);
+    pub fn sweep(&mut self, region: usize, now: Timestamp) -> [Option<Slot>; WAYS] {
+        let at = self.step_hand(region);
+        let next = self.regions[region].hand + region * self.stride;
+        // The bucket after the next is asked for, and the records that will be looked at in the next.
+        prefetch::line(&self.buckets[(next + 1).min(self.buckets.len() - 1)]);
+        self.buckets[next]
+            .idle(now)
+            .for_each(|way| prefetch::line(&self.records[self.buckets[next].records[way] as usize]));
+        let bucket = self.buckets[at];
+        let mut gone = [None; WAYS];
+        for way in bucket.idle(now) {
+            let record = bucket.records[way];
+            if self.records[record as usize].is_expired(now) {
+                self.buckets[at].tags[way] = 0;
+                self.regions[region].live -= 1;
+                self.free.push(record);
+                gone[way] = Some(Slot(record));
+            }
         }
-        let flow = self.records.get(self.hand)?;
-        if !flow.is_live || !flow.is_expired(now) {
-            return None;
-        }
-        let (at, way) = self.place_of(self.hand)?;
-        self.buckets[at].tags[way] = 0;
-        self.records[self.hand].is_live = false;
-        self.free.push(self.hand as u32);
-        Some(Slot(self.hand as u32))
+        gone
     }
 
-    /// Bucket and way of a live record.
-    fn place_of(&self, record: usize) -> Option<(usize, usize)> {
-        let hash = self.records[record].key().hash(self.seed);
-        let first = self.first(hash);
-        [first, self.second(first, tag(hash))].into_iter().find_map(|at| {
-            let bucket = &self.buckets[at];
-            let way = (0..WAYS).find(|&way| bucket.tags[way] != 0 && bucket.records[way] as usize == record)?;
-            Some((at, way))
-        })
+    /// The bucket that the hand of a region is at; it goes on to the next.
+    fn step_hand(&mut self, region: usize) -> usize {
+        let hand = &mut self.regions[region].hand;
+        let at = region * self.stride + *hand;
+        *hand = (*hand + 1) & (self.stride - 1);
+        at
     }
 
     /// Every flow in the table, in no order that means anything.
     pub fn iter(&self) -> impl Iterator<Item = &Flow<S>> {
-        self.records.iter().filter(|flow| flow.is_live)
+        let live =
+            |bucket: &Bucket| (0..WAYS).filter(|&way| bucket.tags[way] != 0).map(|way| bucket.records[way]).collect();
+        self.buckets
+            .iter()
+            .flat_map(move |bucket| -> Vec<u32> { live(bucket) })
+            .map(|record| &self.records[record as usize])
     }
 
     /// A flow of this table.
+    ///
+    /// # Panics
+    /// If the slot was never given out.
+    #[inline]
+    pub fn get(&self, slot: Slot) -> &Flow<S> {
+        &self.records[slot.0 as usize]
+    }
+
+    /// The same, to be changed.
     ///
     /// # Panics
     /// If the slot was never given out.
@@ -270,24 +328,37 @@ impl<S: Default> FlowTable<S> {
         &mut self.records[slot.0 as usize]
     }
 
+    /// The other bucket of a home, in the same region: its own inverse, so that either leads to the other.
     #[inline]
-    fn first(&self, hash: u64) -> usize {
-        hash as usize & (self.buckets.len() - 1)
-    }
-
-    /// The other bucket of a tag: its own inverse, so that either leads to the other.
-    #[inline]
-    fn second(&self, first: usize, tag: u16) -> usize {
-        (first ^ usize::from(tag).wrapping_mul(0x5bd1_e995) ^ 1) & (self.buckets.len() - 1)
+    fn second(&self, home: Home) -> usize {
+        let within = usize::from(home.tag).wrapping_mul(0x5bd1_e995) & (self.stride - 1);
+        home.bucket as usize ^ within ^ 1
     }
 }
 
 impl Bucket {
+    /// The first way with a tag.
     #[inline]
     fn find(&self, tag: u16) -> Option<usize> {
-        // Eight comparisons in one vector instruction.
-        let mask = self.tags.iter().enumerate().fold(0u16, |mask, (way, &t)| mask | u16::from(t == tag) << way);
-        (mask != 0).then(|| mask.trailing_zeros() as usize)
+        // Four ways in one word: those that fit become 0, and the lowest 0 is found by the borrow it takes.
+        const LOW: u64 = 0x0001_0001_0001_0001;
+        const HIGH: u64 = LOW << 15;
+        let [a, b, c, d, e, f, g, h] = self.tags.map(u64::from);
+        let wanted = u64::from(tag) * LOW;
+        let zeros = |word: u64| (word ^ wanted).wrapping_sub(LOW) & !(word ^ wanted) & HIGH;
+        let (low, high) = (zeros(a | b << 16 | c << 32 | d << 48), zeros(e | f << 16 | g << 32 | h << 48));
+        match (low, high) {
+            (0, 0) => None,
+            (0, _) => Some(WAYS / 2 + (high.trailing_zeros() / 16) as usize),
+            _ => Some((low.trailing_zeros() / 16) as usize),
+        }
+    }
+
+    /// Ways of flows that have been silent so long that they may have timed out.
+    #[inline]
+    fn idle(self, now: Timestamp) -> impl Iterator<Item = usize> {
+        const LEAST_SECS: u16 = timeout::SHORTEST.as_secs() as u16;
+        (0..WAYS).filter(move |&way| self.tags[way] != 0 && age(now).wrapping_sub(self.ages[way]) >= LEAST_SECS)
     }
 }
 
@@ -300,4 +371,17 @@ fn tag(hash: u64) -> u16 {
 #[inline]
 fn age(now: Timestamp) -> u16 {
     now.secs() as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_first_way_with_a_tag() {
+        let bucket = Bucket { tags: [3, 0, 0x8001, 1, 0, 0xffff, 3, 7], ..Bucket::default() };
+        for tag in [0, 1, 2, 3, 7, 9, 0x8000, 0x8001, 0xffff, 0xfffe] {
+            assert_eq!(bucket.find(tag), bucket.tags.iter().position(|&t| t == tag), "{tag}");
+        }
+    }
 }

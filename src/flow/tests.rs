@@ -229,15 +229,15 @@ proptest! {
     /// The table, as long as it is not full, agrees with a hash map.
     #[test]
     fn the_table_agrees_with_a_map(hosts in prop::collection::vec(0u16..300, 1..600)) {
-        let mut table: FlowTable<u32> = FlowTable::new(4096, SEED);
+        let mut table: FlowTable<u32> = FlowTable::new(2, 4096);
         let mut twin: HashMap<u16, u32> = HashMap::new();
         let now = Timestamp::from_parts(100, 0);
         for host in hosts {
             let packet = syn(host, 80);
             let (key, from) = FlowKey::of(&packet).expect("addresses");
-            let hash = key.hash(SEED);
-            let slot = table.find(&key, hash, now).unwrap_or_else(|| {
-                let room = table.insert(hash, now);
+            let home = table.home(1, key.hash(SEED));
+            let slot = table.find(home, &key, now).unwrap_or_else(|| {
+                let room = table.insert(home, now);
                 assert!(matches!(room, Room::Free(_)));
                 *table.get_mut(room.slot()) = Flow::start(key, &packet, from, now);
                 room.slot()
@@ -270,15 +270,15 @@ fn syn(host: u16, port: u16) -> Packet {
 
 #[test]
 fn a_full_table_evicts_its_oldest_and_never_grows() {
-    let mut table: FlowTable<u16> = FlowTable::new(64, SEED);
+    let mut table: FlowTable<u16> = FlowTable::new(2, 64);
     let mut evicted = Vec::new();
     for host in 0..10_000u16 {
         let packet = syn(host, 80);
         let now = Timestamp::from_parts(u64::from(host), 0);
         let (key, from) = FlowKey::of(&packet).expect("addresses");
-        let hash = key.hash(SEED);
-        assert!(table.find(&key, hash, now).is_none());
-        let room = table.insert(hash, now);
+        let home = table.home(1, key.hash(SEED));
+        assert!(table.find(home, &key, now).is_none());
+        let room = table.insert(home, now);
         let flow = table.get_mut(room.slot());
         if let Room::Taken(_) = room {
             evicted.push(flow.state);
@@ -286,7 +286,7 @@ fn a_full_table_evicts_its_oldest_and_never_grows() {
         *flow = Flow::start(key, &packet, from, now);
         flow.state = host;
         assert!(table.len() <= 64);
-        assert!(table.find(&key, hash, now).is_some());
+        assert!(table.find(home, &key, now).is_some());
     }
     assert_eq!(evicted.len(), 10_000 - table.len());
     let young = evicted.iter().enumerate().filter(|&(order, &host)| usize::from(host) > order + 500).count();
@@ -295,20 +295,20 @@ fn a_full_table_evicts_its_oldest_and_never_grows() {
 
 #[test]
 fn sweeping_takes_out_what_timed_out_and_nothing_else() {
-    let mut table: FlowTable<u16> = FlowTable::new(1024, SEED);
+    let mut table: FlowTable<u16> = FlowTable::new(2, 1024);
     for host in 0..100u16 {
         let packet = syn(host, 80);
         let now = Timestamp::from_parts(if host < 50 { 1000 } else { 1100 }, 0);
         let (key, from) = FlowKey::of(&packet).expect("addresses");
-        let slot = table.insert(key.hash(SEED), now).slot();
+        let slot = table.insert(table.home(1, key.hash(SEED)), now).slot();
         *table.get_mut(slot) = Flow::start(key, &packet, from, now);
         table.get_mut(slot).state = host;
     }
     let now = Timestamp::from_parts(1000, 0).as_ns() + timeout::TCP_HALF_OPEN.as_nanos() as u64 + 1;
     let mut gone: Vec<u16> = Vec::new();
     for _ in 0..4000 {
-        if let Some(slot) = table.sweep(Timestamp::from_ns(now)) {
-            gone.push(table.get_mut(slot).state);
+        for slot in table.sweep(1, Timestamp::from_ns(now)).into_iter().flatten() {
+            gone.push(table.get(slot).state);
         }
     }
     assert_eq!((gone.len(), table.len()), (50, 50));

@@ -156,7 +156,7 @@ struct Report {
 
 impl Run {
     fn on_one_thread(mut self) -> Outcome {
-        let mut worker = Worker::new(&self.set, &self.captures, &self.options, 1, REPLAY_SEED);
+        let mut worker = Worker::new(&self.set, &self.captures, &self.options, 1);
         let mut order = Order::new(1);
         let mut batch = Batch::default();
         let mut items = Vec::new();
@@ -207,7 +207,7 @@ impl Run {
                 let (shared, reports) = (Arc::clone(&shared), reports_in.clone());
                 let (set, captures, options) = (Arc::clone(&set), Arc::clone(&captures), options.clone());
                 thread::spawn(move || {
-                    let worker = Worker::new(&set, &captures, &options, workers, REPLAY_SEED);
+                    let worker = Worker::new(&set, &captures, &options, workers);
                     work(worker, number, &inbox, &shared, &reports)
                 })
             })

@@ -67,7 +67,7 @@ pub struct FlowFacts {
 /// Reads the first capture up to frame `number` (1-based) and explains that one; `None` if there are not so many.
 pub fn explain(mut files: Files, set: &Arc<MatchSet>, options: &Options, number: u64) -> Option<Explanation> {
     let captures: Arc<[Arc<Path>]> = files.files().iter().map(|file| Arc::from(file.path.as_path())).collect();
-    let mut run = Run { worker: Worker::new(set, &captures, options, 1, REPLAY_SEED), items: Vec::new() };
+    let mut run = Run { worker: Worker::new(set, &captures, options, 1), items: Vec::new() };
     let mut batch = Batch::default();
     while files.poll(&mut batch) {
         let target = batch.frames.iter().position(|frame| frame.file == 0 && frame.number == number);
@@ -167,10 +167,10 @@ impl Run {
     fn flow_of(&mut self, frame: &FrameMeta, packet: &Packet) -> Option<(&Flow<super::shard::State>, Direction)> {
         let (key, from) = FlowKey::of(packet)?;
         let item = Item { packet: *packet, key, from, hash: key.hash(REPLAY_SEED) };
-        let shard = self.worker.local(&item);
-        let flows = &mut self.worker.shards.get_mut(shard)?.flows;
-        let slot: Slot = flows.find(&key, item.hash, frame.time)?;
-        let flow = flows.get_mut(slot);
+        let flows = &mut self.worker.flows;
+        // One worker has all shards, each in the region of its number.
+        let slot: Slot = flows.find(flows.home(item.shard(), item.hash), &key, frame.time)?;
+        let flow = flows.get(slot);
         let (address, port) = key.end(from);
         let is_originator = flow.identity.originator() == (address.ip(), port);
         Some((flow, if is_originator { Direction::ToResponder } else { Direction::ToOriginator }))

@@ -29,14 +29,7 @@ impl Worker {
 
     /// Counts a packet under its verdict; without one it waits until the flow tells.
     #[inline]
-    pub(super) fn judge(
-        &mut self,
-        shard: usize,
-        slot: Slot,
-        direction: Direction,
-        framed: Framed<'_>,
-        verdict: Option<Verdict>,
-    ) {
+    pub(super) fn judge(&mut self, slot: Slot, direction: Direction, framed: Framed<'_>, verdict: Option<Verdict>) {
         let (frame, item) = framed;
         let packet = &item.packet;
         let mut verdict = verdict;
@@ -44,7 +37,7 @@ impl Worker {
             self.counters.cut_packets += 1;
             verdict = Some(verdict.unwrap_or_default().max(Verdict::Truncated));
         }
-        let flow = self.shards[shard].flows.get_mut(slot);
+        let flow = self.flows.get_mut(slot);
         let tag = &mut flow.tags[direction.index()];
         *tag = verdict.unwrap_or_default().tag().max(*tag);
         let is_one_sided = packet.protocol == protocol::TCP && flow.tags[direction.reverse().index()] == 0;
@@ -53,21 +46,21 @@ impl Worker {
                 let network = item.key.network();
                 self.counters.visibility.packet(network, || packet.vlan_ids().to_vec(), verdict, frame.wire_bytes);
                 if flow.open.packets > 0 && !is_one_sided {
-                    self.close_open(shard, slot, verdict);
+                    self.close_open(slot, verdict);
                 }
             }
-            _ => self.leave_open(shard, slot, frame.wire_bytes),
+            _ => self.leave_open(slot, frame.wire_bytes),
         }
     }
 
     /// A packet whose verdict only the rest of its flow tells.
-    fn leave_open(&mut self, shard: usize, slot: Slot, wire_bytes: u32) {
-        let flow = self.shards[shard].flows.get_mut(slot);
+    fn leave_open(&mut self, slot: Slot, wire_bytes: u32) {
+        let flow = self.flows.get_mut(slot);
         if flow.open.bytes.checked_add(wire_bytes).is_none() || flow.open.packets == u32::MAX {
             // Four gigabytes and nothing has told yet: nothing will.
-            self.decide(shard, slot, Verdict::Inspected);
+            self.decide(slot, Verdict::Inspected);
         }
-        let open = &mut self.shards[shard].flows.get_mut(slot).open;
+        let open = &mut self.flows.get_mut(slot).open;
         open.packets += 1;
         open.bytes = open.bytes.saturating_add(wire_bytes);
     }
@@ -75,19 +68,19 @@ impl Worker {
     /// Both directions were seen and a packet has its verdict: what waited shares it if it says what became of a message, unless
     /// something still waits.
     #[cold]
-    fn close_open(&mut self, shard: usize, slot: Slot, verdict: Verdict) {
-        let flow = self.shards[shard].flows.get_mut(slot);
+    fn close_open(&mut self, slot: Slot, verdict: Verdict) {
+        let flow = self.flows.get_mut(slot);
         if is_waiting(flow, Direction::ToResponder) || is_waiting(flow, Direction::ToOriginator) {
             return;
         }
         let is_of_all = !verdict.is_lasting() && verdict != Verdict::OutOfWindow && verdict != Verdict::Truncated;
-        self.decide(shard, slot, if is_of_all { verdict } else { Verdict::Inspected });
+        self.decide(slot, if is_of_all { verdict } else { Verdict::Inspected });
     }
 
     /// Gives a flow's open packets their verdict.
     #[cold]
-    fn decide(&mut self, shard: usize, slot: Slot, verdict: Verdict) {
-        let Flow { identity, open, tags, .. } = self.shards[shard].flows.get_mut(slot);
+    fn decide(&mut self, slot: Slot, verdict: Verdict) {
+        let Flow { identity, open, tags, .. } = self.flows.get_mut(slot);
         let Open { packets, bytes } = std::mem::take(open);
         self.counters.visibility.packets(identity.network(), || identity.vlans().to_vec(), verdict, packets, bytes);
         for tag in tags.iter_mut().filter(|tag| **tag > 0) {
@@ -96,20 +89,20 @@ impl Worker {
     }
 
     /// After something was given up: open packets share what befell it.
-    pub(super) fn decide_if_lost(&mut self, shard: usize, slot: Slot) {
+    pub(super) fn decide_if_lost(&mut self, slot: Slot) {
         let worst = self.unread.take_worst();
         if worst > Verdict::Inspected {
-            self.decide(shard, slot, worst);
+            self.decide(slot, worst);
         }
     }
 
     /// A flow that ended.
-    pub(super) fn judge_flow(&mut self, shard: usize, slot: Slot, is_evicted: bool) {
+    pub(super) fn judge_flow(&mut self, slot: Slot, is_evicted: bool) {
         let worst = self.unread.take_worst();
-        let flow = self.shards[shard].flows.get_mut(slot);
+        let flow = self.flows.get_mut(slot);
         let verdict = if is_evicted { Verdict::TableFull } else { worst.max(at_end(flow)) };
-        self.decide(shard, slot, verdict);
-        let Flow { identity, tags, .. } = self.shards[shard].flows.get_mut(slot);
+        self.decide(slot, verdict);
+        let Flow { identity, tags, .. } = self.flows.get_mut(slot);
         let verdict = Verdict::of_tag(tags[0].max(tags[1]));
         self.counters.visibility.flow(identity.network(), || identity.vlans().to_vec(), verdict);
     }

@@ -1,10 +1,10 @@
-//! [`Shard`]: a fixed part of all flows, with its own table, memory and queue of what waits. A shard is never shared and sees its
-//! packets in capture order: what it does depends on nothing else.
+//! [`Shard`]: a fixed part of all flows, with its own region of a worker's table, memory and queue of what waits. A shard is
+//! never shared and sees its packets in capture order: what it does depends on nothing else.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::flow::{Direction, Flow, FlowTable, HashSeed, Pool, Slot};
+use crate::flow::{Direction, Flow, FlowTable, Pool, Slot};
 use crate::indicator::{IndicatorIx, Where};
 use crate::matcher::Carry;
 use crate::packet::FrameRef;
@@ -79,7 +79,6 @@ impl Reported {
 
 /// See the module.
 pub(super) struct Shard {
-    pub(super) flows: Table,
     pub(super) pool: Pool,
     pub(super) packets: u64,
     waits: VecDeque<Wait>,
@@ -97,18 +96,12 @@ pub(super) struct Wait {
 }
 
 impl Shard {
-    pub(super) fn new(max_flows: usize, max_stream_bytes: usize, seed: HashSeed) -> Self {
-        Self {
-            flows: Table::new(max_flows, seed),
-            pool: Pool::new(max_stream_bytes),
-            packets: 0,
-            waits: VecDeque::new(),
-        }
+    pub(super) fn new(max_stream_bytes: usize) -> Self {
+        Self { pool: Pool::new(max_stream_bytes), packets: 0, waits: VecDeque::new() }
     }
 
-    /// Remembers that a direction has begun to wait.
-    pub(super) fn wait(&mut self, slot: Slot, direction: Direction, frame: FrameRef) {
-        let flow_first = self.flows.get_mut(slot).first;
+    /// Remembers that a direction of a flow that began at `flow_first` has begun to wait.
+    pub(super) fn wait(&mut self, slot: Slot, flow_first: Timestamp, direction: Direction, frame: FrameRef) {
         self.waits.push_back(Wait { frame, packets: self.packets, slot, direction, flow_first });
     }
 
@@ -119,28 +112,28 @@ impl Shard {
     }
 
     /// The oldest wait that has lasted long enough.
-    pub(super) fn overdue(&mut self, now: Timestamp) -> Option<Wait> {
-        self.forget_ended();
+    pub(super) fn overdue(&mut self, flows: &Table, now: Timestamp) -> Option<Wait> {
+        self.forget_ended(flows);
         let wait = self.waits.front()?;
         let is_overdue = now.since(wait.frame.time) > MAX_WAIT || self.packets - wait.packets > MAX_WAIT_PACKETS;
         if is_overdue { self.waits.pop_front() } else { None }
     }
 
     /// The first packet that an alert still to come may name, if something waits.
-    pub(super) fn held_back(&mut self) -> Option<FrameRef> {
-        self.forget_ended();
+    pub(super) fn held_back(&mut self, flows: &Table) -> Option<FrameRef> {
+        self.forget_ended(flows);
         self.waits.front().map(|wait| wait.frame)
     }
 
     /// A direction in which something still waits; to be asked until there is none.
-    pub(super) fn any_waiting(&mut self) -> Option<Wait> {
-        self.forget_ended();
+    pub(super) fn any_waiting(&mut self, flows: &Table) -> Option<Wait> {
+        self.forget_ended(flows);
         self.waits.pop_front()
     }
 
-    fn forget_ended(&mut self) {
+    fn forget_ended(&mut self, flows: &Table) {
         while let Some(wait) = self.waits.front() {
-            let flow = self.flows.get_mut(wait.slot);
+            let flow = flows.get(wait.slot);
             if flow.first == wait.flow_first && is_waiting(flow, wait.direction) {
                 return;
             }

@@ -10,11 +10,11 @@ use super::counters::Counters;
 use super::decoded::{Item, frame_bytes};
 use super::eyes::{Delivery, Eyes, Unseen};
 use super::judge;
-use super::shard::{Shard, Wait, is_waiting};
+use super::shard::{Shard, Table, Wait, is_waiting};
 use super::verdict::Verdict;
 use super::{Options, SHARDS};
 use crate::alert::Alert;
-use crate::flow::{Accepted, Candidate, Direction, Flow, HashSeed, Outlet, Room, Segment, Slot, StreamCounters};
+use crate::flow::{Accepted, Candidate, Direction, Flow, Home, Outlet, Room, Segment, Slot, StreamCounters};
 use crate::indicator::Transport;
 use crate::matcher::{EndpointKey, MatchSet};
 use crate::packet::{self, FrameMeta, FrameRef, protocol, tcp_flag};
@@ -24,7 +24,7 @@ use crate::time::Timestamp;
 pub(super) const GROUP: usize = 64;
 
 /// Packets of a shard between two looks for a flow that timed out and for holes that are overdue.
-const HOUSEKEEPING_INTERVAL: u64 = 64;
+const HOUSEKEEPING_INTERVAL: u64 = 32;
 
 /// A frame and what was decoded of it.
 pub(super) type Framed<'i> = (&'i FrameMeta, &'i Item);
@@ -34,13 +34,17 @@ pub(super) type Framed<'i> = (&'i FrameMeta, &'i Item);
 enum Guess {
     /// It may be this one.
     Known(Candidate),
-    /// It is probably new: both ends, hashed for the filters.
-    New(Option<[EndpointKey; 2]>),
+    /// It is probably new: where in [`Worker::ends`] its ends are.
+    New(u8),
 }
 
 /// See the module.
 pub(super) struct Worker {
-    pub(super) shards: Vec<Shard>,
+    shards: Vec<Shard>,
+    /// A region for each of `shards`.
+    pub(super) flows: Table,
+    /// Of the flows of a group that are probably new: both ends, hashed for the filters.
+    ends: Vec<[EndpointKey; 2]>,
     /// By shard number: where it is in `shards`.
     places: [u8; SHARDS],
     scans_tcp: bool,
@@ -54,17 +58,13 @@ pub(super) struct Worker {
 
 impl Worker {
     /// The worker of every `stride`-th shard.
-    pub(super) fn new(
-        set: &Arc<MatchSet>,
-        captures: &Arc<[Arc<Path>]>,
-        options: &Options,
-        stride: usize,
-        seed: HashSeed,
-    ) -> Self {
+    pub(super) fn new(set: &Arc<MatchSet>, captures: &Arc<[Arc<Path>]>, options: &Options, stride: usize) -> Self {
         let per_shard = |total: usize| total.div_ceil(SHARDS);
-        let shard = || Shard::new(per_shard(options.max_flows), per_shard(options.max_stream_bytes), seed);
+        let shards = SHARDS.div_ceil(stride);
         Self {
-            shards: (0..SHARDS.div_ceil(stride)).map(|_| shard()).collect(),
+            shards: (0..shards).map(|_| Shard::new(per_shard(options.max_stream_bytes))).collect(),
+            flows: Table::new(shards, per_shard(options.max_flows)),
+            ends: Vec::with_capacity(GROUP),
             places: std::array::from_fn(|number| (number / stride) as u8),
             scans_tcp: set.has_patterns_for(Transport::Tcp),
             scans_udp: set.has_patterns_for(Transport::Udp),
@@ -78,35 +78,34 @@ impl Worker {
 
     /// Takes up to [`GROUP`] frames of one batch through everything.
     pub(super) fn process<'i>(&mut self, data: &[u8], items: impl Iterator<Item = Framed<'i>> + Clone) {
-        for (_, item) in items.clone() {
-            self.shards[self.local(item)].flows.prefetch_bucket(item.hash);
+        let mut homes = [Home::default(); GROUP];
+        for ((frame, item), home) in items.clone().zip(&mut homes) {
+            *home = self.flows.home(usize::from(self.places[item.shard()]), item.hash);
+            self.flows.prefetch_bucket(*home);
+            self.counters.frames += 1;
+            self.counters.captured_bytes += u64::from(frame.captured_bytes);
         }
-        let mut guesses = [const { Guess::New(None) }; GROUP];
-        for ((_, item), guess) in items.clone().zip(&mut guesses) {
-            *guess = match self.shards[self.local(item)].flows.prefetch_record(item.hash) {
+        let mut guesses = [Guess::New(0); GROUP];
+        self.ends.clear();
+        for (((_, item), &home), guess) in items.clone().zip(&homes).zip(&mut guesses) {
+            *guess = match self.flows.prefetch_record(home) {
                 Some(candidate) => Guess::Known(candidate),
-                None if item.packet.ip_version == 0 => Guess::New(None),
-                None => Guess::New(Some(self.eyes.prefetch_ends(item))),
+                None => {
+                    self.ends.push(self.eyes.prefetch_ends(item));
+                    Guess::New((self.ends.len() - 1) as u8)
+                }
             };
         }
-        for (framed, guess) in items.zip(guesses) {
-            self.step(data, framed, guess);
+        for ((framed, &home), &guess) in items.zip(&homes).zip(&guesses) {
+            self.step(data, framed, home, guess);
         }
-    }
-
-    /// Which of its shards an item belongs to.
-    #[inline]
-    pub(super) fn local(&self, item: &Item) -> usize {
-        usize::from(self.places[item.shard()])
     }
 
     /// One packet.
     #[inline]
-    fn step(&mut self, data: &[u8], framed: Framed<'_>, guess: Guess) {
+    fn step(&mut self, data: &[u8], framed: Framed<'_>, home: Home, guess: Guess) {
         let (frame, item) = framed;
         let packet = &item.packet;
-        self.counters.frames += 1;
-        self.counters.captured_bytes += u64::from(frame.captured_bytes);
         let stop = packet.stopped.map(|stopped| self.stop(stopped, frame));
         if packet.ip_version == 0 {
             return self.judge_alone(framed, stop.unwrap_or_default());
@@ -114,14 +113,14 @@ impl Worker {
         if self.verifies_checksums && self.is_spoilt(data, frame) {
             return self.judge_alone(framed, Verdict::BadChecksum);
         }
-        let shard = self.local(item);
-        let (slot, direction) = self.track(shard, framed, guess);
+        let (slot, direction) = self.track(framed, home, guess);
+        let shard = home.region();
         let verdict = match (stop, packet.protocol) {
             (None, protocol::TCP) => self.segment(shard, slot, direction, data, framed),
-            (None, protocol::UDP) => Some(self.datagram(shard, slot, direction, data, framed)),
+            (None, protocol::UDP) => Some(self.datagram(slot, direction, data, framed)),
             (stop, _) => Some(stop.unwrap_or_default()),
         };
-        self.judge(shard, slot, direction, framed, verdict);
+        self.judge(slot, direction, framed, verdict);
         self.keep_house(shard, frame.time);
     }
 
@@ -137,46 +136,52 @@ impl Worker {
 
     /// Finds or makes the packet's flow.
     #[inline]
-    fn track(&mut self, shard: usize, framed: Framed<'_>, guess: Guess) -> (Slot, Direction) {
+    fn track(&mut self, framed: Framed<'_>, home: Home, guess: Guess) -> (Slot, Direction) {
         let (frame, item) = framed;
         let now = frame.time;
-        let table = &mut self.shards[shard].flows;
-        let (confirmed, ends) = match guess {
-            Guess::Known(candidate) => (table.confirm(candidate, &item.key, now), None),
-            Guess::New(ends) => (None, ends),
-        };
-        if let Some(slot) = confirmed.or_else(|| table.find(&item.key, item.hash, now)) {
-            let flow = table.get_mut(slot);
+        if let Guess::Known(candidate) = guess
+            && let Some(slot) = self.flows.confirm(home, candidate, &item.key, now)
+            && let Accepted::Yes(direction) = self.flows.get_mut(slot).accept(&item.packet, item.from, now)
+        {
+            return (slot, direction);
+        }
+        self.track_anew(framed, home, guess)
+    }
+
+    /// The same where the first look did not find it.
+    #[inline(never)]
+    fn track_anew(&mut self, framed: Framed<'_>, home: Home, guess: Guess) -> (Slot, Direction) {
+        let (frame, item) = framed;
+        let now = frame.time;
+        if let Some(slot) = self.flows.find(home, &item.key, now) {
+            let flow = self.flows.get_mut(slot);
             match flow.accept(&item.packet, item.from, now) {
                 Accepted::Yes(direction) => return (slot, direction),
                 Accepted::StartsAnother => {
                     self.counters.expired_flows += u64::from(flow.is_expired(now));
-                    self.finish(shard, slot, false);
-                    return (slot, self.begin(shard, slot, framed, ends));
+                    self.finish(home.region(), slot, false);
+                    return (slot, self.begin(slot, framed, guess));
                 }
             }
         }
-        let room = table.insert(item.hash, now);
+        let room = self.flows.insert(home, now);
         if let Room::Taken(slot) = room {
-            let is_evicted = !table.get_mut(slot).is_expired(now);
+            let is_evicted = !self.flows.get(slot).is_expired(now);
             self.counters.evicted_flows += u64::from(is_evicted);
             self.counters.expired_flows += u64::from(!is_evicted);
-            self.finish(shard, slot, is_evicted);
+            self.finish(home.region(), slot, is_evicted);
         }
-        (room.slot(), self.begin(shard, room.slot(), framed, ends))
+        (room.slot(), self.begin(room.slot(), framed, guess))
     }
 
     /// The first packet of a flow, in the place of what was there: its addresses are looked up, once for the flow.
-    fn begin(
-        &mut self,
-        shard: usize,
-        slot: Slot,
-        (frame, item): Framed<'_>,
-        ends: Option<[EndpointKey; 2]>,
-    ) -> Direction {
+    fn begin(&mut self, slot: Slot, (frame, item): Framed<'_>, guess: Guess) -> Direction {
         self.counters.flows += 1;
-        let keys = ends.unwrap_or_else(|| self.eyes.prefetch_ends(item));
-        let flow = self.shards[shard].flows.get_mut(slot);
+        let keys = match guess {
+            Guess::New(at) => self.ends[usize::from(at)],
+            Guess::Known(_) => self.eyes.prefetch_ends(item),
+        };
+        let flow = self.flows.get_mut(slot);
         *flow = Flow::start(item.key, &item.packet, item.from, frame.time);
         let direction = match flow.accept(&item.packet, item.from, frame.time) {
             Accepted::Yes(direction) => direction,
@@ -205,9 +210,9 @@ impl Worker {
         if packet.tcp_flags & (tcp_flag::FIN | tcp_flag::RST) != 0 {
             // One that overtook data ends nothing; a forged one may look as if it did.
             let end = packet.sequence.wrapping_add(packet.payload_bytes).wrapping_add(packet.payload_missing_bytes);
-            let flow = self.shards[shard].flows.get_mut(slot);
+            let flow = self.flows.get_mut(slot);
             if flow.state.conversation.holds(direction) && flow.streams[direction.index()].is_at(end) {
-                self.look_at_held(shard, slot, direction, frame.reference());
+                self.look_at_held(slot, direction, frame.reference());
             }
         }
         verdict
@@ -230,8 +235,7 @@ impl Worker {
             missing_bytes: packet.payload_missing_bytes,
             frame: frame.reference(),
         };
-        let here = &mut self.shards[shard];
-        let flow = here.flows.get_mut(slot);
+        let flow = self.flows.get_mut(slot);
         if flow.is_quiet[direction.index()] {
             flow.streams[direction.index()].follow(&segment);
             return Some(judge::lasting(flow, direction, segment.data));
@@ -243,10 +247,9 @@ impl Worker {
             0 => self.deliver(shard, slot, direction, |stream, out| stream.push(&segment, out)),
             at => self.deliver(shard, slot, direction, |stream, out| stream.push_urgent(&segment, at, out)),
         }
-        let here = &mut self.shards[shard];
-        let flow = here.flows.get_mut(slot);
+        let flow = self.flows.get_mut(slot);
         match is_waiting(flow, direction) {
-            true if !was_waiting => here.wait(slot, direction, segment.frame),
+            true if !was_waiting => self.shards[shard].wait(slot, flow.first, direction, segment.frame),
             true => {}
             false if self.scans_tcp => {}
             // Both directions: a parser may be done with the other one too, or have both probed anew.
@@ -262,7 +265,7 @@ impl Worker {
         if worst > Verdict::Inspected || segment.data.is_empty() {
             return Some(worst);
         }
-        judge::read(self.shards[shard].flows.get_mut(slot), direction, reading, segment.data)
+        judge::read(self.flows.get_mut(slot), direction, reading, segment.data)
     }
 
     /// Has a stream do something that hands bytes on.
@@ -273,8 +276,8 @@ impl Worker {
         direction: Direction,
         act: impl FnOnce(&mut crate::flow::Stream, &mut Outlet<'_>),
     ) {
-        let Shard { flows, pool, .. } = &mut self.shards[shard];
-        let Flow { identity, streams, state, .. } = flows.get_mut(slot);
+        let pool = &mut self.shards[shard].pool;
+        let Flow { identity, streams, state, .. } = self.flows.get_mut(slot);
         let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
         let mut delivery = Delivery { identity, state, direction, scans, eyes, unread };
         let emit = &mut |chunk: crate::flow::Chunk<'_>, pool: &mut crate::flow::Pool| delivery.chunk(&chunk, pool);
@@ -283,8 +286,8 @@ impl Worker {
 
     /// A direction says that it has no more bytes.
     #[cold]
-    fn look_at_held(&mut self, shard: usize, slot: Slot, direction: Direction, frame: FrameRef) {
-        let Flow { identity, state, .. } = self.shards[shard].flows.get_mut(slot);
+    fn look_at_held(&mut self, slot: Slot, direction: Direction, frame: FrameRef) {
+        let Flow { identity, state, .. } = self.flows.get_mut(slot);
         let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
         Delivery { identity, state, direction, scans, eyes, unread }.look_at_held(frame);
     }
@@ -292,26 +295,19 @@ impl Worker {
     /// No more bytes of a direction will come.
     #[cold]
     fn cut(&mut self, shard: usize, slot: Slot, direction: Direction, frame: FrameRef) {
-        let Shard { flows, pool, .. } = &mut self.shards[shard];
-        let Flow { identity, state, .. } = flows.get_mut(slot);
+        let pool = &mut self.shards[shard].pool;
+        let Flow { identity, state, .. } = self.flows.get_mut(slot);
         let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
         Delivery { identity, state, direction, scans, eyes, unread }.cut(pool, frame);
     }
 
     #[inline]
-    fn datagram(
-        &mut self,
-        shard: usize,
-        slot: Slot,
-        direction: Direction,
-        data: &[u8],
-        (frame, item): Framed<'_>,
-    ) -> Verdict {
+    fn datagram(&mut self, slot: Slot, direction: Direction, data: &[u8], (frame, item): Framed<'_>) -> Verdict {
         let payload = item.packet.payload(frame_bytes(data, frame));
         if payload.is_empty() {
             return Verdict::Inspected;
         }
-        let flow = self.shards[shard].flows.get_mut(slot);
+        let flow = self.flows.get_mut(slot);
         if flow.is_quiet[direction.index()] {
             return judge::lasting(flow, direction, payload);
         }
@@ -334,29 +330,28 @@ impl Worker {
         if !here.packets.is_multiple_of(HOUSEKEEPING_INTERVAL) {
             return;
         }
-        if let Some(slot) = here.flows.sweep(now) {
+        for slot in self.flows.sweep(shard, now).into_iter().flatten() {
             self.counters.expired_flows += 1;
             self.finish(shard, slot, false);
         }
         if !self.shards[shard].has_waits() {
             return;
         }
-        while let Some(Wait { slot, direction, .. }) = self.shards[shard].overdue(now) {
+        while let Some(Wait { slot, direction, .. }) = self.shards[shard].overdue(&self.flows, now) {
             self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
-            self.decide_if_lost(shard, slot);
+            self.decide_if_lost(slot);
         }
     }
 
     /// A flow ends: what still waits in it is looked at, its memory goes back, and its verdict is known.
     fn finish(&mut self, shard: usize, slot: Slot, is_evicted: bool) {
         for direction in [Direction::ToResponder, Direction::ToOriginator] {
-            if self.shards[shard].flows.get_mut(slot).streams[direction.index()].has_pending() {
+            if self.flows.get_mut(slot).streams[direction.index()].has_pending() {
                 self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
             }
         }
-        let Shard { flows, pool, .. } = &mut self.shards[shard];
-        self.unread.finish(&mut flows.get_mut(slot).state, pool);
-        self.judge_flow(shard, slot, is_evicted);
+        self.unread.finish(&mut self.flows.get_mut(slot).state, &mut self.shards[shard].pool);
+        self.judge_flow(slot, is_evicted);
     }
 
     /// Alerts raised since the last call.
@@ -366,16 +361,16 @@ impl Worker {
 
     /// The first frame that an alert still to come may name, among those already processed.
     pub(super) fn held_back(&mut self) -> Option<FrameRef> {
-        self.shards.iter_mut().filter_map(Shard::held_back).min()
+        self.shards.iter_mut().filter_map(|shard| shard.held_back(&self.flows)).min()
     }
 
     /// The end of the captures: what still waits is looked at.
     pub(super) fn end_waits(&mut self) {
         for shard in 0..self.shards.len() {
-            while let Some(Wait { slot, direction, frame, .. }) = self.shards[shard].any_waiting() {
+            while let Some(Wait { slot, direction, frame, .. }) = self.shards[shard].any_waiting(&self.flows) {
                 self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
                 self.cut(shard, slot, direction, frame);
-                self.decide_if_lost(shard, slot);
+                self.decide_if_lost(slot);
             }
         }
     }
@@ -383,10 +378,8 @@ impl Worker {
     /// The end of the captures. Returns the last alerts and the numbers.
     pub(super) fn close(mut self) -> (Vec<Alert>, Counters) {
         self.end_waits();
-        for shard in 0..self.shards.len() {
-            for flow in self.shards[shard].flows.iter() {
-                judge::end_open(flow, &mut self.counters);
-            }
+        for flow in self.flows.iter() {
+            judge::end_open(flow, &mut self.counters);
         }
         let mut counters = self.counters;
         counters.wire_bytes = counters.visibility.total().bytes;
