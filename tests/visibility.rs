@@ -16,7 +16,7 @@ use picket::capture::{Batch, Files, Source};
 use picket::feed;
 use picket::indicator::IndicatorSet;
 use picket::matcher::MatchSet;
-use picket::pipeline::{Count, Counters, Options, Verdict, replay};
+use picket::pipeline::{Count, Counters, Options, Verdict, explain, replay};
 
 #[test]
 fn every_packet_of_every_fixture_has_one_verdict() {
@@ -104,6 +104,32 @@ fn adds_up(paths: &[PathBuf], set: &Arc<MatchSet>, max_flows: usize) -> Result<(
     } else {
         Err(format!("{name}: another report with three threads"))
     }
+}
+
+/// `picket explain` goes through the same worker: what it says of a packet that is not open is a verdict that the run has too.
+#[test]
+fn every_packet_of_every_fixture_can_be_explained() {
+    const FRAMES: u64 = 8;
+    let set = set(|_| true);
+    let runs: Vec<(String, Vec<String>)> = runs().into_iter().collect();
+    let options = Options { max_flows: 4096, ..Options::default() };
+    let failed = failures(&runs, |(name, files)| {
+        let path = file(&files[0]);
+        let all = run(std::slice::from_ref(&path), &set, 1, 4096);
+        for number in 1..=all.frames.min(FRAMES) {
+            let files = Files::open(std::slice::from_ref(&path)).expect("opens");
+            let told = explain(files, &set, &options, number).ok_or(format!("{name}: no frame {number}"))?;
+            if told.frame.number != number || told.verdict.is_some_and(|verdict| all.visibility.of(verdict).packets == 0) {
+                return Err(format!("{name}: frame {number}: {:?}", told.verdict));
+            }
+        }
+        let files = Files::open(std::slice::from_ref(&path)).expect("opens");
+        match explain(files, &set, &options, all.frames + 1) {
+            None => Ok(()),
+            Some(_) => Err(format!("{name}: a frame too many")),
+        }
+    });
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
 fn sum(counts: impl Iterator<Item = Count>) -> Count {
