@@ -208,10 +208,11 @@ pub fn decode_into(packet: &mut Packet, data: &[u8], link: LinkType) {
 pub fn verify(data: &[u8], link: LinkType) -> Option<DecodeError> {
     let mut packet = Packet::default();
     let cursor = Cursor { reader: Reader::new(data), base: 0, missing_bytes: 0, verifies: true };
-    step_through(&mut packet, cursor, link, |_, _| {});
+    step_and_tell(&mut packet, cursor, link, &mut |_, _| {});
     packet.stopped.filter(|stopped| stopped.kind == ErrorKind::BadChecksum)
 }
 
+#[inline(never)]
 fn decode_layers(packet: &mut Packet, data: &[u8], link: LinkType) {
     let cursor = Cursor { reader: Reader::new(data), base: 0, missing_bytes: 0, verifies: false };
     step_through(packet, cursor, link, |_, _| {});
@@ -223,12 +224,18 @@ pub fn trace(data: &[u8], link: LinkType) -> (Packet, Vec<(String, usize)>) {
     let mut packet = Packet::default();
     let mut steps = Vec::new();
     let cursor = Cursor { reader: Reader::new(data), base: 0, missing_bytes: 0, verifies: false };
-    step_through(&mut packet, cursor, link, |next, at| steps.push((format!("{next:?}"), at)));
+    step_and_tell(&mut packet, cursor, link, &mut |next, at| steps.push((format!("{next:?}"), at)));
     (packet, steps)
 }
 
+/// Beside the hot path: one more copy of the layer loop, for all who watch it.
+#[cold]
+fn step_and_tell(packet: &mut Packet, cursor: Cursor<'_>, link: LinkType, trace: &mut dyn FnMut(Next, usize)) {
+    step_through(packet, cursor, link, trace);
+}
+
 /// The layer loop. `trace` is told each header before it is read.
-#[inline]
+#[inline(always)]
 fn step_through(packet: &mut Packet, mut cursor: Cursor<'_>, link: LinkType, mut trace: impl FnMut(Next, usize)) {
     let mut next = first_header(link);
     for _ in 0..MAX_LAYERS {
@@ -277,7 +284,7 @@ fn first_header(link: LinkType) -> Step {
     })
 }
 
-#[inline]
+#[inline(always)]
 fn decode_header(header: Next, cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
     match header {
         Next::Ethernet => ethernet::ethernet(cursor),

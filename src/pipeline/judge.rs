@@ -49,20 +49,16 @@ impl Worker {
                     self.close_open(slot, verdict);
                 }
             }
-            _ => self.leave_open(slot, frame.wire_bytes),
+            _ => {
+                // Four gigabytes and nothing has told yet: nothing will.
+                if flow.open.bytes.checked_add(frame.wire_bytes).is_none() {
+                    self.decide(slot, Verdict::Inspected);
+                }
+                let open = &mut self.flows.get_mut(slot).open;
+                open.packets += 1;
+                open.bytes = open.bytes.saturating_add(frame.wire_bytes);
+            }
         }
-    }
-
-    /// A packet whose verdict only the rest of its flow tells.
-    fn leave_open(&mut self, slot: Slot, wire_bytes: u32) {
-        let flow = self.flows.get_mut(slot);
-        if flow.open.bytes.checked_add(wire_bytes).is_none() || flow.open.packets == u32::MAX {
-            // Four gigabytes and nothing has told yet: nothing will.
-            self.decide(slot, Verdict::Inspected);
-        }
-        let open = &mut self.flows.get_mut(slot).open;
-        open.packets += 1;
-        open.bytes = open.bytes.saturating_add(wire_bytes);
     }
 
     /// Both directions were seen and a packet has its verdict: what waited shares it if it says what became of a message, unless
@@ -117,13 +113,20 @@ pub(super) fn read(flow: &mut Flow<State>, direction: Direction, before: Reading
         (_, Reading::Holding) => None,
         _ if flow.streams[direction.index()].has_pending() => None,
         (Reading::Skipping, _) => Some(Verdict::PassedOver),
-        (_, Reading::Unknown) => Some(Verdict::class_of(data)),
+        (_, Reading::Unknown) => Some(class(flow, direction, data)),
         (_, Reading::Done) if conversation.protocol().is_none() => Some(Verdict::class_of(data)),
         // The parser lost its place, and says so once.
         (_, Reading::Searching) if flow.tags[direction.index()] == Verdict::Gap.tag() => Some(Verdict::Gap),
         (_, Reading::Searching) => Some(Verdict::Malformed),
         _ => Some(Verdict::Inspected),
     }
+}
+
+/// Of an unknown protocol: what the first packet of the direction says of it.
+#[inline]
+fn class(flow: &Flow<State>, direction: Direction, data: &[u8]) -> Verdict {
+    let known = Verdict::of_tag(flow.tags[direction.index()]);
+    if known.is_lasting() { known } else { Verdict::class_of(data) }
 }
 
 /// Of a packet in a direction that is read no more.

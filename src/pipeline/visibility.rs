@@ -20,7 +20,9 @@ const MAX_LINES: usize = 20;
 /// See the module.
 #[derive(Debug, Clone)]
 pub struct Visibility {
-    /// The first is what has neither VLAN nor tunnel, the second what is over the cap.
+    /// What has neither VLAN nor tunnel.
+    plain: Network,
+    /// The first is what is over the cap.
     networks: Vec<Network>,
     places: HashMap<u64, usize, foldhash::fast::RandomState>,
     last: (u64, usize),
@@ -53,19 +55,17 @@ impl Default for Network {
 
 impl Default for Visibility {
     fn default() -> Self {
-        Self { networks: vec![Network::default(); 2], places: HashMap::default(), last: (0, 0) }
+        Self { plain: Network::default(), networks: vec![Network::default()], places: HashMap::default(), last: (0, 0) }
     }
 }
 
-const UNTAGGED: usize = 0;
-const OTHERS: usize = 1;
+const OTHERS: usize = 0;
 
 impl Visibility {
     /// Counts a packet. `network` is [`crate::flow::FlowKey::network`]; `vlans` are asked for when it is new.
     #[inline]
     pub(super) fn packet(&mut self, network: u64, vlans: impl FnOnce() -> Vec<u16>, verdict: Verdict, bytes: u32) {
-        let at = if network == 0 { UNTAGGED } else { self.place(network, vlans) };
-        let count = &mut self.networks[at].counts[verdict as usize];
+        let count = &mut self.of_network(network, vlans).counts[verdict as usize];
         count.packets += 1;
         count.bytes += u64::from(bytes);
     }
@@ -79,16 +79,23 @@ impl Visibility {
         packets: u32,
         bytes: u32,
     ) {
-        let at = if network == 0 { UNTAGGED } else { self.place(network, vlans) };
-        let count = &mut self.networks[at].counts[verdict as usize];
+        let count = &mut self.of_network(network, vlans).counts[verdict as usize];
         count.packets += u64::from(packets);
         count.bytes += u64::from(bytes);
     }
 
     /// Counts a flow.
     pub(super) fn flow(&mut self, network: u64, vlans: impl FnOnce() -> Vec<u16>, verdict: Verdict) {
-        let at = if network == 0 { UNTAGGED } else { self.place(network, vlans) };
-        self.networks[at].counts[verdict as usize].flows += 1;
+        self.of_network(network, vlans).counts[verdict as usize].flows += 1;
+    }
+
+    #[inline]
+    fn of_network(&mut self, network: u64, vlans: impl FnOnce() -> Vec<u16>) -> &mut Network {
+        if network == 0 {
+            return &mut self.plain;
+        }
+        let at = self.place(network, vlans);
+        &mut self.networks[at]
     }
 
     fn place(&mut self, network: u64, vlans: impl FnOnce() -> Vec<u16>) -> usize {
@@ -113,7 +120,7 @@ impl Visibility {
 
     /// Adds another worker's.
     pub(super) fn merge(&mut self, other: &Self) {
-        self.networks[UNTAGGED].add(&other.networks[UNTAGGED]);
+        self.plain.add(&other.plain);
         self.networks[OTHERS].add(&other.networks[OTHERS]);
         for (&network, &at) in &other.places {
             let theirs = &other.networks[at];
@@ -124,19 +131,24 @@ impl Visibility {
 
     /// Everything under one verdict, all networks together.
     pub fn of(&self, verdict: Verdict) -> Count {
-        sum(self.networks.iter().map(|network| network.counts[verdict as usize]))
+        sum(self.all().map(|network| network.counts[verdict as usize]))
     }
 
     /// Everything.
     pub fn total(&self) -> Count {
-        sum(self.networks.iter().map(Network::total))
+        sum(self.all().map(Network::total))
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Network> {
+        std::iter::once(&self.plain).chain(&self.networks)
     }
 
     /// For a summary.
     pub fn report(&self) -> Report {
         let all = Verdict::ALL.map(|verdict| self.of(verdict));
-        let mut networks: Vec<NetworkReport> =
-            self.networks.iter().enumerate().filter_map(|(at, network)| network.report(at == OTHERS)).collect();
+        let of_number = |(at, network): (usize, &Network)| network.report(at == OTHERS);
+        let tagged = self.networks.iter().enumerate().filter_map(of_number);
+        let mut networks: Vec<NetworkReport> = self.plain.report(false).into_iter().chain(tagged).collect();
         networks.sort_by(|a, b| (a.is_rest, &a.vlans, a.tunnel).cmp(&(b.is_rest, &b.vlans, b.tunnel)));
         Report { total: self.total(), verdicts: lines(&all), networks }
     }
