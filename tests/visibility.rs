@@ -116,11 +116,14 @@ fn every_packet_of_every_fixture_can_be_explained() {
     let failed = failures(&runs, |(name, files)| {
         let path = file(&files[0]);
         let all = run(std::slice::from_ref(&path), &set, 1, 4096);
-        let mut batch = Batch::default();
-        Files::open(std::slice::from_ref(&path)).expect("opens").poll(&mut batch);
-        let last = batch.frames.last().map_or(0, |frame| frame.number);
-        // Numbers of blocks that could not be read are no frames.
-        for number in batch.frames.iter().map(|frame| frame.number).take(FRAMES) {
+        let (mut files, mut batch) = (Files::open(std::slice::from_ref(&path)).expect("opens"), Batch::default());
+        // Blocks that could not be read have numbers, and are no frames.
+        let mut numbers = Vec::new();
+        while files.poll(&mut batch) {
+            numbers.extend(batch.frames.iter().map(|frame| frame.number));
+        }
+        let last = numbers.last().copied().unwrap_or(0);
+        for number in numbers.into_iter().take(FRAMES) {
             let files = Files::open(std::slice::from_ref(&path)).expect("opens");
             let told = explain(files, &set, &options, number).ok_or(format!("{name}: no frame {number}"))?;
             if told.frame.number != number
