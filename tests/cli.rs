@@ -116,6 +116,75 @@ fn piped_output_is_json_lines_and_nothing_else() {
     assert!(alerts.iter().all(|a| text_at(a, "event.kind") == "alert"));
 }
 
+/// What is alerted with and without verifying checksums: the ids.
+#[test]
+fn wrong_checksums_are_passed_over_when_asked_for() {
+    let ids = |how: &str, capture: &str| -> Vec<String> {
+        let capture = format!("fixtures/pcaps/{capture}.pcap");
+        let (code, out, err) = run(&["replay", "--feed", FEED, "--checksums", how, &capture]);
+        assert_eq!(code, Some(0), "{err}");
+        assert_eq!(err.contains("bad_checksum"), how == "verify", "{err}");
+        let id = |alert: &serde_json::Value| text_at(&alert["threat"]["enrichments"][0], "matched.id").to_owned();
+        documents(&out).iter().map(id).collect()
+    };
+    for (capture, ignored, verified) in [
+        ("tcp-bad-checksum", &["name"][..], &[][..]),
+        ("tcp-checksum-decoy", &[], &["name"]),
+        ("ip-checksum-decoy", &["bytes-udp"], &["name"]),
+    ] {
+        assert_eq!((ids("ignore", capture), ids("verify", capture)), (owned(ignored), owned(verified)), "{capture}");
+    }
+}
+
+/// What `picket explain` must say of a frame, in this order.
+#[test]
+fn a_packet_is_explained() {
+    let cases: &[(&str, &str, &[&str])] = &[
+        (
+            "dns-query-a",
+            "1",
+            &[
+                "Ethernet",
+                "Ipv4",
+                "Udp",
+                "begun by this packet",
+                "dns",
+                "verdict: inspected",
+                "source.ip",
+                "no match",
+                "dns.question.name = www.evil.example",
+                "matches name",
+                "alerts raised: 1",
+            ],
+        ),
+        ("tcp-conversation", "3", &["Tcp", "to the responder", "looked up with its first packet", "nothing matched"]),
+        ("tls-split-segments", "4", &["verdict: open", "once later packets completed it", "tls.client.server_name"]),
+        ("dns-match-and-validity", "1", &["dns.question.name", "no match: "]),
+        ("link-other-ethertypes", "1", &["stopped at byte", "flow: none", "verdict: unknown layer"]),
+        ("tcp-out-of-window", "5", &["too far from its stream", "name-c2"]),
+        ("damage-snap-length", "4", &["captured", "cut by the snap length"]),
+    ];
+    for (capture, frame, expected) in cases {
+        let path = format!("fixtures/pcaps/{capture}.pcap");
+        let (code, out, err) = run(&["explain", "--feed", FEED, "--frame", frame, &path]);
+        assert_eq!(code, Some(0), "{capture}: {err}");
+        let mut rest = out.as_str();
+        for words in *expected {
+            let at = rest.find(words).unwrap_or_else(|| panic!("{capture}: no {words:?} in\n{out}"));
+            rest = &rest[at + words.len()..];
+        }
+    }
+    let (code, _, err) = run(&["explain", "--frame", "999", ONE]);
+    assert_eq!(code, Some(1));
+    assert!(err.contains("no frame 999"), "{err}");
+    let (code, out, _) = run(&["explain", "--frame", "1", ONE]);
+    assert!(code == Some(0) && out.contains("no indicator of kind domain-name is loaded"), "{out}");
+}
+
+fn owned(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_string()).collect()
+}
+
 #[test]
 fn formats_are_chosen_by_flag() {
     let (code, csv, err) = run(&["replay", "--feed", FEED, "--format", "csv", THREE]);

@@ -115,13 +115,13 @@ class Tcp:
     def community_id(self):
         return community_id(*self.ends, wire.TCP, self.ports)
 
-    def segment(self, data=b"", flags=wire.PSH | wire.ACK, back=False, seq=None, ack=None, options=b"", window=64240, move=True):
+    def segment(self, data=b"", flags=wire.PSH | wire.ACK, back=False, seq=None, ack=None, options=b"", window=64240, move=True, urgent=0):
         """One segment; `seq` and `ack` are absolute and default to what comes next (`move`: and then advance)."""
         side = 1 if back else 0
         (a, b), (p, q) = (x[::-1] if back else x for x in (self.ends, self.ports))
         at = self.next[side] if seq is None else seq
         acked = self.next[1 - side] if ack is None else ack
-        packet = wire.tcp(a, b, p, q, at, acked if flags & wire.ACK else 0, flags, data, options, window)
+        packet = wire.tcp(a, b, p, q, at, acked if flags & wire.ACK else 0, flags, data, options, window, urgent)
         if move and seq is None:
             self.next[side] += len(data) + bool(flags & wire.FIN)
         return self.capture.add(wire.ip(a, b, wire.TCP, packet, extensions=self.extensions))

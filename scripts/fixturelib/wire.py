@@ -31,10 +31,10 @@ def l4_checksum(source, destination, protocol, segment):
     return checksum(pseudo + segment)
 
 
-def tcp(source, destination, sport, dport, seq, ack, flags, data=b"", options=b"", window=64240):
+def tcp(source, destination, sport, dport, seq, ack, flags, data=b"", options=b"", window=64240, urgent=0):
     options += b"\0" * (-len(options) % 4)
     offset = (20 + len(options)) // 4
-    head = struct.pack("!HHIIBBHHH", sport, dport, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, offset << 4, flags, window, 0, 0)
+    head = struct.pack("!HHIIBBHHH", sport, dport, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, offset << 4, flags, window, 0, urgent)
     segment = head + options + data
     total = l4_checksum(source, destination, TCP, segment)
     return segment[:16] + struct.pack("!H", total) + segment[18:]

@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand. Only here is a clock or a terminal looked at, and only here does a user see text.
 
+pub mod explain;
 pub mod feed;
 pub mod lookup;
 pub mod replay;
@@ -22,6 +23,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Say which indicators match a value, how and why.
     Lookup(lookup::LookupArgs),
+    /// Say how one packet was read, what it showed and why it matched or did not.
+    Explain(explain::ExplainArgs),
     /// Check feeds and count what is in them.
     Feed(feed::FeedArgs),
 }
@@ -34,6 +37,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     match &cli.command {
         Command::Replay(args) => replay::run(args),
         Command::Lookup(args) => lookup::run(args),
+        Command::Explain(args) => explain::run(args),
         Command::Feed(args) => feed::run(args),
     }
 }

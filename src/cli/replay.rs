@@ -52,12 +52,24 @@ pub struct ReplayArgs {
     /// Flows followed at once; beyond that the oldest give way and are counted.
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(256..=1_000_000_000))]
     max_flows: u32,
+    /// Whether packets with a wrong IPv4 header, TCP or UDP checksum are inspected. Ignored by default: a machine whose network
+    /// card computes checksums captures wrong ones of what it sends.
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = Checksums::Ignore)]
+    checksums: Checksums,
     /// No progress bar and no summary on the terminal.
     #[arg(long, short)]
     quiet: bool,
     /// Captures: pcap or pcapng, plain or compressed; directories; - for standard input.
     #[arg(required = true, value_name = "CAPTURE")]
     captures: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Checksums {
+    /// Packets with wrong ones are counted and not inspected.
+    Verify,
+    /// They are not looked at.
+    Ignore,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -83,6 +95,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let options = Options {
         threads: args.threads.map_or_else(default_threads, usize::from),
         max_flows: args.max_flows as usize,
+        verifies_checksums: args.checksums == Checksums::Verify,
         ..Options::default()
     };
     let total_bytes = files.total_bytes();

@@ -90,6 +90,12 @@ impl FlowKey {
         }
     }
 
+    /// VLAN tags (upper half) and tunnel in one number; 0 without any.
+    #[inline]
+    pub fn network(&self) -> u64 {
+        u64::from(self.vlan) << 32 | u64::from(self.tunnel)
+    }
+
     /// IP protocol number; 0 for ARP.
     pub fn protocol(&self) -> u8 {
         self.protocol

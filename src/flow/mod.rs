@@ -70,14 +70,27 @@ pub struct Flow<S> {
     fins: [bool; 2],
     /// For each direction, whether the floors above look at its bytes no more: then a packet need not touch `state`.
     pub is_quiet: [bool; 2],
+    /// For each direction, a number that the floors above keep; 0 until a packet came that way.
+    pub tags: [u8; 2],
+    /// Tells it from the flow that was in the same place before (but for one in 256).
+    pub turn: u8,
     /// Last packet.
     pub last: Timestamp,
     /// The two directions of a TCP conversation.
     pub streams: [Stream; 2],
-    /// First packet.
-    pub first: Timestamp,
+    /// Packets that the floors above have not decided on.
+    pub open: Open,
     /// The floors above.
     pub state: S,
+}
+
+/// Packets of a flow, and their bytes on the wire.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Open {
+    /// How many.
+    pub packets: u32,
+    /// Their bytes.
+    pub bytes: u32,
 }
 
 /// What [`Flow::accept`] made of a packet.
@@ -107,7 +120,10 @@ impl<S: Default> Flow<S> {
         self.lifecycle = if is_opened { Lifecycle::HalfOpen } else { Lifecycle::Established };
         self.fins = [false; 2];
         self.is_quiet = [false; 2];
-        (self.first, self.last) = (now, now);
+        self.tags = [0; 2];
+        self.open = Open::default();
+        self.turn = self.turn.wrapping_add(1);
+        self.last = now;
         self.streams = Default::default();
         self.state = S::default();
     }
@@ -123,7 +139,7 @@ impl<S> Flow<S> {
     #[inline(always)]
     pub fn accept(&mut self, packet: &Packet, from: End, now: Timestamp) -> Accepted {
         let direction = if from == self.identity.originator { Direction::ToResponder } else { Direction::ToOriginator };
-        if self.is_expired(now) {
+        if self.is_expired(now) && !self.continues(packet, direction) {
             return Accepted::StartsAnother;
         }
         if self.key().protocol() == protocol::TCP
@@ -135,6 +151,15 @@ impl<S> Flow<S> {
         }
         self.last = self.last.max(now);
         Accepted::Yes(direction)
+    }
+
+    /// Data that goes on exactly where its direction stood: a RST that never arrived and a long pause end nothing.
+    #[cold]
+    fn continues(&self, packet: &Packet, direction: Direction) -> bool {
+        self.key().protocol() == protocol::TCP
+            && packet.payload_bytes > 0
+            && !packet.has(tcp_flag::SYN)
+            && self.streams[direction.index()].continues_at(packet.sequence)
     }
 
     /// A SYN (not of a handshake under way) with a sequence number that this direction is not at.
@@ -169,13 +194,16 @@ impl<S> Flow<S> {
         true
     }
 
-    /// A RST or FIN far from where the stream is is forged or stale and changes nothing.
+    /// A RST or FIN far from where the stream is is forged or stale and changes nothing; a RST that is near but not exactly
+    /// there a receiver asks about first (RFC 5961), so it may be the end or not.
     fn close(&mut self, packet: &Packet, direction: Direction) {
-        if !self.streams[direction.index()].is_plausible(packet.sequence) {
+        let stream = &self.streams[direction.index()];
+        if !stream.is_plausible(packet.sequence) {
             return;
         }
         if packet.has(tcp_flag::RST) {
-            self.lifecycle = Lifecycle::Closed;
+            let is_exact = !stream.is_started() || stream.continues_at(packet.sequence);
+            self.lifecycle = if is_exact { Lifecycle::Closed } else { self.lifecycle.max_closing() };
         } else {
             self.fins[direction.index()] = true;
             let both = self.fins[0] && self.fins[1];
@@ -218,6 +246,17 @@ impl Identity {
     pub fn responder(&self) -> (IpAddr, u16) {
         let (address, port) = self.key.end(self.originator.other());
         (address.ip(), port)
+    }
+
+    /// What it is filed under.
+    pub fn key(&self) -> &FlowKey {
+        &self.key
+    }
+
+    /// [`FlowKey::network`].
+    #[inline]
+    pub fn network(&self) -> u64 {
+        self.key.network()
     }
 
     /// The originator's and the responder's port.

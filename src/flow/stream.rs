@@ -73,9 +73,9 @@ pub struct Chunk<'a> {
     pub start_is_known: bool,
     /// The packet that made them readable.
     pub frame: FrameRef,
-    /// These bytes overlap others that stand in their place in the stream: they are not part of it, but the receiver may
-    /// have decided otherwise. They may be looked at on their own.
-    pub is_overlap: bool,
+    /// These bytes are not part of the stream (others stand in their place, or they are far from it), but the receiver may have
+    /// decided otherwise: they are to be looked at on their own.
+    pub is_aside: bool,
 }
 
 /// What a stream works with and hands its bytes to.
@@ -103,6 +103,8 @@ pub struct StreamCounters {
     pub gap_bytes: u64,
     /// Segments too far from their stream.
     pub out_of_window: u64,
+    /// Bytes that most receivers take out of the stream.
+    pub urgent_bytes: u64,
 }
 
 impl StreamCounters {
@@ -114,6 +116,7 @@ impl StreamCounters {
         self.gaps += other.gaps;
         self.gap_bytes += other.gap_bytes;
         self.out_of_window += other.out_of_window;
+        self.urgent_bytes += other.urgent_bytes;
     }
 }
 
@@ -145,6 +148,11 @@ impl Stream {
         self.is_started
     }
 
+    /// Whether any byte came.
+    pub fn has_spoken(&self) -> bool {
+        self.position > 0 || self.pending.is_some()
+    }
+
     /// Whether segments wait behind a hole.
     pub fn has_pending(&self) -> bool {
         self.pending.is_some()
@@ -173,6 +181,11 @@ impl Stream {
         std::mem::take(&mut self.has_reached_end)
     }
 
+    /// Whether `sequence` is what comes next after what was seen, whatever waits.
+    pub fn continues_at(&self, sequence: u32) -> bool {
+        self.is_started && self.next == sequence
+    }
+
     /// Whether a RST or FIN with this number can be of this stream.
     pub fn is_plausible(&self, sequence: u32) -> bool {
         let distance = sequence.wrapping_sub(self.next) as i32;
@@ -196,6 +209,10 @@ impl Stream {
         if segment.data.is_empty() && segment.missing_bytes == 0 {
             return;
         }
+        if self.position == 0 && self.is_before_start(sequence) {
+            // Nothing can be before a SYN, so that SYN was not this conversation's.
+            self.start(sequence, false);
+        }
         let ahead = sequence.wrapping_sub(self.next);
         if ahead == 0 && self.pending.is_none() {
             self.strikes = 0;
@@ -203,6 +220,25 @@ impl Stream {
         } else {
             self.push_elsewhere(sequence, segment, out);
         }
+    }
+
+    /// Takes a segment with an urgent byte, the one before `pointer` (RFC 6093): receivers hand it out beside the stream unless
+    /// asked not to. So it is left out here; the segment as it is, for those that keep it in, is looked at on its own.
+    #[cold]
+    pub fn push_urgent(&mut self, segment: &Segment<'_>, pointer: u16, out: &mut Outlet<'_>) {
+        let at = usize::from(pointer).wrapping_sub(1);
+        let (Some(before), Some(after)) = (segment.data.get(..at), segment.data.get(at.saturating_add(1)..)) else {
+            return self.push(segment, out);
+        };
+        if segment.is_syn || !self.is_at(segment.sequence) {
+            // Out of order: which bytes are its own is not known yet.
+            return self.push(segment, out);
+        }
+        out.counters.urgent_bytes += 1;
+        self.emit_aside(segment, out);
+        self.push(&Segment { data: before, missing_bytes: 0, ..*segment }, out);
+        self.next = self.next.wrapping_add(1);
+        self.push(&Segment { sequence: self.next, data: after, ..*segment }, out);
     }
 
     /// Follows a direction whose bytes nobody wants any more, up to the end of a segment, so that a new conversation can be
@@ -214,6 +250,13 @@ impl Stream {
             self.position += step as u64;
             self.next = end;
         }
+    }
+
+    /// Whether a segment starts before a SYN that it would follow; a keep-alive's one byte below it does not count.
+    #[inline]
+    fn is_before_start(&self, sequence: u32) -> bool {
+        let distance = sequence.wrapping_sub(self.next) as i32;
+        self.start_is_known && self.pending.is_none() && (-(MAX_AHEAD_BYTES as i32)..-1).contains(&distance)
     }
 
     fn start(&mut self, sequence: u32, is_syn: bool) {
@@ -230,7 +273,7 @@ impl Stream {
             out.counters.out_of_window += 1;
             self.strikes += 1;
             if self.strikes < MAX_STRIKES {
-                return;
+                return self.emit_aside(segment, out);
             }
             self.give_up(out);
             self.strikes = 0;
@@ -251,7 +294,7 @@ impl Stream {
         let is_full = pending.is_full();
         if is_kept && is_partial {
             out.counters.overlapping += 1;
-            self.emit_overlap(segment, out);
+            self.emit_aside(segment, out);
         }
         if !is_kept || is_full {
             self.give_up(out);
@@ -265,11 +308,11 @@ impl Stream {
     fn push_over_next(&mut self, seen: usize, sequence: u32, segment: &Segment<'_>, out: &mut Outlet<'_>) {
         if seen >= segment.data.len() + segment.missing_bytes as usize {
             out.counters.retransmitted += 1;
-            return self.emit_overlap(segment, out);
+            return self.emit_aside(segment, out);
         }
         if seen > 0 {
             out.counters.overlapping += 1;
-            self.emit_overlap(segment, out);
+            self.emit_aside(segment, out);
         }
         let Some(pending) = self.pending.as_mut() else {
             return self.hand_on_rest(seen, segment, out);
@@ -367,13 +410,13 @@ impl Stream {
 
     fn emit(&self, data: &[u8], gap_bytes: u64, frame: FrameRef, out: &mut Outlet<'_>) {
         let (position, start_is_known) = (self.position, self.start_is_known);
-        (out.emit)(Chunk { data, gap_bytes, position, start_is_known, frame, is_overlap: false }, out.pool);
+        (out.emit)(Chunk { data, gap_bytes, position, start_is_known, frame, is_aside: false }, out.pool);
     }
 
-    /// A segment that lost against other bytes, in whole or in part: an overlap must not hide anything.
-    fn emit_overlap(&self, segment: &Segment<'_>, out: &mut Outlet<'_>) {
+    /// A segment that is not of the stream, in whole or in part: it must not hide anything.
+    fn emit_aside(&self, segment: &Segment<'_>, out: &mut Outlet<'_>) {
         let Segment { data, frame, .. } = *segment;
-        (out.emit)(Chunk { data, gap_bytes: 0, position: 0, start_is_known: false, frame, is_overlap: true }, out.pool);
+        (out.emit)(Chunk { data, gap_bytes: 0, position: 0, start_is_known: false, frame, is_aside: true }, out.pool);
     }
 
     /// The earliest packet that waits behind a hole.

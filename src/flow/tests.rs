@@ -56,7 +56,7 @@ impl Rig {
 }
 
 fn take(chunk: Chunk<'_>, out: &mut Vec<u8>, gaps: &mut Vec<(usize, u64)>, frames: &mut Vec<u64>) {
-    if chunk.is_overlap {
+    if chunk.is_aside {
         return;
     }
     if chunk.gap_bytes > 0 {

@@ -88,6 +88,8 @@ pub enum ErrorKind {
     NotData,
     /// Nothing here decodes this address family.
     Family(u32),
+    /// The checksum is wrong ([`super::verify`] only).
+    BadChecksum,
 }
 
 /// A stable word for counters: `ethernet.truncated`, `ethertype.0x88cc`.
@@ -107,6 +109,7 @@ impl fmt::Display for DecodeError {
             ErrorKind::Fragment => f.write_str("ip.fragment"),
             ErrorKind::Encrypted => write!(f, "{}.encrypted", self.layer.name()),
             ErrorKind::NotData => write!(f, "{}.not_data", self.layer.name()),
+            ErrorKind::BadChecksum => write!(f, "{}.bad_checksum", self.layer.name()),
             ErrorKind::Truncated => write!(f, "{}.truncated", self.layer.name()),
             ErrorKind::BadHeader => write!(f, "{}.bad_header", self.layer.name()),
             ErrorKind::TooDeep => write!(f, "{}.too_deep", self.layer.name()),

@@ -7,7 +7,9 @@ use etherparse::{
     IpAuthHeaderSlice, IpNumber, Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice, Ipv6RawExtHeaderSlice,
 };
 
-use super::{Address, Cursor, ErrorKind, Inner, Layer, MAX_LAYERS, Next, Packet, Step, protocol, transport, tunnel};
+use super::{
+    Address, Cursor, ErrorKind, Inner, Layer, MAX_LAYERS, Next, Packet, Step, checksum, protocol, transport, tunnel,
+};
 use crate::bytes::Reader;
 
 /// Where a piece of a datagram belongs.
@@ -70,6 +72,9 @@ pub(super) fn ipv4(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
     };
     let (offset, has_more) = (header.fragments_offset().value() << 3, header.more_fragments());
     let id = u32::from(header.identification());
+    if cursor.verifies && !checksum::holds(0, header.slice()) {
+        return Err((Layer::Ipv4, ErrorKind::BadChecksum));
+    }
     cursor.missing_bytes = total.saturating_sub(captured) as u32;
     cursor.skip(Layer::Ipv4, header_bytes)?;
     cursor.limit(total - header_bytes);

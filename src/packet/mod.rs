@@ -14,6 +14,7 @@
 
 mod address;
 mod arp;
+mod checksum;
 mod cooked;
 mod error;
 mod ethernet;
@@ -104,6 +105,8 @@ pub struct Packet {
     pub source_port: u16,
     /// Destination port, or the ICMP code.
     pub destination_port: u16,
+    /// TCP urgent pointer, where the flag says that it counts; else 0.
+    pub urgent_pointer: u16,
     /// The two outermost VLAN ids.
     pub vlans: [u16; 2],
     /// How many VLAN tags there were.
@@ -161,6 +164,11 @@ impl Packet {
         // Checksum, and a word that depends on the type.
         let packet = decode_quoted(payload.get(6..).filter(|_| is_error)?);
         (packet.ip_version != 0).then_some(packet)
+    }
+
+    /// The two outermost VLAN ids, outermost first.
+    pub fn vlan_ids(&self) -> &[u16] {
+        self.vlans.get(..usize::from(self.vlan_count)).unwrap_or(&self.vlans)
     }
 
     /// Whether all of `flags` are set.
@@ -235,11 +243,13 @@ struct Cursor<'a> {
     /// Where packets go that turn out to carry another.
     outer: &'a mut Vec<Packet>,
     tunnels_left: usize,
+    /// Whether a wrong checksum stops the decode.
+    verifies: bool,
 }
 
 impl<'a> Cursor<'a> {
     fn new(data: &'a [u8], outer: &'a mut Vec<Packet>) -> Self {
-        Self { reader: Reader::new(data), base: 0, missing_bytes: 0, outer, tunnels_left: MAX_TUNNELS }
+        Self { reader: Reader::new(data), base: 0, missing_bytes: 0, outer, tunnels_left: MAX_TUNNELS, verifies: false }
     }
 
     fn offset(&self) -> usize {
@@ -309,11 +319,44 @@ fn decode_quoted(data: &[u8]) -> Packet {
     packet
 }
 
-/// The layer loop.
-fn decode_layers(packet: &mut Packet, first: Step, mut cursor: Cursor<'_>) {
+/// Decodes once more, with the checksums of IPv4 headers, TCP and UDP: where and why one is wrong. What cannot be checked (cut
+/// by a snap length, a fragment, a UDP checksum of 0) is right.
+pub fn verify(data: &[u8], link: LinkType) -> Option<DecodeError> {
+    let (mut packet, mut outer) = (Packet::default(), Vec::new());
+    let cursor = Cursor { verifies: true, ..Cursor::new(data, &mut outer) };
+    step_and_tell(&mut packet, first_header(link), cursor, &mut |_, _| {});
+    packet.stopped.filter(|stopped| stopped.kind == ErrorKind::BadChecksum)
+}
+
+/// Decodes one frame's bytes and says which headers it stepped through: the name and the offset of each, the payload last. For
+/// people: it goes the same way as [`decode`], step by step.
+pub fn trace(data: &[u8], link: LinkType) -> (Packet, Vec<(String, usize)>) {
+    let (mut packet, mut outer, mut steps) = (Packet::default(), Vec::new(), Vec::new());
+    let cursor = Cursor::new(data, &mut outer);
+    step_and_tell(&mut packet, first_header(link), cursor, &mut |next, at| steps.push((format!("{next:?}"), at)));
+    (packet, steps)
+}
+
+#[inline(never)]
+fn decode_layers(packet: &mut Packet, first: Step, cursor: Cursor<'_>) {
+    step_through(packet, first, cursor, |_, _| {});
+}
+
+/// Beside the hot path: one more copy of the layer loop, for all who watch it.
+#[cold]
+fn step_and_tell(packet: &mut Packet, first: Step, cursor: Cursor<'_>, trace: &mut dyn FnMut(Next, usize)) {
+    step_through(packet, first, cursor, trace);
+}
+
+/// The layer loop. `trace` is told each header before it is read.
+#[inline(always)]
+fn step_through(packet: &mut Packet, first: Step, mut cursor: Cursor<'_>, mut trace: impl FnMut(Next, usize)) {
     let mut next = first;
     for _ in 0..MAX_LAYERS {
         let at = cursor.offset();
+        if let Ok(header) = next {
+            trace(header, at);
+        }
         let step = match next {
             Ok(Next::Done) => {
                 packet.payload_at = at as u32;
@@ -360,7 +403,7 @@ fn first_header(link: LinkType) -> Step {
     })
 }
 
-#[inline]
+#[inline(always)]
 fn decode_header(header: Next, cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
     match header {
         Next::Ethernet => ethernet::ethernet(cursor),

@@ -4,11 +4,14 @@
 
 use etherparse::{TcpHeaderSlice, UdpHeaderSlice};
 
-use super::{Cursor, ErrorKind, Layer, Next, Packet, Step, tunnel};
+use super::{Cursor, ErrorKind, Layer, Next, Packet, Step, checksum, tcp_flag, tunnel};
 
 #[inline]
 pub(super) fn tcp(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
     ports(cursor, packet);
+    if cursor.verifies && !checksum::holds_with_addresses(cursor, packet) {
+        return Err((Layer::Tcp, ErrorKind::BadChecksum));
+    }
     let header = TcpHeaderSlice::from_slice(cursor.rest()).map_err(|error| {
         (
             Layer::Tcp,
@@ -23,6 +26,9 @@ pub(super) fn tcp(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
     packet.acknowledgement = header.acknowledgment_number();
     // Thirteenth byte of a header that etherparse found whole.
     packet.tcp_flags = header.slice().get(13).copied().unwrap_or(0);
+    if packet.has(tcp_flag::URG) {
+        packet.urgent_pointer = header.urgent_pointer();
+    }
     cursor.skip(Layer::Tcp, header.slice().len())?;
     Ok(Next::Done)
 }
@@ -32,6 +38,9 @@ pub(super) fn udp(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
     ports(cursor, packet);
     let header = UdpHeaderSlice::from_slice(cursor.rest()).map_err(|_| (Layer::Udp, ErrorKind::Truncated))?;
     let length = usize::from(header.length());
+    if cursor.verifies && header.checksum() != 0 && !checksum::holds_with_addresses(cursor, packet) {
+        return Err((Layer::Udp, ErrorKind::BadChecksum));
+    }
     cursor.skip(Layer::Udp, 8)?;
     // 0 is a jumbogram, other small values are lies; what IP says then stands.
     if length >= 8 {

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::visibility::Visibility;
 use crate::flow::{DefragCounters, StreamCounters};
 use crate::indicator::IndicatorIx;
 use crate::metrics::Tally;
@@ -17,6 +18,8 @@ pub struct Counters {
     pub captured_bytes: u64,
     /// Bytes on the wire.
     pub wire_bytes: u64,
+    /// Every packet and flow, by what became of it.
+    pub visibility: Visibility,
     /// Flows started.
     pub flows: u64,
     /// Flows that had to go because the table was full.
@@ -62,6 +65,7 @@ impl Counters {
         self.frames += other.frames;
         self.captured_bytes += other.captured_bytes;
         self.wire_bytes += other.wire_bytes;
+        self.visibility.merge(&other.visibility);
         self.flows += other.flows;
         self.evicted_flows += other.evicted_flows;
         self.expired_flows += other.expired_flows;
@@ -108,6 +112,7 @@ impl Counters {
             ("ip.fragment_bad", self.fragments.bad, "fragments"),
             ("ip.fragment_too_deep", self.fragments.too_deep, "datagrams"),
             ("segment_out_of_window", self.streams.out_of_window, "segments"),
+            ("tcp_urgent_data", self.streams.urgent_bytes, "bytes"),
             ("flow_evicted", self.evicted_flows, "flows"),
             ("stream_memory_full", self.no_memory, "segments"),
             ("pattern_scan_budget", self.unscanned_bytes, "bytes"),

@@ -60,8 +60,8 @@ pub(super) struct Item {
     pub(super) frame: u16,
     pub(super) hash: u64,
     /// Where its bytes are among those put together; no length if they are the frame's.
-    rebuilt_at: u32,
-    rebuilt_bytes: u32,
+    pub(super) rebuilt_at: u32,
+    pub(super) rebuilt_bytes: u32,
 }
 
 /// What offsets of packets are into.

@@ -37,7 +37,7 @@ const MAX_SILENT_BATCHES: u32 = 16;
 const MAX_SPARE: usize = 64;
 
 /// Replay hashes flows with this, so that evictions repeat; live capture takes a random one.
-const REPLAY_SEED: HashSeed = HashSeed(0x7069_636b_6574);
+pub(super) const REPLAY_SEED: HashSeed = HashSeed(0x7069_636b_6574);
 
 /// One batch in so many is timed; a clock read costs as much as a packet.
 const TIMED_BATCHES: u64 = 16;

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::decoded::Item;
+use super::recorder::Recorder;
 use super::shard::{Raise, Seldom, State};
+use super::verdict::Verdict;
 use super::waiting;
 use crate::alert::Alert;
 use crate::flow::{Chunk, Direction, Identity, Pool};
@@ -60,6 +62,8 @@ pub(super) struct Eyes {
     pub(super) unscanned_bytes: u64,
     /// Long signatures that were not followed.
     pub(super) begun_refused: u64,
+    /// Notes every observable, if somebody wants to know.
+    pub(super) recorder: Option<Box<Recorder>>,
 }
 
 impl Eyes {
@@ -78,6 +82,7 @@ impl Eyes {
             over_flow_cap: 0,
             unscanned_bytes: 0,
             begun_refused: 0,
+            recorder: None,
         }
     }
 
@@ -101,7 +106,7 @@ impl Eyes {
         seldom: &mut Seldom,
         frame: FrameRef,
     ) {
-        if !keys.iter().any(|key| self.set.endpoint_maybe(key)) {
+        if !keys.iter().any(|key| self.set.endpoint_maybe(key)) && self.recorder.is_none() {
             return;
         }
         for (at, facing) in [(ORIGINATOR, Direction::ToResponder), (RESPONDER, Direction::ToOriginator)] {
@@ -149,6 +154,9 @@ impl Eyes {
     ) {
         self.hits.clear();
         self.matcher.seen(observable, frame.time, &mut self.hits);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.note(identity, observable, frame, &self.hits);
+        }
         if !self.hits.is_empty() {
             self.raise(identity, seldom, observable, frame);
         }
@@ -304,6 +312,9 @@ impl Eyes {
             let with = [Field::number(offset, start)];
             let observable = Observable { kind: &kind::BYTES, value, at: at_field, with: &with };
             let all = std::mem::replace(&mut self.hits, vec![hit]);
+            if let Some(recorder) = &mut self.recorder {
+                recorder.note(identity, &observable, frame, &self.hits);
+            }
             self.raise(identity, seldom, &observable, frame);
             self.hits = all;
         }
@@ -336,7 +347,36 @@ pub(super) struct Delivery<'w> {
     /// Whether the payload is to be scanned for byte signatures.
     pub(super) scans: bool,
     pub(super) eyes: &'w mut Eyes,
-    pub(super) unread: &'w mut Tally<Unread>,
+    pub(super) unread: &'w mut Unseen,
+}
+
+/// What parsers could not read: all of it, and the worst since it was last asked for.
+#[derive(Default)]
+pub(super) struct Unseen {
+    pub(super) tally: Tally<Unread>,
+    worst: Verdict,
+}
+
+impl Unseen {
+    #[cold]
+    fn count(&mut self, why: Unread) {
+        // A body is no defect: the packet's verdict says it.
+        if why != Unread::PassedOver {
+            self.tally.count(why);
+        }
+        self.worst = self.worst.max(Verdict::of_unread(why));
+    }
+
+    /// The worst since the last call.
+    #[inline]
+    pub(super) fn take_worst(&mut self) -> Verdict {
+        std::mem::take(&mut self.worst)
+    }
+
+    /// Gives back what a conversation holds that ends.
+    pub(super) fn finish(&mut self, state: &mut State, pool: &mut Pool) {
+        state.conversation.finish(pool, &mut |why| self.count(why));
+    }
 }
 
 impl Delivery<'_> {
@@ -349,13 +389,17 @@ impl Delivery<'_> {
         let State { conversation, seldom } = &mut **state;
         if *scans && !chunk.data.is_empty() {
             let place = place(&hint, *direction, chunk.position, chunk.start_is_known, chunk.frame);
-            let what = if chunk.is_overlap { Scanned::Alone } else { Scanned::Stream(*direction) };
+            let what = if chunk.is_aside { Scanned::Alone } else { Scanned::Stream(*direction) };
             eyes.scan(identity, seldom, what, (chunk.data, &place), chunk.frame);
         }
-        if !chunk.is_overlap && conversation.wants(*direction) {
+        if conversation.wants(*direction) {
             let at = (*direction, chunk.frame);
             let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, at);
-            conversation.stream(*direction, chunk, &hint, pool, &mut seen, &mut |why| unread.count(why));
+            if chunk.is_aside {
+                conversation.aside(*direction, chunk.data, &hint, &mut seen);
+            } else {
+                conversation.stream(*direction, chunk, &hint, pool, &mut seen, &mut |why| unread.count(why));
+            }
         }
         eyes.conclude(first, identity, state, chunk.frame);
     }
@@ -378,8 +422,24 @@ impl Delivery<'_> {
         eyes.conclude(first, identity, state, frame);
     }
 
-    /// No more bytes of a stream will come: its sender said so and all came (`is_end`), or nobody knows what is missing.
-    pub(super) fn cut(&mut self, pool: &mut Pool, frame: FrameRef, is_end: bool) {
+    /// A stream says that it has no more bytes; `is_end` if it ended well.
+    pub(super) fn look_at_held(&mut self, pool: &mut Pool, frame: FrameRef, is_end: bool) {
+        let hint = self.hint(Transport::Tcp);
+        let first = self.eyes.alerts.len();
+        let Self { identity, state, direction, eyes, unread, .. } = self;
+        eyes.facing = *direction;
+        let State { conversation, seldom } = &mut **state;
+        let at = (*direction, frame);
+        let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, at);
+        conversation.look_at_held(*direction, &hint, &mut seen);
+        if is_end {
+            conversation.end(*direction, &hint, pool, &mut seen, &mut |why| unread.count(why));
+        }
+        eyes.conclude(first, identity, state, frame);
+    }
+
+    /// No more bytes of a stream will come, and nobody knows what is missing.
+    pub(super) fn cut(&mut self, pool: &mut Pool, frame: FrameRef) {
         let hint = self.hint(Transport::Tcp);
         let first = self.eyes.alerts.len();
         let Self { identity, state, direction, eyes, unread, .. } = self;
@@ -388,9 +448,6 @@ impl Delivery<'_> {
         let at = (*direction, frame);
         let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, at);
         conversation.cut(*direction, &hint, pool, &mut seen, &mut |why| unread.count(why));
-        if is_end {
-            conversation.end(*direction, &hint, pool, &mut seen, &mut |why| unread.count(why));
-        }
         eyes.conclude(first, identity, state, frame);
     }
 

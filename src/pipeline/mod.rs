@@ -11,17 +11,26 @@
 mod counters;
 mod decoded;
 mod engine;
+mod explain;
 mod eyes;
 mod fragments;
+mod judge;
 mod order;
+mod recorder;
 mod shard;
 mod summary;
+mod verdict;
+mod visibility;
 mod waiting;
 mod worker;
 
 pub use counters::{Counters, Uninspected};
 pub use engine::{Outcome, Progress, Replay, Stages, replay};
+pub use explain::{Explanation, FlowFacts, explain};
+pub use recorder::Noted;
 pub use summary::{AlertTally, Summary};
+pub use verdict::Verdict;
+pub use visibility::{Count, Line, NetworkReport, Report, Visibility};
 
 /// Logical shards, spread over the workers: so many workers can share the work, and so many independent tables there are.
 pub const SHARDS: usize = 16;
@@ -35,11 +44,14 @@ pub struct Options {
     pub max_flows: usize,
     /// Bytes held back in all for messages and streams that are not complete.
     pub max_stream_bytes: usize,
+    /// Whether packets with a wrong IPv4 header, TCP or UDP checksum are counted and not inspected. A receiver drops them; but
+    /// a card that computes checksums itself lets the sending machine capture wrong ones.
+    pub verifies_checksums: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threads: 1, max_flows: 1_000_000, max_stream_bytes: 256 * 1024 * 1024 }
+        Self { threads: 1, max_flows: 1_000_000, max_stream_bytes: 256 * 1024 * 1024, verifies_checksums: false }
     }
 }
 

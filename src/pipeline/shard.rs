@@ -122,7 +122,7 @@ pub(super) struct Wait {
     pub(super) slot: Slot,
     pub(super) direction: Direction,
     /// Tells the flow from a later one in its slot.
-    flow_first: Timestamp,
+    turn: u8,
 }
 
 impl Shard {
@@ -130,9 +130,9 @@ impl Shard {
         Self { pool: Pool::new(max_stream_bytes), packets: 0, waits: VecDeque::new() }
     }
 
-    /// Remembers that a direction of a flow that began at `flow_first` has begun to wait.
-    pub(super) fn wait(&mut self, slot: Slot, flow_first: Timestamp, direction: Direction, frame: FrameRef) {
-        self.waits.push_back(Wait { frame, packets: self.packets, slot, direction, flow_first });
+    /// Remembers that a direction of a flow on its `turn` has begun to wait.
+    pub(super) fn wait(&mut self, slot: Slot, turn: u8, direction: Direction, frame: FrameRef) {
+        self.waits.push_back(Wait { frame, packets: self.packets, slot, direction, turn });
     }
 
     /// Whether anything may be waiting.
@@ -164,7 +164,7 @@ impl Shard {
     fn forget_ended(&mut self, flows: &Table) {
         while let Some(wait) = self.waits.front() {
             let flow = flows.get(wait.slot);
-            if flow.first == wait.flow_first && is_waiting(flow, wait.direction) {
+            if flow.turn == wait.turn && is_waiting(flow, wait.direction) {
                 return;
             }
             self.waits.pop_front();

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::counters::Uninspected;
 use super::engine::Outcome;
+use super::visibility::Report;
 use crate::alert::{Alert, printable};
 use crate::capture::{FileInfo, Trouble};
 use crate::feed::LoadReport;
@@ -49,6 +50,8 @@ pub struct Summary {
     pub streams: Streams,
     /// Alerts raised.
     pub alerts: Alerts,
+    /// How much was read to its end, and why the rest was not. It adds up.
+    pub visibility: Report,
     /// What was not inspected, by reason.
     pub not_inspected: Vec<Uninspected>,
     /// Hits that the allow-list suppressed, by indicator id.
@@ -210,6 +213,7 @@ impl Summary {
                 overlapping: counters.streams.overlapping,
             },
             alerts: alerts.finish(),
+            visibility: counters.visibility.report(),
             not_inspected: counters.uninspected(),
             suppressed: counters
                 .suppressed
@@ -257,6 +261,7 @@ impl Summary {
         list(out, "  by provider", self.alerts.by_provider.iter().map(|(key, &count)| (key.clone(), count)))?;
         list(out, "  by host", self.alerts.top_talkers.iter().map(|t| (t.ip.to_string(), t.alerts)))?;
         list(out, "suppressed by the allow-list", self.suppressed.iter().map(|(key, &count)| (key.clone(), count)))?;
+        self.visibility.print(out)?;
         if self.not_inspected.is_empty() {
             writeln!(out, "not inspected: nothing")?;
         }

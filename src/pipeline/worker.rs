@@ -7,17 +7,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::counters::Counters;
-use super::decoded::{Bytes, Item};
-use super::eyes::{Delivery, Eyes};
+use super::decoded::{Bytes, Item, frame_bytes};
+use super::eyes::{Delivery, Eyes, Unseen};
+use super::judge;
 use super::shard::{Shard, Table, Wait, is_waiting};
+use super::verdict::Verdict;
 use super::{Options, SHARDS};
 use crate::alert::Alert;
 use crate::flow::{Accepted, Candidate, Direction, Flow, Home, Outlet, Room, Segment, Slot, StreamCounters};
 use crate::indicator::Transport;
 use crate::matcher::{EndpointKey, MatchSet};
-use crate::metrics::Tally;
-use crate::packet::{FrameMeta, FrameRef, protocol, tcp_flag};
-use crate::proto::Unread;
+use crate::packet::{self, FrameMeta, FrameRef, protocol, tcp_flag};
 use crate::time::Timestamp;
 
 /// Packets whose misses overlap. More would push the first out of the nearest cache again.
@@ -42,17 +42,18 @@ enum Guess {
 pub(super) struct Worker {
     shards: Vec<Shard>,
     /// A region for each of `shards`.
-    flows: Table,
+    pub(super) flows: Table,
     /// Of the flows of a group that are probably new: both ends, hashed for the filters.
     ends: Vec<[EndpointKey; 2]>,
     /// By shard number: where it is in `shards`.
     places: [u8; SHARDS],
     scans_tcp: bool,
     scans_udp: bool,
-    eyes: Eyes,
-    counters: Counters,
-    unread: Tally<Unread>,
-    streams: StreamCounters,
+    verifies_checksums: bool,
+    pub(super) eyes: Eyes,
+    pub(super) counters: Counters,
+    pub(super) unread: Unseen,
+    pub(super) streams: StreamCounters,
 }
 
 impl Worker {
@@ -67,9 +68,10 @@ impl Worker {
             places: std::array::from_fn(|number| (number / stride) as u8),
             scans_tcp: set.has_patterns_for(Transport::Tcp),
             scans_udp: set.has_patterns_for(Transport::Udp),
+            verifies_checksums: options.verifies_checksums,
             eyes: Eyes::new(set, captures),
             counters: Counters::default(),
-            unread: Tally::default(),
+            unread: Unseen::default(),
             streams: StreamCounters::default(),
         }
     }
@@ -83,7 +85,6 @@ impl Worker {
             if !item.is_further {
                 self.counters.frames += 1;
                 self.counters.captured_bytes += u64::from(frame.captured_bytes);
-                self.counters.wire_bytes += u64::from(frame.wire_bytes);
             }
         }
         let mut guesses = [Guess::New(0); GROUP];
@@ -107,26 +108,34 @@ impl Worker {
     fn step(&mut self, data: Bytes<'_>, framed: Framed<'_>, home: Home, guess: Guess) {
         let (frame, item) = framed;
         let packet = &item.packet;
-        if let Some(stopped) = packet.stopped
-            && !packet.is_fragment
-        {
-            self.counters.stopped.count((stopped.layer, stopped.kind));
-        }
+        let stop = packet.stopped.map(|stopped| self.stop(stopped, framed));
         if packet.ip_version == 0 {
-            return;
+            return self.judge_alone(framed, stop.unwrap_or_default());
         }
-        self.counters.cut_packets += u64::from(packet.payload_missing_bytes > 0);
+        if self.verifies_checksums && self.is_spoilt(data, framed) {
+            return self.judge_alone(framed, Verdict::BadChecksum);
+        }
         let (slot, direction) = self.track(framed, home, guess);
         let shard = home.region();
-        if packet.is_readable() {
-            match packet.protocol {
-                protocol::TCP => self.segment(shard, slot, direction, data, framed),
-                protocol::UDP => self.datagram(slot, direction, data, framed),
-                protocol::ICMP | protocol::ICMPV6 => self.message(slot, direction, data, framed),
-                _ => {}
-            }
-        }
+        let verdict = match packet.protocol {
+            _ if !packet.is_readable() => None,
+            protocol::TCP => self.segment(shard, slot, direction, data, framed),
+            protocol::UDP => Some(self.datagram(slot, direction, data, framed)),
+            protocol::ICMP | protocol::ICMPV6 => Some(self.message(slot, direction, data, framed)),
+            _ => Some(Verdict::Inspected),
+        };
+        self.judge(slot, direction, framed, stop.or(verdict));
         self.keep_house(shard, frame.time);
+    }
+
+    /// Whether a checksum is wrong; counted.
+    #[cold]
+    fn is_spoilt(&mut self, data: Bytes<'_>, (frame, item): Framed<'_>) -> bool {
+        let wrong = packet::verify(frame_bytes(data.captured, frame), frame.link).filter(|_| !item.is_further);
+        if let Some(wrong) = wrong {
+            self.counters.stopped.count((wrong.layer, wrong.kind));
+        }
+        wrong.is_some()
     }
 
     /// Finds or makes the packet's flow.
@@ -154,19 +163,17 @@ impl Worker {
                 Accepted::Yes(direction) => return (slot, direction),
                 Accepted::StartsAnother => {
                     self.counters.expired_flows += u64::from(flow.is_expired(now));
-                    self.finish(home.region(), slot);
+                    self.finish(home.region(), slot, false);
                     return (slot, self.begin(slot, framed, guess));
                 }
             }
         }
         let room = self.flows.insert(home, now);
         if let Room::Taken(slot) = room {
-            if self.flows.get(slot).is_expired(now) {
-                self.counters.expired_flows += 1;
-            } else {
-                self.counters.evicted_flows += 1;
-            }
-            self.finish(home.region(), slot);
+            let is_evicted = !self.flows.get(slot).is_expired(now);
+            self.counters.evicted_flows += u64::from(is_evicted);
+            self.counters.expired_flows += u64::from(!is_evicted);
+            self.finish(home.region(), slot, is_evicted);
         }
         (room.slot(), self.begin(room.slot(), framed, guess))
     }
@@ -189,23 +196,33 @@ impl Worker {
     }
 
     #[inline(always)]
-    fn segment(&mut self, shard: usize, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) {
+    fn segment(
+        &mut self,
+        shard: usize,
+        slot: Slot,
+        direction: Direction,
+        data: Bytes<'_>,
+        framed: Framed<'_>,
+    ) -> Option<Verdict> {
         let packet = &framed.1.packet;
         let bytes = packet.payload_bytes.wrapping_add(packet.payload_missing_bytes);
+        let mut verdict = Some(Verdict::Inspected);
         if bytes > 0 || packet.has(tcp_flag::SYN) {
             let flow = self.flows.get_mut(slot);
             if flow.is_quiet[direction.index()] {
                 flow.streams[direction.index()].follow(packet.sequence.wrapping_add(bytes));
+                verdict = Some(judge::lasting(flow, direction, || data.payload(framed)));
             } else {
-                self.push(shard, slot, direction, data, framed);
+                verdict = self.push(shard, slot, direction, data, framed);
             }
         }
         if packet.tcp_flags & (tcp_flag::FIN | tcp_flag::RST) != 0 {
             self.end(shard, slot, direction, framed);
         }
+        verdict
     }
 
-    /// A FIN or RST. A forged one, or one that overtook data, ends nothing.
+    /// A FIN or RST. One that overtook data ends nothing yet; a forged one may look as if it did, so what is held stays.
     #[inline(never)]
     fn end(&mut self, shard: usize, slot: Slot, direction: Direction, (frame, item): Framed<'_>) {
         let packet = &item.packet;
@@ -217,14 +234,22 @@ impl Worker {
         }
         let stream = &mut flow.streams[direction.index()];
         if stream.is_at(end) {
-            self.cut(shard, slot, direction, frame.reference(), is_end);
+            self.look_at_held(shard, slot, direction, frame.reference(), is_end);
         } else if is_end {
             stream.note_end(end);
         }
     }
 
+    /// `None` while the rest of its message is to tell.
     #[inline(never)]
-    fn push(&mut self, shard: usize, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) {
+    fn push(
+        &mut self,
+        shard: usize,
+        slot: Slot,
+        direction: Direction,
+        data: Bytes<'_>,
+        framed: Framed<'_>,
+    ) -> Option<Verdict> {
         let (frame, item) = framed;
         let packet = &item.packet;
         let segment = Segment {
@@ -235,14 +260,19 @@ impl Worker {
             frame: frame.reference(),
         };
         let flow = self.flows.get_mut(slot);
+        let reading = flow.state.conversation.reading(direction);
+        let out_of_window = self.streams.out_of_window;
         let was_waiting = is_waiting(flow, direction);
-        self.deliver(shard, slot, direction, |stream, out| stream.push(&segment, out));
+        match packet.urgent_pointer {
+            0 => self.deliver(shard, slot, direction, |stream, out| stream.push(&segment, out)),
+            at => self.deliver(shard, slot, direction, |stream, out| stream.push_urgent(&segment, at, out)),
+        }
         if was_waiting && self.flows.get_mut(slot).streams[direction.index()].take_end() {
-            self.cut(shard, slot, direction, frame.reference(), true);
+            self.look_at_held(shard, slot, direction, frame.reference(), true);
         }
         let flow = self.flows.get_mut(slot);
         match is_waiting(flow, direction) {
-            true if !was_waiting => self.shards[shard].wait(slot, flow.first, direction, segment.frame),
+            true if !was_waiting => self.shards[shard].wait(slot, flow.turn, direction, segment.frame),
             true => {}
             false if self.scans_tcp => {}
             // Both directions: a parser may be done with the other one too, or have both probed anew.
@@ -251,6 +281,14 @@ impl Worker {
                 flow.is_quiet = [there && !flow.streams[0].has_pending(), back && !flow.streams[1].has_pending()];
             }
         }
+        let worst = self.unread.take_worst();
+        if self.streams.out_of_window > out_of_window {
+            return Some(Verdict::OutOfWindow);
+        }
+        if worst > Verdict::Inspected || segment.data.is_empty() {
+            return Some(worst);
+        }
+        judge::read(self.flows.get_mut(slot), direction, reading, segment.data)
     }
 
     /// Has a stream do something that hands bytes on.
@@ -269,38 +307,59 @@ impl Worker {
         act(&mut streams[direction.index()], &mut Outlet { pool, counters: &mut self.streams, emit });
     }
 
-    /// No more bytes of a direction will come.
+    /// A direction says that it has no more bytes.
     #[cold]
-    fn cut(&mut self, shard: usize, slot: Slot, direction: Direction, frame: FrameRef, is_end: bool) {
+    fn look_at_held(&mut self, shard: usize, slot: Slot, direction: Direction, frame: FrameRef, is_end: bool) {
         let pool = &mut self.shards[shard].pool;
         let Flow { identity, state, .. } = self.flows.get_mut(slot);
         let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
-        Delivery { identity, state, direction, scans, eyes, unread }.cut(pool, frame, is_end);
+        Delivery { identity, state, direction, scans, eyes, unread }.look_at_held(pool, frame, is_end);
+    }
+
+    /// No more bytes of a direction will come.
+    #[cold]
+    fn cut(&mut self, shard: usize, slot: Slot, direction: Direction, frame: FrameRef) {
+        let pool = &mut self.shards[shard].pool;
+        let Flow { identity, state, .. } = self.flows.get_mut(slot);
+        let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
+        Delivery { identity, state, direction, scans, eyes, unread }.cut(pool, frame);
     }
 
     #[inline(always)]
-    fn datagram(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) {
-        if framed.1.packet.payload_bytes > 0 && !self.flows.get(slot).is_quiet[direction.index()] {
-            self.read_datagram(slot, direction, data, framed);
+    fn datagram(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) -> Verdict {
+        if framed.1.packet.payload_bytes == 0 {
+            return Verdict::Inspected;
         }
+        let flow = self.flows.get_mut(slot);
+        if flow.is_quiet[direction.index()] {
+            return judge::lasting(flow, direction, || data.payload(framed));
+        }
+        self.read_datagram(slot, direction, data, framed)
     }
 
     #[inline(never)]
-    fn read_datagram(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) {
+    fn read_datagram(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) -> Verdict {
         let payload = data.payload(framed);
-        let Flow { identity, state, is_quiet, .. } = self.flows.get_mut(slot);
+        let flow = self.flows.get_mut(slot);
+        let reading = flow.state.conversation.reading(direction);
+        let Flow { identity, state, is_quiet, .. } = flow;
         let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_udp);
         Delivery { identity, state, direction, scans, eyes, unread }.datagram(payload, framed.0.reference());
         is_quiet[direction.index()] = !scans && !state.conversation.wants(direction);
+        match self.unread.take_worst() {
+            Verdict::Inspected => judge::read(flow, direction, reading, payload).unwrap_or_default(),
+            worst => worst,
+        }
     }
 
     /// An ICMP error quotes the packet that it is about: its ends are looked up.
     #[cold]
-    fn message(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) {
+    fn message(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) -> Verdict {
         let Flow { identity, state, .. } = self.flows.get_mut(slot);
         let payload = data.payload(framed);
         let (packet, frame) = (&framed.1.packet, framed.0.reference());
         self.eyes.look_at_quoted((packet, payload), direction, identity, &mut state.seldom, frame);
+        Verdict::Inspected
     }
 
     /// Every so many packets of a shard idle flows leave and holes that are overdue are given up.
@@ -317,25 +376,26 @@ impl Worker {
     fn clean_up(&mut self, shard: usize, now: Timestamp) {
         for slot in self.flows.sweep(shard, now).into_iter().flatten() {
             self.counters.expired_flows += 1;
-            self.finish(shard, slot);
+            self.finish(shard, slot, false);
         }
         if !self.shards[shard].has_waits() {
             return;
         }
         while let Some(Wait { slot, direction, .. }) = self.shards[shard].overdue(&self.flows, now) {
             self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
+            self.decide_if_lost(slot);
         }
     }
 
-    /// A flow ends: what still waits in it is looked at, and its memory goes back.
-    fn finish(&mut self, shard: usize, slot: Slot) {
+    /// A flow ends: what still waits in it is looked at, its memory goes back, and its verdict is known.
+    fn finish(&mut self, shard: usize, slot: Slot, is_evicted: bool) {
         for direction in [Direction::ToResponder, Direction::ToOriginator] {
             if self.flows.get_mut(slot).streams[direction.index()].has_pending() {
                 self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
             }
         }
-        let pool = &mut self.shards[shard].pool;
-        self.flows.get_mut(slot).state.conversation.finish(pool, &mut |why| self.unread.count(why));
+        self.unread.finish(&mut self.flows.get_mut(slot).state, &mut self.shards[shard].pool);
+        self.judge_flow(slot, is_evicted);
     }
 
     /// Alerts raised since the last call.
@@ -348,18 +408,28 @@ impl Worker {
         self.shards.iter_mut().filter_map(|shard| shard.held_back(&self.flows)).min()
     }
 
-    /// The end of the captures: what still waits is looked at. Returns the last alerts and the numbers.
-    pub(super) fn close(mut self) -> (Vec<Alert>, Counters) {
+    /// The end of the captures: what still waits is looked at.
+    pub(super) fn end_waits(&mut self) {
         for shard in 0..self.shards.len() {
             while let Some(Wait { slot, direction, frame, .. }) = self.shards[shard].any_waiting(&self.flows) {
                 self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
-                self.cut(shard, slot, direction, frame, false);
+                self.cut(shard, slot, direction, frame);
+                self.decide_if_lost(slot);
             }
         }
+    }
+
+    /// The end of the captures. Returns the last alerts and the numbers.
+    pub(super) fn close(mut self) -> (Vec<Alert>, Counters) {
+        self.end_waits();
+        for flow in self.flows.iter() {
+            judge::end_open(flow, &mut self.counters);
+        }
         let mut counters = self.counters;
+        counters.wire_bytes = counters.visibility.total().bytes;
         counters.no_memory = self.shards.iter().map(|shard| shard.pool.refused).sum();
         counters.streams = self.streams;
-        counters.unread = self.unread;
+        counters.unread = self.unread.tally;
         counters.suppressed = self.eyes.suppressed;
         counters.over_flow_cap = self.eyes.over_flow_cap;
         counters.unscanned_bytes = self.eyes.unscanned_bytes;

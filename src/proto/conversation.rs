@@ -21,6 +21,9 @@ const MAX_PROBE_BYTES: usize = 4098;
 /// Rounds of one chunk: each must consume something, this bounds a parser that does not.
 const MAX_ROUNDS: usize = 4096;
 
+/// Rounds of bytes beside the stream: a few messages in one segment.
+const MAX_ROUNDS_ASIDE: usize = 16;
+
 /// See the module.
 #[derive(Default)]
 pub struct Conversation {
@@ -59,6 +62,23 @@ enum Mode {
     Done,
 }
 
+/// How far the reading of a direction is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// No protocol is recognised.
+    Unknown,
+    /// One is, and its next message is looked for.
+    Searching,
+    /// Part of a message is held back.
+    Holding,
+    /// Every message that was whole is read.
+    Parsing,
+    /// Bytes of no interest are stepped over.
+    Skipping,
+    /// No more of it is read.
+    Done,
+}
+
 /// Bytes that no parser looked at, or a message it could not make sense of: why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Unread {
@@ -78,7 +98,9 @@ pub enum Unread {
     Incomplete,
     /// A hole in the stream, in the middle of a message.
     Gap,
-    /// A parser stopped or passed over something: its own words.
+    /// Bytes that a parser has no interest in.
+    PassedOver,
+    /// A parser stopped at something: its own words.
     Parser(&'static str),
 }
 
@@ -86,6 +108,24 @@ impl Conversation {
     /// `network.protocol`, once known.
     pub fn protocol(&self) -> Option<&'static str> {
         self.session.name()
+    }
+
+    /// How far a direction is.
+    pub fn reading(&self, direction: Direction) -> Reading {
+        let lane = self.lanes.get(direction);
+        match lane.mode {
+            Mode::Done => Reading::Done,
+            _ if lane.held.is_some() => Reading::Holding,
+            Mode::Parsing if lane.skip_bytes > 0 => Reading::Skipping,
+            Mode::Parsing => Reading::Parsing,
+            Mode::Probing if matches!(self.session, Session::Unknown) => Reading::Unknown,
+            Mode::Probing => Reading::Searching,
+        }
+    }
+
+    /// Whether what is not read any more is encrypted, by a protocol that is known.
+    pub fn encrypts(&self) -> bool {
+        self.session.encrypts()
     }
 
     /// Whether the bytes of a direction are still of interest.
@@ -208,6 +248,32 @@ impl Conversation {
         }
     }
 
+    /// Bytes beside the stream, that a receiver may have taken in place of others. If they begin a message they are parsed by
+    /// themselves, and leave no trace in the conversation.
+    #[cold]
+    pub fn aside(&self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) {
+        let mut session = match &self.session {
+            Session::Unknown => match Session::identify(data, hint) {
+                Identified::Yes(session) => session,
+                Identified::No | Identified::Unsure => return,
+            },
+            known if known.probe(data, hint) == Probe::Yes => known.fresh(),
+            _ => return,
+        };
+        let mut rest = data;
+        for _ in 0..MAX_ROUNDS_ASIDE {
+            match session.parse(direction, rest, hint, seen) {
+                Progress::Consumed { bytes, .. } | Progress::Damaged { bytes, .. } if bytes > 0 => {
+                    rest = rest.get(bytes..).unwrap_or(&[]);
+                }
+                _ => return,
+            }
+            if rest.is_empty() {
+                return;
+            }
+        }
+    }
+
     /// For each direction, whether its bytes are of no interest any more.
     #[inline]
     pub fn is_quiet(&self) -> [bool; 2] {
@@ -219,6 +285,15 @@ impl Conversation {
     #[inline]
     pub fn holds(&self, direction: Direction) -> bool {
         self.lanes.get(direction).held.is_some()
+    }
+
+    /// The sender says that no more of this direction will come: what is whole of a message that is not is looked at. It stays
+    /// held, in case the sender did not say so.
+    pub fn look_at_held(&mut self, direction: Direction, hint: &Hint, seen: Seen<'_>) {
+        let lane = self.lanes.of(direction);
+        if let (Mode::Parsing, Some(held)) = (lane.mode, &lane.held) {
+            self.session.cut(direction, &held.bytes, hint, seen);
+        }
     }
 
     /// No more bytes of this direction will come: what is whole of a message that is not is looked at.
@@ -339,6 +414,9 @@ impl Conversation {
                 }
                 Progress::Skip(bytes) => {
                     let here = bytes.min(rest.len() as u64);
+                    if here > 0 {
+                        unread(Unread::PassedOver);
+                    }
                     at += here as usize;
                     lane.skip_bytes = bytes - here;
                 }
@@ -552,6 +630,7 @@ impl Unread {
             Self::NoMemory => "no_memory",
             Self::Incomplete => "message_incomplete",
             Self::Gap => "gap_in_message",
+            Self::PassedOver => "passed_over",
             Self::Parser(reason) => reason,
         }
     }

@@ -37,6 +37,7 @@ impl Parser for Dtls {
     const NAME: &'static str = "dtls";
     /// Datagrams are never held back.
     const MAX_PENDING_BYTES: usize = 0;
+    const ENCRYPTS: bool = true;
 
     /// Whether a record begins here, of either side and at any time of an association.
     #[inline]

@@ -41,7 +41,7 @@ pub mod tls;
 mod whole;
 pub mod x509;
 
-pub use conversation::{Conversation, MAX_PROBES, Unread};
+pub use conversation::{Conversation, MAX_PROBES, Reading, Unread};
 
 use std::fmt;
 
@@ -121,6 +121,8 @@ pub trait Parser: Default {
     const NAME: &'static str;
     /// Bytes of one message that may be held back while it is incomplete.
     const MAX_PENDING_BYTES: usize;
+    /// Whether what follows the part that is parsed is encrypted.
+    const ENCRYPTS: bool = false;
 
     /// Whether `data`, the first bytes seen of a direction (or the first after a gap), is this protocol.
     fn probe(data: &[u8], hint: &Hint) -> Probe;
@@ -134,8 +136,8 @@ pub trait Parser: Default {
     /// Looks at the next bytes of a direction, or at one datagram (whose leftovers are dropped).
     fn parse(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress;
 
-    /// `data`, offered before and not consumed, will never be completed: a gap follows, or the flow ends. A parser may look
-    /// at what of it is whole.
+    /// `data`, offered before and not consumed, will probably never be completed: a gap follows, or the sender said that it was
+    /// all. A parser may look at what of it is whole. Where the end was forged, the same bytes are offered again with more.
     fn cut(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) {
         let _ = (direction, data, hint, seen);
     }
@@ -226,6 +228,14 @@ macro_rules! protocols {
                 if unsure { Identified::Unsure } else { Identified::No }
             }
 
+            /// A session of the same protocol that has seen nothing.
+            pub fn fresh(&self) -> Self {
+                match self {
+                    Self::Unknown => Self::Unknown,
+                    $(Self::$variant(_) => Self::$variant(<$parser>::default()),)+
+                }
+            }
+
             /// [`Parser::probe_known`] of the session's own protocol, for the other direction's first bytes and those after a gap
             /// ([`AfterGap::Probe`]).
             pub fn probe(&self, data: &[u8], hint: &Hint) -> Probe {
@@ -296,6 +306,14 @@ macro_rules! protocols {
             /// Every protocol's name.
             #[cfg(test)]
             const NAMES: &'static [&'static str] = &[$(<$parser as Parser>::NAME),+];
+
+            /// [`Parser::ENCRYPTS`] of the session's protocol.
+            pub fn encrypts(&self) -> bool {
+                match self {
+                    Self::Unknown => false,
+                    $(Self::$variant(_) => <$parser as Parser>::ENCRYPTS,)+
+                }
+            }
 
             /// [`Parser::MAX_PENDING_BYTES`] of the session's protocol; while unknown, of the neediest one.
             pub fn max_pending_bytes(&self) -> usize {

@@ -21,6 +21,7 @@ pub struct OpenVpn {
 
 impl Parser for OpenVpn {
     const NAME: &'static str = "openvpn";
+    const ENCRYPTS: bool = true;
     /// The longest packet over TCP and its length.
     const MAX_PENDING_BYTES: usize = LENGTH_BYTES + u16::MAX as usize;
 

@@ -44,6 +44,7 @@ impl std::fmt::Debug for Quic {
 
 impl Parser for Quic {
     const NAME: &'static str = "quic";
+    const ENCRYPTS: bool = true;
     /// Datagrams are never held back.
     const MAX_PENDING_BYTES: usize = 0;
 

@@ -21,6 +21,7 @@ pub struct Ssh {
 
 impl Parser for Ssh {
     const NAME: &'static str = "ssh";
+    const ENCRYPTS: bool = true;
     /// A key exchange message may be as long as a packet.
     const MAX_PENDING_BYTES: usize = LENGTH_BYTES + MAX_PACKET_BYTES;
 

@@ -37,6 +37,7 @@ impl Parser for Tls {
     const NAME: &'static str = "tls";
     /// The longest message, were it cut into records of a few bytes.
     const MAX_PENDING_BYTES: usize = 2 * MAX_MESSAGE_BYTES;
+    const ENCRYPTS: bool = true;
 
     /// Whether a record begins here, of either side and at any time of a connection: also in one picked up later, where
     /// knowing that it is TLS spares everything else.

@@ -89,7 +89,7 @@ mod tests {
         fn send_after(&mut self, direction: Direction, gap_bytes: u64, data: &[u8]) {
             let position = &mut self.position[direction.index()];
             let frame = FrameRef::default();
-            let chunk = Chunk { data, gap_bytes, position: *position, start_is_known: true, frame, is_overlap: false };
+            let chunk = Chunk { data, gap_bytes, position: *position, start_is_known: true, frame, is_aside: false };
             *position += data.len() as u64;
             let seen = &mut |o: crate::indicator::Observable<'_>| self.seen.push(text_of(&o));
             let unread = &mut |why| self.unread.push(why);

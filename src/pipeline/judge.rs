@@ -1,0 +1,180 @@
+//! Gives every packet and every flow its [`Verdict`]: at once where the packet tells, later where only its flow does.
+//!
+//! A packet waits (in its flow's [`Open`]) while part of its message does, and while the other direction of its TCP conversation
+//! has not been seen. It must be given back exactly once: what is counted adds up to the packets.
+
+use super::counters::Counters;
+use super::shard::{State, is_waiting};
+use super::verdict::Verdict;
+use super::worker::{Framed, Worker};
+use crate::flow::{Direction, Flow, Open, Slot, Stream};
+use crate::packet::{DecodeError, protocol};
+use crate::proto::Reading;
+
+impl Worker {
+    /// A decode that stopped is counted.
+    #[cold]
+    pub(super) fn stop(&mut self, stopped: DecodeError, (frame, item): Framed<'_>) -> Verdict {
+        // Pieces are counted by what became of their datagrams.
+        if !item.packet.is_fragment {
+            self.counters.stopped.count((stopped.layer, stopped.kind));
+        }
+        Verdict::of_stop(stopped, frame.captured_bytes < frame.wire_bytes)
+    }
+
+    /// A packet of no flow.
+    #[cold]
+    pub(super) fn judge_alone(&mut self, (frame, item): Framed<'_>, verdict: Verdict) {
+        if item.is_further {
+            return;
+        }
+        let packet = &item.packet;
+        let network = u64::from(packet.vlan_key) << 32;
+        self.counters.visibility.packet(network, || packet.vlan_ids().to_vec(), verdict, frame.wire_bytes);
+    }
+
+    /// Counts a packet under its verdict; without one it waits until the flow tells.
+    #[inline]
+    pub(super) fn judge(&mut self, slot: Slot, direction: Direction, framed: Framed<'_>, verdict: Option<Verdict>) {
+        let (frame, item) = framed;
+        let packet = &item.packet;
+        let mut verdict = verdict;
+        if packet.payload_missing_bytes > 0 {
+            self.counters.cut_packets += 1;
+            verdict = Some(verdict.unwrap_or_default().max(Verdict::Truncated));
+        }
+        let flow = self.flows.get_mut(slot);
+        let tag = &mut flow.tags[direction.index()];
+        *tag = verdict.unwrap_or_default().tag().max(*tag);
+        if item.is_further {
+            // The frame has its verdict by its own packet.
+            return;
+        }
+        let is_one_sided = packet.protocol == protocol::TCP && flow.tags[direction.reverse().index()] == 0;
+        match verdict {
+            Some(verdict) if !(is_one_sided && verdict == Verdict::Inspected) => {
+                let network = item.key.network();
+                self.counters.visibility.packet(network, || packet.vlan_ids().to_vec(), verdict, frame.wire_bytes);
+                if flow.open.packets > 0 && !is_one_sided {
+                    self.close_open(slot, verdict);
+                }
+            }
+            _ => {
+                // Four gigabytes and nothing has told yet: nothing will.
+                if flow.open.bytes.checked_add(frame.wire_bytes).is_none() {
+                    self.decide(slot, Verdict::Inspected);
+                }
+                let open = &mut self.flows.get_mut(slot).open;
+                open.packets += 1;
+                open.bytes = open.bytes.saturating_add(frame.wire_bytes);
+            }
+        }
+    }
+
+    /// Both directions were seen and a packet has its verdict: what waited shares it if it says what became of a message, unless
+    /// something still waits.
+    #[cold]
+    fn close_open(&mut self, slot: Slot, verdict: Verdict) {
+        let flow = self.flows.get_mut(slot);
+        if is_waiting(flow, Direction::ToResponder) || is_waiting(flow, Direction::ToOriginator) {
+            return;
+        }
+        let is_of_all = !verdict.is_lasting() && verdict != Verdict::OutOfWindow && verdict != Verdict::Truncated;
+        self.decide(slot, if is_of_all { verdict } else { Verdict::Inspected });
+    }
+
+    /// Gives a flow's open packets their verdict.
+    #[cold]
+    fn decide(&mut self, slot: Slot, verdict: Verdict) {
+        let Flow { identity, open, tags, .. } = self.flows.get_mut(slot);
+        let Open { packets, bytes } = std::mem::take(open);
+        self.counters.visibility.packets(identity.network(), || identity.vlans().to_vec(), verdict, packets, bytes);
+        for tag in tags.iter_mut().filter(|tag| **tag > 0) {
+            *tag = verdict.tag().max(*tag);
+        }
+    }
+
+    /// After something was given up: open packets share what befell it.
+    pub(super) fn decide_if_lost(&mut self, slot: Slot) {
+        let worst = self.unread.take_worst();
+        if worst > Verdict::Inspected {
+            self.decide(slot, worst);
+        }
+    }
+
+    /// A flow that ended.
+    pub(super) fn judge_flow(&mut self, slot: Slot, is_evicted: bool) {
+        let worst = self.unread.take_worst();
+        let flow = self.flows.get_mut(slot);
+        let verdict = if is_evicted { Verdict::TableFull } else { worst.max(at_end(flow)) };
+        self.decide(slot, verdict);
+        let Flow { identity, tags, .. } = self.flows.get_mut(slot);
+        let verdict = Verdict::of_tag(tags[0].max(tags[1]));
+        self.counters.visibility.flow(identity.network(), || identity.vlans().to_vec(), verdict);
+    }
+}
+
+/// Of a packet whose payload was looked at, with how far its direction was before. `None`: the rest of its message tells.
+#[inline]
+pub(super) fn read(flow: &mut Flow<State>, direction: Direction, before: Reading, data: &[u8]) -> Option<Verdict> {
+    let conversation = &flow.state.conversation;
+    match (before, conversation.reading(direction)) {
+        (Reading::Done, _) => Some(lasting(flow, direction, || data)),
+        (_, Reading::Holding) => None,
+        _ if flow.streams[direction.index()].has_pending() => None,
+        (Reading::Skipping, _) => Some(Verdict::PassedOver),
+        (_, Reading::Unknown) => Some(class(flow, direction, data)),
+        (_, Reading::Done) if conversation.protocol().is_none() => Some(Verdict::class_of(data)),
+        // The parser lost its place, and says so once.
+        (_, Reading::Searching) if flow.tags[direction.index()] == Verdict::Gap.tag() => Some(Verdict::Gap),
+        (_, Reading::Searching) => Some(Verdict::Malformed),
+        _ => Some(Verdict::Inspected),
+    }
+}
+
+/// Of an unknown protocol: what the first packet of the direction says of it.
+#[inline]
+fn class(flow: &Flow<State>, direction: Direction, data: &[u8]) -> Verdict {
+    let known = Verdict::of_tag(flow.tags[direction.index()]);
+    if known.is_lasting() { known } else { Verdict::class_of(data) }
+}
+
+/// Of a packet in a direction that is read no more.
+#[inline]
+pub(super) fn lasting<'d>(flow: &Flow<State>, direction: Direction, data: impl FnOnce() -> &'d [u8]) -> Verdict {
+    let known = Verdict::of_tag(flow.tags[direction.index()]);
+    if known.is_lasting() { known } else { why_done(flow, data()) }
+}
+
+#[cold]
+fn why_done(flow: &Flow<State>, data: &[u8]) -> Verdict {
+    let conversation = &flow.state.conversation;
+    match conversation.protocol() {
+        _ if data.is_empty() => Verdict::Inspected,
+        None => Verdict::class_of(data),
+        Some(_) if conversation.encrypts() => Verdict::Encrypted,
+        Some(_) => Verdict::PassedOver,
+    }
+}
+
+/// What the end of a flow says of its open packets.
+fn at_end(flow: &Flow<State>) -> Verdict {
+    let is_tcp = flow.key().protocol() == protocol::TCP;
+    let has_spoken = flow.streams.iter().any(Stream::has_spoken);
+    if is_tcp && has_spoken && flow.tags.contains(&0) {
+        return Verdict::OneDirection;
+    }
+    let holds = [Direction::ToResponder, Direction::ToOriginator].iter().any(|&way| flow.state.conversation.holds(way));
+    if holds { Verdict::Incomplete } else { Verdict::Inspected }
+}
+
+/// A flow that the end of the captures ends.
+pub(super) fn end_open(flow: &Flow<State>, counters: &mut Counters) {
+    let end = at_end(flow);
+    let (network, vlans) = (flow.identity.network(), || flow.identity.vlans().to_vec());
+    let Open { packets, bytes } = flow.open;
+    counters.visibility.packets(network, vlans, end, packets, bytes);
+    let [there, back] = flow.tags.map(Verdict::of_tag);
+    let of_open = if packets > 0 { end } else { Verdict::Inspected };
+    counters.visibility.flow(network, vlans, there.max(back).max(of_open));
+}
