@@ -30,6 +30,10 @@ const LEAST_REWRITTEN: usize = 60;
 /// Segments that a run of segments is cut into at most when it is reversed: more than may wait behind a hole are given up.
 const MAX_REVERSED: usize = 200;
 
+/// What depends on where segments start, because only there a stream picked up in its middle, or a protocol that follows an unknown
+/// one, can be recognised; and a whole request of a framed protocol that is only seen to be none by what follows in its segment.
+const BY_SEGMENT: [&str; 3] = ["ics-modbus-foreign", "smtp-mid-stream", "starttls-unknown"];
+
 #[test]
 fn however_it_is_cut_it_gives_the_same_alerts() {
     let set = compiled();
@@ -39,7 +43,7 @@ fn however_it_is_cut_it_gives_the_same_alerts() {
     let failed = failures(&runs, |(name, files)| {
         let frames = read(files);
         let segments = plain_segments(&frames);
-        if segments.iter().all(Option::is_none) {
+        if segments.iter().all(Option::is_none) || BY_SEGMENT.contains(&name.as_str()) {
             return Ok(());
         }
         rewritten.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
