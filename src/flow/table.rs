@@ -311,14 +311,15 @@ impl<S: Default> FlowTable<S> {
         at
     }
 
-    /// Every flow in the table, in no order that means anything.
+    /// Every flow in the table, as their records lie.
     pub fn iter(&self) -> impl Iterator<Item = &Flow<S>> {
-        let live =
-            |bucket: &Bucket| (0..WAYS).filter(|&way| bucket.tags[way] != 0).map(|way| bucket.records[way]).collect();
-        self.buckets
-            .iter()
-            .flat_map(move |bucket| -> Vec<u32> { live(bucket) })
-            .map(|record| &self.records[record as usize])
+        let mut live = vec![false; self.records.len()];
+        for bucket in &self.buckets {
+            for way in (0..WAYS).filter(|&way| bucket.tags[way] != 0) {
+                live[bucket.records[way] as usize] = true;
+            }
+        }
+        self.records.iter().zip(live).filter_map(|(flow, is_live)| is_live.then_some(flow))
     }
 
     /// A flow of this table.

@@ -34,7 +34,10 @@ pub(super) struct Decoded {
 /// The items of some frames.
 #[derive(Default)]
 pub(super) struct Headers {
-    pub(super) items: Vec<Item>,
+    /// The frames' own, then the others.
+    items: Vec<Item>,
+    /// All of them in capture order.
+    pub(super) order: Vec<u32>,
     /// Payloads of datagrams that were put together.
     rebuilt: Vec<u8>,
     /// Items besides the frames' own, in order: those that come before the own item of their frame, and those behind it.
@@ -44,7 +47,6 @@ pub(super) struct Headers {
     pieces: Vec<u16>,
     /// Outer packets of the frame being decoded.
     outer: Vec<Packet>,
-    merged: Vec<Item>,
 }
 
 /// One packet of one frame.
@@ -86,12 +88,6 @@ impl Item {
         }
     }
 
-    /// Itself beside its frame, given the frames that were decoded.
-    #[inline]
-    pub(super) fn framed<'i>(&'i self, frames: &'i [FrameMeta]) -> (&'i FrameMeta, &'i Self) {
-        (&frames[usize::from(self.frame)], self)
-    }
-
     /// Another packet of a frame.
     #[cold]
     fn further(frame: u16, packet: Packet, (rebuilt_at, rebuilt_bytes): (u32, u32), seed: HashSeed) -> Self {
@@ -130,15 +126,15 @@ impl Decoded {
         self.parts.resize_with(workers, Vec::new);
         self.parts.iter_mut().for_each(Vec::clear);
         let worker_of: [u8; SHARDS] = std::array::from_fn(|shard| (shard % workers) as u8);
-        for (at, item) in self.headers.items.iter().enumerate() {
-            self.parts[usize::from(worker_of[item.shard()])].push(at as u32);
+        for &at in &self.headers.order {
+            self.parts[usize::from(worker_of[self.headers.items[at as usize].shard()])].push(at);
         }
     }
 
     /// An item and its frame.
     #[inline]
     pub(super) fn framed(&self, at: u32) -> (&FrameMeta, &Item) {
-        self.headers.items[at as usize].framed(&self.frames)
+        self.headers.framed(at, &self.frames)
     }
 }
 
@@ -150,6 +146,13 @@ impl Headers {
             self.assemble(data, frames, seed, defrag);
         }
         self.merge();
+    }
+
+    /// An item and its frame, given the frames that were decoded.
+    #[inline]
+    pub(super) fn framed<'i>(&'i self, at: u32, frames: &'i [FrameMeta]) -> (&'i FrameMeta, &'i Item) {
+        let item = &self.items[at as usize];
+        (&frames[usize::from(item.frame)], item)
     }
 
     /// What the items' offsets are into, given the capture's bytes.
@@ -237,19 +240,29 @@ impl Headers {
         defrag.counters.too_deep += waiting.len() as u64;
     }
 
-    /// Puts further items in their places among the frames' own.
+    /// Gives further items their places among the frames' own.
     fn merge(&mut self) {
+        let own = self.items.len() as u32;
+        self.order.clear();
         if self.before.is_empty() && self.behind.is_empty() {
-            return;
+            return self.order.extend(0..own);
         }
-        self.merged.clear();
-        let (mut before, mut behind) = (self.before.iter().peekable(), self.behind.iter().peekable());
-        for item in &self.items {
-            self.merged.extend(std::iter::from_fn(|| before.next_if(|further| further.frame == item.frame)));
-            self.merged.push(*item);
-            self.merged.extend(std::iter::from_fn(|| behind.next_if(|further| further.frame == item.frame)));
+        self.items.append(&mut self.before);
+        let mut behind = self.items.len() as u32..(self.items.len() + self.behind.len()) as u32;
+        self.items.append(&mut self.behind);
+        let mut before = own..behind.start;
+        for at in 0..own {
+            let is_of_frame = |&further: &u32| u32::from(self.items[further as usize].frame) == at;
+            while let Some(further) = Some(before.start).filter(|further| !before.is_empty() && is_of_frame(further)) {
+                self.order.push(further);
+                before.start += 1;
+            }
+            self.order.push(at);
+            while let Some(further) = Some(behind.start).filter(|further| !behind.is_empty() && is_of_frame(further)) {
+                self.order.push(further);
+                behind.start += 1;
+            }
         }
-        std::mem::swap(&mut self.items, &mut self.merged);
     }
 }
 

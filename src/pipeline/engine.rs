@@ -169,9 +169,9 @@ impl Run {
             }
             for group in batch.frames.chunks(GROUP) {
                 clock.decode(|| headers.decode(&batch.data, group, REPLAY_SEED, &mut defrag));
-                for items in headers.items.chunks(GROUP) {
+                for order in headers.order.chunks(GROUP) {
                     clock.inspect(|| {
-                        worker.process(headers.bytes(&batch.data), items.iter().map(|item| item.framed(group)))
+                        worker.process(headers.bytes(&batch.data), order.iter().map(|&at| headers.framed(at, group)))
                     });
                 }
             }

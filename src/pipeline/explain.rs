@@ -95,8 +95,9 @@ impl Run {
 
     fn look_at(&mut self, data: &[u8], group: &[FrameMeta]) {
         self.headers.decode(data, group, REPLAY_SEED, &mut self.defrag);
-        for items in self.headers.items.chunks(GROUP) {
-            self.worker.process(self.headers.bytes(data), items.iter().map(|item| item.framed(group)));
+        let headers = &self.headers;
+        for order in headers.order.chunks(GROUP) {
+            self.worker.process(headers.bytes(data), order.iter().map(|&at| headers.framed(at, group)));
         }
     }
 

@@ -34,8 +34,28 @@ impl Worker {
     }
 
     /// Counts a packet under its verdict; without one it waits until the flow tells.
-    #[inline]
+    #[inline(always)]
     pub(super) fn judge(&mut self, slot: Slot, direction: Direction, framed: Framed<'_>, verdict: Option<Verdict>) {
+        let (frame, item) = framed;
+        let flow = self.flows.get_mut(slot);
+        let is_heard = flow.tags[direction.reverse().index()] != 0 || item.packet.protocol != protocol::TCP;
+        if let Some(verdict) = verdict
+            && (is_heard || verdict != Verdict::Inspected)
+            && item.packet.payload_missing_bytes == 0
+            && flow.open.packets == 0
+            && !item.is_further
+        {
+            let tag = &mut flow.tags[direction.index()];
+            *tag = verdict.tag().max(*tag);
+            let vlans = || item.packet.vlan_ids().to_vec();
+            return self.counters.visibility.packet(item.key.network(), vlans, verdict, frame.wire_bytes);
+        }
+        self.judge_with_flow(slot, direction, framed, verdict);
+    }
+
+    /// The same where more than the packet tells.
+    #[inline(never)]
+    fn judge_with_flow(&mut self, slot: Slot, direction: Direction, framed: Framed<'_>, verdict: Option<Verdict>) {
         let (frame, item) = framed;
         let packet = &item.packet;
         let mut verdict = verdict;
