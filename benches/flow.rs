@@ -43,8 +43,9 @@ fn bench(c: &mut Criterion) {
         let home = table.home(0, key.hash(SEED));
         let slot = table.insert(home, now).slot();
         table.get_mut(slot).restart(key, &packet, from, now);
-        let hash_of = |flow: &Box<Flow<State>>| flow.key().hash(SEED);
-        boxes.insert_unique(key.hash(SEED), Box::new(Flow::start(key, &packet, from, now)), hash_of);
+        boxes.insert_unique(key.hash(SEED), Box::new(Flow::start(key, &packet, from, now)), |flow| {
+            flow.key().hash(SEED)
+        });
     }
     // A permutation: neighbours in time are no neighbours in memory.
     let wanted: Vec<FlowKey> = (0..1u32 << 14)
