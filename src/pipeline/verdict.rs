@@ -29,7 +29,8 @@ pub enum Verdict {
     NoMemory,
     /// Of a message longer than its parser holds.
     TooLong,
-    /// A piece of a datagram that was not put together.
+    /// A piece of a fragmented datagram. What becomes of the datagram itself, which is read once it is whole, is counted by
+    /// `ip.fragment_incomplete`.
     Fragment,
     /// Of a TCP conversation of which only one direction was captured.
     OneDirection,
@@ -123,7 +124,7 @@ impl Verdict {
             Self::Truncated => "cut by the snap length",
             Self::NoMemory => "no memory to hold it",
             Self::TooLong => "message too long",
-            Self::Fragment => "fragment of an incomplete datagram",
+            Self::Fragment => "piece of a fragmented datagram",
             Self::OneDirection => "only one direction captured",
             Self::TableFull => "flow table full",
             Self::UnknownText => "unknown protocol, text",
