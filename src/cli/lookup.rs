@@ -135,7 +135,11 @@ fn why(how: How, indicator: &Indicator<'_>, typed: &str) -> String {
         why.push_str(&format!(", only {}", reading::transport_word(transport)));
     }
     for (part, value) in indicator.when.into_iter().flat_map(Condition::parts) {
-        why.push_str(&format!(", when {} is {value}", part.trim_start_matches("picket.when.")));
+        match part.trim_start_matches("picket.when.") {
+            // An indicator's value, that nobody asked for here.
+            "function" => why.push_str(", when a certain control-system function was seen"),
+            part => why.push_str(&format!(", when {part} is {value}")),
+        }
     }
     why
 }

@@ -5,10 +5,12 @@
 //! a protocol or function may be seen later in the same flow ([`Condition::holds`]). A condition that cannot be read is
 //! refused with its indicator: leaving a part of it out would widen what matches.
 
+use std::fmt;
+
 use super::{Kind, Refusal, Where, ics};
 
 /// All parts that are given must hold.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Condition {
     /// `network.protocol` of the flow: one of [`PROTOCOLS`].
     pub protocol: Option<&'static str>,
@@ -24,7 +26,7 @@ pub struct Condition {
 }
 
 /// A condition's parts as a feed writes them.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Named<'a> {
     /// `picket.when.protocol`.
     pub protocol: Option<&'a str>,
@@ -101,6 +103,15 @@ impl Condition {
     /// The same for every version: what an id is derived from.
     pub(super) fn canonical(&self) -> String {
         self.parts().map(|(path, part)| format!("{}={part}\0", path.trim_start_matches("picket.when."))).collect()
+    }
+}
+
+/// Without the function: it is an indicator's value.
+impl fmt::Debug for Condition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { protocol, port, to_responder, field, function } = self;
+        let has_function = function.is_some();
+        write!(f, "Condition({protocol:?}, {port:?}, {to_responder:?}, {field:?}, has_function: {has_function})")
     }
 }
 
@@ -213,7 +224,7 @@ mod tests {
             Named { function: Some("dnp3:operate"), ..good },
             Named { protocol: None, ..good },
         ] {
-            assert_eq!(read(bad), Err(Refusal::BadCondition), "{bad:?}");
+            assert_eq!(read(bad), Err(Refusal::BadCondition), "{:?}", (bad.protocol, bad.port, bad.function));
         }
         assert!(Condition::read(&DOMAIN, &Named { field: Some("dns.question.name"), ..Named::default() }).is_ok());
     }
@@ -262,5 +273,12 @@ mod tests {
             condition.canonical(),
             "protocol=modbus\0port=502\0direction=to_responder\0field=source.ip\0function=modbus:any-write\0"
         );
+    }
+
+    #[test]
+    fn no_function_in_debug() {
+        let condition = Condition { function: Some("modbus:unit-17".into()), port: Some(502), ..Condition::default() };
+        let text = format!("{condition:?}");
+        assert!(text.contains("502") && text.contains("has_function: true") && !text.contains("unit-17"), "{text}");
     }
 }

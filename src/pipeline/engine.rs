@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
+use super::clock::Clock;
 use super::counters::Counters;
 use super::decoded::{Decoded, Headers};
 use super::fragments::Turns;
@@ -38,9 +39,6 @@ const MAX_SPARE: usize = 64;
 
 /// Replay hashes flows with this, so that evictions repeat; live capture takes a random one.
 pub(super) const REPLAY_SEED: HashSeed = HashSeed(0x7069_636b_6574);
-
-/// One batch in so many is timed; a clock read costs as much as a packet.
-const TIMED_BATCHES: u64 = 16;
 
 /// How far a run is. Shared with whoever shows it.
 #[derive(Debug, Default)]
@@ -469,50 +467,4 @@ fn mark(worker: &mut Worker, frames: &[FrameMeta]) -> Place {
     let end = frames.last().map_or((0, 0), |frame| (frame.file, frame.number + 1));
     let held = worker.held_back().map(|frame| (frame.file, frame.number));
     held.map_or(end, |held| held.min(end))
-}
-
-/// Times one batch in [`TIMED_BATCHES`].
-#[derive(Default)]
-struct Clock {
-    batch: u64,
-    stages: Stages,
-}
-
-impl Clock {
-    fn next(&mut self) {
-        self.batch += 1;
-    }
-
-    fn read<T>(&mut self, act: impl FnOnce() -> T) -> T {
-        let (result, time) = self.time(act);
-        self.stages.read += time;
-        result
-    }
-
-    fn decode<T>(&mut self, act: impl FnOnce() -> T) -> T {
-        let (result, time) = self.time(act);
-        self.stages.decode += time;
-        result
-    }
-
-    fn inspect<T>(&mut self, act: impl FnOnce() -> T) -> T {
-        let (result, time) = self.time(act);
-        self.stages.inspect += time;
-        result
-    }
-
-    fn time<T>(&self, act: impl FnOnce() -> T) -> (T, Duration) {
-        if !self.batch.is_multiple_of(TIMED_BATCHES) {
-            return (act(), Duration::ZERO);
-        }
-        let start = Instant::now();
-        let result = act();
-        (result, start.elapsed())
-    }
-
-    fn stages(&self) -> Stages {
-        let scale = TIMED_BATCHES as u32;
-        let Stages { read, decode, inspect, .. } = self.stages;
-        Stages { read: read * scale, decode: decode * scale, inspect: inspect * scale, ..Stages::default() }
-    }
 }

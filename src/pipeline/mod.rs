@@ -8,6 +8,7 @@
 //!
 //! Nothing here looks at a value or a protocol: it moves packets and calls the floors below.
 
+mod clock;
 mod counters;
 mod decoded;
 mod engine;

@@ -38,10 +38,12 @@ pub mod ssh;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tls;
+mod unread;
 mod whole;
 pub mod x509;
 
-pub use conversation::{Conversation, MAX_PROBES, Reading, Unread};
+pub use conversation::{Conversation, MAX_PROBES, Reading};
+pub use unread::Unread;
 
 use std::fmt;
 
