@@ -25,6 +25,8 @@ PROTOCOLS = {
     "postgresql": ["starttls-postgresql"], "quic": ["quic-"], "s7comm": ["ics-s7comm"], "smtp": ["smtp-", "mail-"],
     "ssh": ["ssh-"], "tls": ["tls-"],
 }
+# By EtherType.
+IN_FRAMES = {b"\x88\x92": "profinet", b"\x88\xb8": "goose"}
 MAX_SEED_BYTES = 65_536
 
 
@@ -104,6 +106,8 @@ def seeds():
                 yield "packet", bytes([LINKS.index(link)]) + frame
             if len(frame) < 400:
                 yield "defrag", pieces(frame)
+            if link == 1 and frame[12:14] in IN_FRAMES:
+                yield IN_FRAMES[frame[12:14]], frame[14:]
         own = [target for target, names in PROTOCOLS.items() if any(path.name.startswith(name) for name in names)]
         for ways, body in streams(data) if own or path.name.startswith("file-http") else ():
             for target in own:
