@@ -11,9 +11,9 @@ use crate::indicator::{Condition, Draft, Index, Kind, Named, Pattern, Refusal, W
 use crate::time::Timestamp;
 
 /// See the module. Known by the first line that is neither empty nor a comment: it begins with `{`.
-pub(super) const FORMAT: Format = Format { name: "native", sniff, read };
+pub(super) const FORMAT: Format = Format { name: "native", unit: "line", sniff, read };
 
-fn sniff(head: &[u8]) -> bool {
+fn sniff(head: &[u8], _: &str) -> bool {
     head.split(|b| *b == b'\n')
         .map(<[u8]>::trim_ascii)
         .find(|line| !line.is_empty() && !line.starts_with(b"#"))
@@ -72,6 +72,7 @@ fn entry(document: &Document, line: u32, intake: &mut Intake<'_>) -> Result<(), 
         reference: get(doc::REFERENCE),
         description: get(doc::DESCRIPTION),
         first_seen: get(doc::FIRST_SEEN),
+        about: &[],
     };
     let transport = get(doc::TRANSPORT).or(get(doc::PATTERN_TRANSPORT)).map_or(Ok(None), field::transport)?;
     let port = get(doc::PORT).map(field::number).transpose()?;

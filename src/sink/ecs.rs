@@ -3,6 +3,7 @@
 //! A match is `event.kind: alert` with `threat.enrichments[]`, one for each feed that names the indicator; what the schema
 //! lacks is under `picket`. `event.id` is derived from the content: the same alert has the same id in every run.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::net::IpAddr;
 
@@ -96,9 +97,21 @@ fn document(alert: &Alert) -> impl Serialize {
     if !markings.is_empty() {
         set("picket.marking", json!(markings));
     }
+    for (path, texts) in about(&sources) {
+        set(path, json!(texts));
+    }
     let enrichments = sources.iter().map(|(context, _)| enrichment(alert, &indicator, &id, context)).collect();
     root.set_list("threat.enrichments", enrichments);
     root
+}
+
+/// What the sources say besides: each path with all its texts.
+fn about<'a>(sources: &[(&'a Context, u32)]) -> BTreeMap<&'static str, BTreeSet<&'a str>> {
+    let mut all: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for (path, text) in sources.iter().flat_map(|(context, _)| &context.about) {
+        all.entry(path.0).or_default().insert(&**text);
+    }
+    all
 }
 
 fn endpoint(
