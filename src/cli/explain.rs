@@ -42,6 +42,9 @@ pub struct ExplainArgs {
     /// Load dangerous entries too.
     #[arg(long)]
     force: bool,
+    /// Clearance file: what the sensor may not hold is refused and counted.
+    #[arg(long, value_name = "FILE")]
+    clearance: Option<PathBuf>,
     /// Of several captures, the one that the packet is in: its path or its name, as alerts have it (`picket.capture`).
     #[arg(long = "in", value_name = "CAPTURE")]
     within: Option<PathBuf>,
@@ -71,9 +74,14 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let paths: Vec<&Path> = files.files().iter().map(|file| file.path.as_path()).collect();
     let file = place(&paths, args.within.as_deref())?;
     let capture = paths.get(file).map(|path| path.display().to_string()).unwrap_or_default();
+    let clearance = super::sensor(args.clearance.as_deref())?;
     let (mut feeds, mut allow) = (IndicatorSet::default(), IndicatorSet::default());
-    crate::feed::load(&args.feeds, &crate::feed::Options { force: args.force }, &mut feeds)?;
-    crate::feed::load(&args.allow, &crate::feed::Options { force: true }, &mut allow)?;
+    crate::feed::load(
+        &args.feeds,
+        &crate::feed::Options { force: args.force, clearance: clearance.clone() },
+        &mut feeds,
+    )?;
+    crate::feed::load(&args.allow, &crate::feed::Options { force: true, clearance }, &mut allow)?;
     let set = Arc::new(MatchSet::compile(feeds, allow));
     let Some(told) = pipeline::explain(files, &set, &Options::default(), (file, args.frame)) else {
         bail!("{capture} has no frame {}", args.frame);

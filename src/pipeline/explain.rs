@@ -71,7 +71,8 @@ pub fn explain(
     (file, number): (usize, u64),
 ) -> Option<Explanation> {
     let captures: Arc<[Arc<Path>]> = files.files().iter().map(|file| Arc::from(file.path.as_path())).collect();
-    let worker = Worker::new(set, &captures, options, 1);
+    let mut worker = Worker::new(set, &captures, options, 1);
+    worker.eyes.show_fingerprints();
     let mut run = Run { worker, headers: Headers::default(), assembler: Assembler::default() };
     let mut batch = Batch::default();
     while files.poll(&mut batch) {
