@@ -49,6 +49,8 @@ pub enum Transport {
     Tcp,
     /// UDP.
     Udp,
+    /// None: straight in an Ethernet frame. No feed can name it.
+    Ethernet,
 }
 
 /// When an indicator is valid: `from <= packet time < until`.
