@@ -66,7 +66,9 @@ struct Found<'a> {
 /// # Errors
 /// A feed that cannot be read, or output that cannot be written.
 pub fn run(args: &LookupArgs) -> anyhow::Result<ExitCode> {
-    let set = MatchSet::compile(load(&args.feeds, args.force)?, load(&args.allow, true)?);
+    let mut allow = IndicatorSet::default();
+    crate::feed::load_allow_lists(&args.allow, &mut allow)?;
+    let set = MatchSet::compile(load(&args.feeds, args.force)?, allow);
     let at = args.at.unwrap_or_else(jiff::Timestamp::now).as_nanosecond();
     let at = Timestamp::from_ns(u64::try_from(at).unwrap_or(0));
     let out = io::stdout().lock();

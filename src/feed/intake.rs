@@ -1,6 +1,7 @@
 //! [`Intake`]: what a format reader hands its entries to. It adds, counts and refuses; readers know neither set nor report.
 
-use super::Options;
+use super::declared::Declared;
+use super::{Options, Purpose};
 use super::report::FileReport;
 use crate::indicator::{Added, Context, ContextIx, Draft, IndicatorSet, Refusal, Where};
 use crate::marking::Marking;
@@ -10,6 +11,8 @@ pub(super) struct Intake<'a> {
     set: &'a mut IndicatorSet,
     report: &'a mut FileReport,
     force: bool,
+    purpose: Purpose,
+    declared: Declared,
     /// The context of the entry before: neighbours mostly say the same.
     last: Option<(Context, ContextIx)>,
 }
@@ -30,7 +33,31 @@ pub(super) struct Meta<'a> {
 
 impl<'a> Intake<'a> {
     pub(super) fn new(set: &'a mut IndicatorSet, options: &Options, report: &'a mut FileReport) -> Self {
-        Self { set, report, force: options.force, last: None }
+        Self { set, report, force: options.force, purpose: Purpose::Detect, declared: Declared::default(), last: None }
+    }
+
+    pub(super) fn for_purpose(self, purpose: Purpose) -> Self {
+        Self { purpose, ..self }
+    }
+
+    /// Whether the entries are what raises no alert.
+    pub(super) fn is_allow_list(&self) -> bool {
+        self.purpose == Purpose::Allow
+    }
+
+    /// For entries of which this was said beside the feed.
+    pub(super) fn with(self, declared: Declared) -> Self {
+        Self { declared, ..self }
+    }
+
+    /// What was said beside the feed.
+    pub(super) fn declared(&self) -> Declared {
+        self.declared.clone()
+    }
+
+    /// What alerts call the feed.
+    pub(super) fn feed(&self) -> &str {
+        &self.report.feed
     }
 
     /// The number of what `meta` says about this feed's entries.

@@ -22,6 +22,22 @@ pub(super) fn reloaded(text: &[u8], force: bool) -> (IndicatorSet, FileReport) {
     (set, report.files.remove(0))
 }
 
+/// What a feed of this name and text loads.
+pub(super) fn loaded_as(name: &str, text: &[u8]) -> (IndicatorSet, FileReport) {
+    let dir = dir_of(&[(name, text)]);
+    let mut set = IndicatorSet::default();
+    let mut report = load(&[dir.path().join(name)], &Options::default(), &mut set).expect("loads");
+    (set, report.files.remove(0))
+}
+
+/// What an allow-list of this name and text loads.
+pub(super) fn allowed(name: &str, text: &[u8]) -> (IndicatorSet, FileReport) {
+    let dir = dir_of(&[(name, text)]);
+    let mut set = IndicatorSet::default();
+    let mut report = load_allow_lists(&[dir.path().join(name)], &mut set).expect("loads");
+    (set, report.files.remove(0))
+}
+
 fn dir_of(files: &[(&str, &[u8])]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().expect("a directory");
     for (name, text) in files {
@@ -185,7 +201,7 @@ proptest! {
     fn any_bytes_load_or_are_refused_in_every_format(text in nearly_a_feed(), force in any::<bool>()) {
         for format in FORMATS {
             let mut set = IndicatorSet::default();
-            let found = Found { path: "x".into(), feed: "x".into(), format: None };
+            let found = Found::new("x".into(), "x");
             let mut report = FileReport::new(&found);
             let mut lines = Lines::over(Box::new(io::Cursor::new(text.clone())), text.len() as u64).expect("opens");
             if let Ok(head) = lines.head() {
