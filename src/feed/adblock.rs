@@ -55,7 +55,7 @@ fn entry(
     text: &[u8],
     number: u32,
     declared: &Declared,
-    context: ContextIx,
+    context: Result<ContextIx, Refusal>,
     intake: &mut Intake<'_>,
 ) -> Result<(), Refusal> {
     let (rule, is_exception) = text.strip_prefix(b"@@").map_or((text, false), |rule| (rule, true));
@@ -79,7 +79,7 @@ fn entry(
         matching: Some(if is_addr { Match::Exact } else { reach }),
         port: known.port,
         window: declared.window,
-        ..Draft::new(known.kind, known.value, context, number)
+        ..Draft::new(known.kind, known.value, context?, number)
     });
     Ok(())
 }
@@ -120,7 +120,8 @@ fn option(option: &[u8]) -> Result<(), Refusal> {
     if HONOURED.iter().any(|known| known.as_bytes() == text) {
         return Ok(());
     }
-    let refused = REFUSED.iter().find(|reason| reason.strip_prefix("Adblock option ").is_some_and(|k| k.as_bytes() == name));
+    let refused =
+        REFUSED.iter().find(|reason| reason.strip_prefix("Adblock option ").is_some_and(|k| k.as_bytes() == name));
     Err(Refusal::Unsupported(refused.unwrap_or(&"Adblock option that is not known")))
 }
 

@@ -111,7 +111,10 @@ impl Declared {
     }
 
     /// Counts its unreadable markings, and gives the number of what it says.
-    pub(super) fn context(&self, intake: &mut Intake<'_>) -> ContextIx {
+    ///
+    /// # Errors
+    /// Why the sensor may not hold what is marked so.
+    pub(super) fn context(&self, intake: &mut Intake<'_>) -> Result<ContextIx, Refusal> {
         (0..self.unreadable).for_each(|_| intake.unreadable_marking());
         intake.context(&self.meta())
     }

@@ -15,7 +15,8 @@ use crate::indicator::{ContextIx, Draft, Match, Refusal};
 pub(super) const FORMAT: Format = Format { name: "hosts", unit: "line", sniff, read };
 
 fn sniff(head: &[u8], _: &str) -> bool {
-    let mut lines = head.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|l| !l.is_empty() && !l.starts_with(b"#"));
+    let mut lines =
+        head.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).filter(|l| !l.is_empty() && !l.starts_with(b"#"));
     let Some(first) = lines.next() else { return false };
     let mut words = words(first);
     let is_addr = words.next().is_some_and(|word| addr(word).is_some());
@@ -43,7 +44,7 @@ fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
     Ok(())
 }
 
-fn entry(text: &[u8], number: u32, declared: &Declared, context: ContextIx, intake: &mut Intake<'_>) {
+fn entry(text: &[u8], number: u32, declared: &Declared, context: Result<ContextIx, Refusal>, intake: &mut Intake<'_>) {
     let mut words = words(text);
     let names = match words.next().and_then(addr) {
         None => return intake.refuse(number, Refusal::Malformed),
@@ -52,12 +53,20 @@ fn entry(text: &[u8], number: u32, declared: &Declared, context: ContextIx, inta
         Some(_) if words.clone().all(is_own) => return,
         Some(_) => return intake.refuse(number, Refusal::Unsupported("hosts entry that does not block")),
     };
+    let context = match context {
+        Ok(context) => context,
+        Err(reason) => return intake.refuse(number, reason),
+    };
     let mut any = false;
     for name in names {
         any = true;
         if !is_own(name) {
             let matching = declared.matching.filter(|matching| *matching != Match::Prefix).unwrap_or(Match::Exact);
-            let draft = Draft { matching: Some(matching), window: declared.window, ..Draft::new(&DOMAIN, name, context, number) };
+            let draft = Draft {
+                matching: Some(matching),
+                window: declared.window,
+                ..Draft::new(&DOMAIN, name, context, number)
+            };
             intake.add(&draft);
         }
     }

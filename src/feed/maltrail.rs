@@ -16,7 +16,8 @@ use crate::indicator::{Condition, Draft, Index, Match, Named, Refusal, Where};
 pub(super) const FORMAT: Format = Format { name: "maltrail", unit: "line", sniff, read };
 
 fn sniff(head: &[u8], name: &str) -> bool {
-    let mut comments = head.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).take_while(|l| l.is_empty() || l.starts_with(b"#"));
+    let mut comments =
+        head.split(|b| *b == b'\n').map(<[u8]>::trim_ascii).take_while(|l| l.is_empty() || l.starts_with(b"#"));
     let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
     comments.any(|line| memchr::memmem::find(line, b"Maltrail developers").is_some() || reference(line).is_some())
         || file.starts_with("trails.csv")
@@ -24,7 +25,8 @@ fn sniff(head: &[u8], name: &str) -> bool {
 
 fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
     let mut declared = intake.declared();
-    declared.context(intake);
+    // Each block has a context of its own; this counts what cannot be read.
+    let _ = declared.context(intake);
     let name = Name::of(intake.feed());
     let mut block = Block::default();
     while let Some((number, line)) = lines.next()? {
@@ -39,7 +41,7 @@ fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
         if text.starts_with(b"#") {
             if let Some(options) = Declared::comment(text) {
                 declared = options.map_err(|what| Broken::Options { line: number, what })?;
-                declared.context(intake);
+                let _ = declared.context(intake);
             } else if let Some(reference) = reference(text) {
                 block.refer(reference);
             }
@@ -153,13 +155,7 @@ fn compiled(line: &[u8], number: u32, declared: &Declared, intake: &mut Intake<'
     entry(cell(0, first).trim_ascii(), number, &kept, declared, intake)
 }
 
-fn entry(
-    value: &[u8],
-    number: u32,
-    kept: &Kept,
-    declared: &Declared,
-    intake: &mut Intake<'_>,
-) -> Result<(), Refusal> {
+fn entry(value: &[u8], number: u32, kept: &Kept, declared: &Declared, intake: &mut Intake<'_>) -> Result<(), Refusal> {
     if value.starts_with(b"/") {
         return Err(Refusal::Unsupported("Maltrail path without a host"));
     }
@@ -170,11 +166,15 @@ fn entry(
     let said = declared.meta();
     let about: Vec<_> = kept.about.iter().map(|(path, name)| (*path, name.as_str())).collect();
     let context = intake.context(&Meta {
-        reference: if kept.has_declared_reference { said.reference } else { kept.reference.as_deref().or(said.reference) },
+        reference: if kept.has_declared_reference {
+            said.reference
+        } else {
+            kept.reference.as_deref().or(said.reference)
+        },
         description: kept.description.as_deref().or(said.description),
         about: &about,
         ..said.clone()
-    });
+    })?;
     let mut when = None;
     let (kind, plain, port) = match recognise(&value) {
         Ok(known) => (known.kind, known.value, known.port),
@@ -236,7 +236,9 @@ mod tests {
 
     #[test]
     fn what_is_not_honoured_is_refused_by_name() {
-        let text = format!("{HEAD}/gate.php\n[a-z]+\\.evil\\.example\nevil.example:x\nevil example\n# picket: tlp=RED\na.example\n");
+        let text = format!(
+            "{HEAD}/gate.php\n[a-z]+\\.evil\\.example\nevil.example:x\nevil example\n# picket: tlp=RED\na.example\n"
+        );
         let (set, report) = loaded(text.as_bytes());
         let reasons: Vec<_> = report.refusals.iter().map(|r| (r.line, r.reason)).collect();
         assert_eq!(

@@ -37,18 +37,23 @@ pub use zeek::write as write_zeek;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::indicator::IndicatorSet;
+use crate::marking::Clearance;
 
 use files::Found;
 use intake::Intake;
 use lines::Lines;
 
 /// How to load.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Load dangerous entries too ([`Refusal::is_dangerous`](crate::indicator::Refusal::is_dangerous)).
     pub force: bool,
+    /// What the sensor may hold; entries beyond it are refused before anything of them is kept. `None` for a sensor of
+    /// whoever gives the feed, which may hold everything.
+    pub clearance: Option<Arc<Clearance>>,
 }
 
 /// A feed format.
@@ -127,8 +132,12 @@ pub fn load(paths: &[PathBuf], options: &Options, set: &mut IndicatorSet) -> Res
 ///
 /// # Errors
 /// As of [`load`].
-pub fn load_allow_lists(paths: &[PathBuf], set: &mut IndicatorSet) -> Result<LoadReport, FeedError> {
-    load_for(Purpose::Allow, paths, &Options { force: true }, set)
+pub fn load_allow_lists(
+    paths: &[PathBuf],
+    clearance: Option<Arc<Clearance>>,
+    set: &mut IndicatorSet,
+) -> Result<LoadReport, FeedError> {
+    load_for(Purpose::Allow, paths, &Options { force: true, clearance }, set)
 }
 
 /// What the indicators are for.
@@ -187,7 +196,8 @@ fn load_file(
         }
     };
     let by_columns = beside.as_ref().is_some_and(|beside| beside.columns.is_some()).then_some(&csv::FORMAT);
-    let format = found.format.or(by_columns).or_else(|| FORMATS.iter().find(|format| (format.sniff)(head, &found.feed)));
+    let format =
+        found.format.or(by_columns).or_else(|| FORMATS.iter().find(|format| (format.sniff)(head, &found.feed)));
     if let Some(format) = format {
         (report.format, report.unit) = (Some(format.name), format.unit);
         set.reserve(lines.expected_lines());

@@ -35,7 +35,11 @@ fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
     Ok(())
 }
 
-pub(super) fn entry(value: &[u8], line: u32, limits: &Declared, context: ContextIx, intake: &mut Intake<'_>) {
+fn entry(value: &[u8], line: u32, limits: &Declared, context: Result<ContextIx, Refusal>, intake: &mut Intake<'_>) {
+    let context = match context {
+        Ok(context) => context,
+        Err(reason) => return intake.refuse(line, reason),
+    };
     if let Some(kind) = limits.kind {
         return intake.add(&Draft { window: limits.window, ..Draft::new(kind, value, context, line) });
     }

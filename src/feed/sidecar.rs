@@ -29,7 +29,9 @@ pub(super) fn read(feed: &Path) -> Result<Option<Declared>, String> {
     path.push(EXTENSION);
     let failed = |what: &str| format!("{}: {what}", Path::new(&path).display());
     let file = match File::open(&path) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         opened => opened.map_err(|error| failed(&error.to_string()))?,
     };
     let mut text = String::new();

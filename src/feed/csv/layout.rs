@@ -150,7 +150,10 @@ const SEPARATORS: [u8; 4] = [b',', b'\t', b';', b'|'];
 const ROLES: &[(&[&str], Role)] = &[
     (&["indicator", "ioc", "ioc_value", "value", "indicator_value", "observable", "trail"], Role::Value),
     (&["type", "ioc_type", "indicator_type", "kind"], Role::Type),
-    (&["ip", "ip_address", "ipaddress", "dst_ip", "dstip", "src_ip", "srcip", "ipv4", "ipv6", "network", "cidr"], Role::Of("ip")),
+    (
+        &["ip", "ip_address", "ipaddress", "dst_ip", "dstip", "src_ip", "srcip", "ipv4", "ipv6", "network", "cidr"],
+        Role::Of("ip"),
+    ),
     (&["port", "dst_port", "dstport"], Role::Port),
     (&["domain", "domain_name"], Role::Of("domain")),
     (&["hostname", "host", "fqdn"], Role::Of("hostname")),

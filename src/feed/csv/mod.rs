@@ -52,7 +52,8 @@ fn layout_from(comments: &[&[u8]], first: &[u8]) -> Option<(Layout, bool)> {
 
 fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
     let mut table = Table { declared: intake.declared(), layout: None, rows: Rows::new(b',') };
-    table.declared.context(intake);
+    // Each row has a context of its own; this counts what cannot be read.
+    let _ = table.declared.context(intake);
     table.declare()?;
     let mut comments: Vec<Vec<u8>> = Vec::new();
     while let Some((number, line)) = lines.next()? {
@@ -72,7 +73,7 @@ fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
                     None => {}
                     Some(declared) => {
                         table.declared = declared.map_err(|what| Broken::Options { line: number, what })?;
-                        table.declared.context(intake);
+                        let _ = table.declared.context(intake);
                         table.declare().map_err(|_| Broken::Options { line: number, what: BAD_COLUMNS.into() })?;
                     }
                 }
@@ -80,8 +81,9 @@ fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
             }
             if table.layout.is_none() {
                 let comments: Vec<&[u8]> = comments.iter().map(Vec::as_slice).collect();
-                let (layout, is_header) = layout_from(&comments, line.trim_ascii())
-                    .ok_or(Broken::Whole("no header names the column of the values; say columns=.. (feeds/README.md)"))?;
+                let (layout, is_header) = layout_from(&comments, line.trim_ascii()).ok_or(Broken::Whole(
+                    "no header names the column of the values; say columns=.. (feeds/README.md)",
+                ))?;
                 table.set(layout);
                 if is_header {
                     continue;

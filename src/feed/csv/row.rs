@@ -40,7 +40,7 @@ pub(super) fn load(
     about.extend(row.first(Role::Software).map(|name| (Where("threat.software.name"), name)));
     let said = declared.meta();
     let meta = Meta {
-        provider: row.first(Role::Provider).or(said.provider).filter(|_| !tags.hides_source),
+        provider: row.first(Role::Provider).or(said.provider).filter(|_| !tags.marking.hides_source()),
         marking: tags.marking.clone(),
         confidence: row.first(Role::Confidence).map(field::confidence).or(tags.confidence).or(said.confidence),
         severity: severity.or(said.severity),
@@ -49,7 +49,7 @@ pub(super) fn load(
         first_seen: first_seen.as_deref(),
         about: &about,
     };
-    let context = intake.context(&meta);
+    let context = intake.context(&meta)?;
     (0..unreadable).for_each(|_| intake.unreadable_marking());
     let id = row.first(Role::Id).filter(|id| id.len() <= MAX_ID_BYTES);
     let port = row.first(Role::Port).map(field::number::<u16>).transpose()?.filter(|port| *port != 0);
@@ -122,9 +122,6 @@ impl<'a> Row<'a> {
         cell.split([',', ';']).map(str::trim).filter(|tag| !tag.is_empty()).for_each(|tag| tags.add(tag));
         let (marking, unreadable) =
             field::marking(self.first(Role::Tlp), self.first(Role::Pap), self.first(Role::Classification))?;
-        if tags.foreign {
-            return Err(Refusal::ForeignMarking);
-        }
         tags.marking = tags.marking.combine(&marking).combine(&declared.marking);
         let unreadable = unreadable + tags.unreadable;
         Ok((tags, unreadable))
@@ -199,7 +196,10 @@ const ADDRESS: &str = "ip";
 
 /// Types by other names than MISP's, and what they mean by MISP's.
 const TYPES: &[(&[&str], &str)] = &[
-    (&["ip", "ipv4", "ipv6", "cidr", "ip:port", "ip_address", "ipv4-addr", "ipv6-addr", "ipv4-cidr", "ipv6-cidr"], ADDRESS),
+    (
+        &["ip", "ipv4", "ipv6", "cidr", "ip:port", "ip_address", "ipv4-addr", "ipv6-addr", "ipv4-cidr", "ipv6-cidr"],
+        ADDRESS,
+    ),
     (&["domain-name", "domain_name"], "domain"),
     (&["fqdn", "host"], "hostname"),
     (&["md5_hash", "filehash-md5", "hash-md5", "md5-hash"], "md5"),

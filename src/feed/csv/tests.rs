@@ -72,8 +72,14 @@ fn a_row_says_what_holds_for_its_value() {
     let one = set.iter().next().expect("one");
     assert_eq!((one.matching, &*one.id(), one.window.until.secs()), (Match::Exact, "id-1", 1_735_689_600));
     let said = context(&set, &one);
-    assert_eq!((said.provider.as_deref(), said.confidence.as_deref(), said.severity), (Some("P"), Some("High"), Some(40)));
-    assert_eq!((said.description.as_deref(), said.first_seen.as_deref()), (Some("a \"quoted\" text"), Some("2024-01-15T08:00:00Z")));
+    assert_eq!(
+        (said.provider.as_deref(), said.confidence.as_deref(), said.severity),
+        (Some("P"), Some("High"), Some(40))
+    );
+    assert_eq!(
+        (said.description.as_deref(), said.first_seen.as_deref()),
+        (Some("a \"quoted\" text"), Some("2024-01-15T08:00:00Z"))
+    );
     assert_eq!(said.marking.to_string(), "TLP:GREEN PAP:AMBER");
     let about: Vec<_> = said.about.iter().map(|(path, text)| (path.0, &**text)).collect();
     assert_eq!(about, [("threat.group.name", "Bear"), ("tags", "x"), ("threat.software.name", "Bot")]);
@@ -82,7 +88,9 @@ fn a_row_says_what_holds_for_its_value() {
 #[test]
 fn columns_can_be_declared() {
     let sha1 = "da39a3ee5e6b4b0d3255bfef95601890afd80709";
-    let text = format!("# picket: columns=-,x509-certificate,description tlp=RED\nListingdate,SHA1,Listingreason\n2024-01-01,{sha1},C2\n");
+    let text = format!(
+        "# picket: columns=-,x509-certificate,description tlp=RED\nListingdate,SHA1,Listingreason\n2024-01-01,{sha1},C2\n"
+    );
     let (set, report) = loaded(text.as_bytes());
     assert_eq!((report.format, report.loaded), (Some("csv"), 1), "{:?}", report.refusals);
     let one = set.iter().next().expect("one");
@@ -90,7 +98,8 @@ fn columns_can_be_declared() {
     let text = "# picket: columns=value,port separator=|\n192.0.2.1|80\n";
     assert_eq!(loaded(text.as_bytes()).0.iter().next().and_then(|one| one.port), Some(80));
     for bad in ["columns=value,colour", "columns=-,-", "columns=value separator=x", "columns=value,value"] {
-        let (set, report) = loaded(format!("# picket: columns=value\n192.0.2.1\n# picket: {bad}\n192.0.2.2\n").as_bytes());
+        let (set, report) =
+            loaded(format!("# picket: columns=value\n192.0.2.1\n# picket: {bad}\n192.0.2.2\n").as_bytes());
         assert_eq!(set.len(), 1);
         assert!(report.error.is_some_and(|e| e.starts_with("line 3: ")), "{bad}");
     }
@@ -144,12 +153,21 @@ fn bad_rows_are_counted_and_the_rest_loads() {
         ]
     );
     let (set, report) = loaded(b"value,type\na.example,domain\n\"open,domain\nb.example,domain\n");
-    assert_eq!((set.len(), report.refused_total()), (1, 2), "an open quote swallows what follows, and each line is counted");
+    assert_eq!(
+        (set.len(), report.refused_total()),
+        (1, 2),
+        "an open quote swallows what follows, and each line is counted"
+    );
 }
 
 #[test]
 fn a_plain_list_stays_one() {
-    for text in ["# ip, domain, url\nevil.example\n192.0.2.1\n", "url\nevil.example\n", "# value,type\nevil.example\n", "a.example,b\n"] {
+    for text in [
+        "# ip, domain, url\nevil.example\n192.0.2.1\n",
+        "url\nevil.example\n",
+        "# value,type\nevil.example\n",
+        "a.example,b\n",
+    ] {
         assert_eq!(loaded(text.as_bytes()).1.format, Some("plain"), "{text}");
     }
     let (_, report) = loaded_as("x.csv", b"evil.example,x\n");

@@ -348,7 +348,7 @@ impl<'de, F: FnMut(Cluster)> Visitor<'de> for Keyed<F> {
         Ok(())
     }
 
-    passes_over!(seq ());
+    passes_over!(seq());
 }
 
 /// Longest value looked at: above what any kind keeps, so that a cut text (`MAX_TEXT_BYTES`) never counts as the whole.
@@ -388,7 +388,8 @@ mod tests {
         assert_eq!(other("regkey"), Some(Refusal::Unsupported("attribute type regkey")));
         assert_eq!(other("no-such-type"), Some(Refusal::UnknownKind));
         assert_eq!(read(r#"{"to_ids":true}"#).refused, Some(Refusal::Malformed));
-        let ends = read(&format!(r#"{{{base},"to_ids":true,"Sighting":[{{"type":"2","date_sighting":"1700000000"}}]}}"#));
+        let ends =
+            read(&format!(r#"{{{base},"to_ids":true,"Sighting":[{{"type":"2","date_sighting":"1700000000"}}]}}"#));
         assert_eq!(ends.expires, Some(Timestamp::from_parts(1_700_000_000, 0)));
     }
 
@@ -416,7 +417,10 @@ mod tests {
         ] {
             assert_eq!(of(kind, value).err(), Some(refused), "{kind} {value}");
         }
-        assert_eq!(entries(plan("text").expect("a type"), "x").err(), Some(Refusal::Unsupported("attribute type text")));
+        assert_eq!(
+            entries(plan("text").expect("a type"), "x").err(),
+            Some(Refusal::Unsupported("attribute type text"))
+        );
         let long = "a".repeat(MAX_VALUE_BYTES + 1);
         assert_eq!(entries(plan("user-agent").expect("a type"), &long).err(), Some(Refusal::TooLong));
     }

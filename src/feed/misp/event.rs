@@ -121,22 +121,19 @@ impl Event {
     fn load_one(&self, attribute: Attribute, intake: &mut Intake<'_>) -> Result<(), Refusal> {
         let Attribute { number, value, plan, uuid, comment, first_seen, tags, expires, .. } = attribute;
         let tags = tags.within(&self.tags);
-        if tags.foreign {
-            return Err(Refusal::ForeignMarking);
-        }
         let (one, two) = entries(plan.ok_or(Refusal::UnknownKind)?, &value)?;
         (0..tags.unreadable).for_each(|_| intake.unreadable_marking());
         let about: Vec<_> = tags.about.iter().map(|(path, text)| (*path, &**text)).collect();
         let written = |text: &Option<String>| text.as_deref().map(str::trim).is_some_and(|text| !text.is_empty());
         let context = intake.context(&Meta {
-            provider: self.provider.as_deref().filter(|_| !tags.hides_source),
+            provider: self.provider.as_deref().filter(|_| !tags.marking.hides_source()),
             marking: tags.marking,
             confidence: tags.confidence,
             description: if written(&comment) { comment.as_deref() } else { self.info.as_deref() },
             first_seen: first_seen.as_deref(),
             about: &about,
             ..Meta::default()
-        });
+        })?;
         let id = uuid.as_deref().filter(|id| uuid::Uuid::try_parse(id).is_ok());
         let window = Window { from: Timestamp::ZERO, until: expires.unwrap_or(Timestamp::MAX) };
         for entry in [Some(one), two].into_iter().flatten() {

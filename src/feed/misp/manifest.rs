@@ -110,9 +110,13 @@ impl Check {
         let expected = match self {
             Self::Any => return Ok(None),
             Self::BrokenManifest => return Ok(Some("it is not JSON to its end; the events behind were not loaded")),
-            Self::BadManifest => return Ok(Some("it has entries that are no event's, or too many; those were not loaded")),
+            Self::BadManifest => {
+                return Ok(Some("it has entries that are no event's, or too many; those were not loaded"));
+            }
             Self::Missing => return Ok(Some("manifest.json names it, but it is not there")),
-            Self::Unreadable => return Ok(Some("manifest.json says what is no SHA-256 of it; nothing of it was loaded")),
+            Self::Unreadable => {
+                return Ok(Some("manifest.json says what is no SHA-256 of it; nothing of it was loaded"));
+            }
             Self::Sha256(expected) => expected,
         };
         let mut hash = Sha256::new();
@@ -157,7 +161,7 @@ impl<'de> Visitor<'de> for Entries<'_> {
         Ok(())
     }
 
-    passes_over!(seq ());
+    passes_over!(seq());
 }
 
 struct Integrity(Option<String>);

@@ -35,7 +35,11 @@ fn sniff(head: &[u8], _: &str) -> bool {
     match first_key(head) {
         Some(b"Event") => true,
         Some(b"response") => has(b"\"Event\"") || has(b"\"Attribute\""),
-        Some(_) => (has(b"\"Attribute\"") || has(b"\"Orgc\"") || has(b"\"orgc_id\"")) && has(b"\"info\"") && !manifest::is(head),
+        Some(_) => {
+            (has(b"\"Attribute\"") || has(b"\"Orgc\"") || has(b"\"orgc_id\""))
+                && has(b"\"info\"")
+                && !manifest::is(head)
+        }
         None => false,
     }
 }
@@ -58,7 +62,6 @@ fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
     }
     Ok(())
 }
-
 
 #[cfg(test)]
 mod tests;

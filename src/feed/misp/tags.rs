@@ -1,10 +1,10 @@
 //! What tags and galaxies say: handling, confidence, whom or what an entry is about.
 //!
-//! Sources: misp-taxonomies `tlp`, `PAP`, `dni-ism`, `acs-marking`, `misp`, `estimative-language`, `admiralty-scale`;
-//! misp-galaxy's cluster names. A marking that cannot be read is the strictest, and counted.
+//! Sources: misp-taxonomies `misp`, `estimative-language`, `admiralty-scale` (markings: [`marking::tag`]); misp-galaxy's cluster
+//! names. A marking that cannot be read is the strictest, and counted.
 
 use crate::indicator::Where;
-use crate::marking::{Classification, Marking, Pap, Tlp};
+use crate::marking::{self, Marking, Pap, Tlp};
 
 /// What the tags of one event or attribute say together. Markings are combined as they come, so no number of tags hides one.
 #[derive(Debug, Clone, Default)]
@@ -12,10 +12,6 @@ pub(in crate::feed) struct Tags {
     pub(in crate::feed) marking: Marking,
     /// Markings that could not be read.
     pub(in crate::feed) unreadable: u32,
-    /// Marked as another nation's or a joint one.
-    pub(in crate::feed) foreign: bool,
-    /// `tlp:ex:chr`: whoever said it is not to be named.
-    pub(in crate::feed) hides_source: bool,
     pub(in crate::feed) confidence: Option<&'static str>,
     /// At most [`MAX_ABOUT`].
     pub(in crate::feed) about: Vec<(Where, Box<str>)>,
@@ -25,22 +21,19 @@ impl Tags {
     /// Reads one tag: `namespace:predicate="value"`, or any text.
     pub(in crate::feed) fn add(&mut self, tag: &str) {
         let tag = tag.trim();
-        let (namespace, rest) = tag.split_once(':').unwrap_or(("", tag));
-        match namespace.trim().to_ascii_lowercase().as_str() {
-            "tlp" if rest.trim().eq_ignore_ascii_case("ex:chr") => self.hides_source = true,
-            "tlp" => {
-                let tlp = Tlp::parse(rest);
-                self.mark(Marking { tlp: Some(tlp.unwrap_or(Tlp::Red)), ..Marking::default() }, tlp.is_some());
-            }
-            "pap" => {
-                let pap = Pap::parse(rest);
-                self.mark(Marking { pap: Some(pap.unwrap_or(Pap::Red)), ..Marking::default() }, pap.is_some());
-            }
-            "dni-ism" => self.classify(&ism(rest).unwrap_or_else(|| tag.to_owned())),
-            // It names parts of a marking and never the whole.
-            "acs-marking" => self.classify(tag),
-            "misp-galaxy" => self.galaxy(rest),
-            _ => self.other(tag),
+        if let Some(marking) = marking::tag(tag) {
+            let rest = tag.split_once(':').map_or("", |(_, rest)| rest).trim();
+            // Of the two colours, a word that they do not have is the strictest, and does not show in the marking.
+            let readable = match (marking.tlp, marking.pap) {
+                (Some(_), _) => Tlp::parse(rest).is_some(),
+                (_, Some(_)) => Pap::parse(rest).is_some(),
+                _ => marking.undefined_refs().is_empty(),
+            };
+            return self.mark(&marking, readable);
+        }
+        match tag.strip_prefix("misp-galaxy:") {
+            Some(rest) => self.galaxy(rest),
+            None => self.other(tag),
         }
     }
 
@@ -53,15 +46,13 @@ impl Tags {
             "0" | "4" => Some(Tlp::AmberStrict),
             _ => None,
         };
-        self.mark(Marking { tlp: Some(tlp.unwrap_or(Tlp::Red)), ..Marking::default() }, tlp.is_some());
+        self.mark(&Marking { tlp: Some(tlp.unwrap_or(Tlp::Red)), ..Marking::default() }, tlp.is_some());
     }
 
     /// These and those of what it is in.
     pub(in crate::feed) fn within(mut self, outer: &Self) -> Self {
         self.marking = self.marking.combine(&outer.marking);
         self.unreadable += outer.unreadable;
-        self.foreign |= outer.foreign;
-        self.hides_source |= outer.hides_source;
         self.confidence = self.confidence.or(outer.confidence);
         for (path, text) in &outer.about {
             self.say(path.0, text);
@@ -69,19 +60,9 @@ impl Tags {
         self
     }
 
-    fn mark(&mut self, marking: Marking, readable: bool) {
-        self.marking = self.marking.combine(&marking);
+    fn mark(&mut self, marking: &Marking, readable: bool) {
+        self.marking = self.marking.combine(marking);
         self.unreadable += u32::from(!readable);
-    }
-
-    fn classify(&mut self, text: &str) {
-        match Classification::parse(text) {
-            Ok(classification) => {
-                let readable = classification.is_readable();
-                self.mark(Marking { classification: Some(classification), ..Marking::default() }, readable);
-            }
-            Err(_) => self.foreign = true,
-        }
     }
 
     /// `threat-actor="Name"`, `mitre-attack-pattern="Name - T1059"`.
@@ -96,7 +77,9 @@ impl Tags {
             g if GROUPS.contains(&g) => ["threat.group.name", "threat.group.id"],
             g if SOFTWARE.contains(&g) => ["threat.software.name", "threat.software.id"],
             g if g.ends_with("attack-pattern") => match id {
-                Some(id) if id.contains('.') => ["threat.technique.subtechnique.name", "threat.technique.subtechnique.id"],
+                Some(id) if id.contains('.') => {
+                    ["threat.technique.subtechnique.name", "threat.technique.subtechnique.id"]
+                }
                 _ => ["threat.technique.name", "threat.technique.id"],
             },
             _ => return self.other(&format!("misp-galaxy:{rest}")),
@@ -122,20 +105,6 @@ impl Tags {
         {
             self.about.push((entry.0, text.into()));
         }
-    }
-}
-
-/// `classification:us="S"`, `dissem="NF"`, ... as a portion; `None` for what says no marking that is known. `REL` has no list
-/// here, so it is released to the USA alone.
-fn ism(rest: &str) -> Option<String> {
-    let (predicate, value) = rest.split_once('=')?;
-    let value = value.trim().trim_matches('"');
-    match predicate.trim() {
-        "classification:us" => Some(value.to_owned()),
-        "dissem" | "scicontrols" | "nonic" | "notice" | "nonuscontrols" | "atomicenergymarkings" => {
-            Some(format!("U//{value}"))
-        }
-        _ => None,
     }
 }
 
@@ -221,13 +190,12 @@ mod tests {
             let read = read(tags);
             assert_eq!((read.marking.to_string().as_str(), read.unreadable), (shown, unreadable), "{tags:?}");
         }
-        for tag in ["acs-marking:classification=\"U\"", "dni-ism:complies:with=\"x\"", "dni-ism:dissem"] {
+        for tag in ["acs-marking:classification=\"U\"", "dni-ism:mauve=\"x\"", "dni-ism:dissem"] {
             let read = read(&[tag]);
-            let classification = read.marking.classification.expect("classified");
-            assert!(!classification.is_readable() && read.unreadable == 1, "{tag}");
+            assert_eq!((read.marking.undefined_refs().len(), read.unreadable), (1, 1), "{tag}");
         }
         let read = read(&["tlp:ex:chr", "tlp:amber"]);
-        assert!(read.hides_source && read.unreadable == 0);
+        assert!(read.marking.hides_source() && read.unreadable == 0);
     }
 
     #[test]
@@ -241,9 +209,14 @@ mod tests {
 
     #[test]
     fn distribution_is_a_traffic_light() {
-        for (level, shown) in
-            [("0", "TLP:AMBER+STRICT"), ("1", "TLP:GREEN"), ("3", ""), ("4", "TLP:AMBER+STRICT"), ("5", ""), ("9", "TLP:RED")]
-        {
+        for (level, shown) in [
+            ("0", "TLP:AMBER+STRICT"),
+            ("1", "TLP:GREEN"),
+            ("3", ""),
+            ("4", "TLP:AMBER+STRICT"),
+            ("5", ""),
+            ("9", "TLP:RED"),
+        ] {
             let mut tags = Tags::default();
             tags.distribution(level);
             assert_eq!(tags.marking.to_string(), shown, "{level}");

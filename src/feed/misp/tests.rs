@@ -42,7 +42,10 @@ fn an_event_says_what_holds_for_its_attributes() {
     assert_eq!((&*all[0].id(), all[0].matching), (UUID, Match::Subtree));
     let first = context(&set, &all[0]);
     assert_eq!((first.provider.as_deref(), first.description.as_deref()), (Some("CIRCLE"), Some("An event")));
-    assert_eq!((first.marking.to_string(), first.first_seen.as_deref()), ("TLP:GREEN PAP:AMBER".into(), Some("2024-01-15T08:00:00Z")));
+    assert_eq!(
+        (first.marking.to_string(), first.first_seen.as_deref()),
+        ("TLP:GREEN PAP:AMBER".into(), Some("2024-01-15T08:00:00Z"))
+    );
     let about: Vec<_> = first.about.iter().map(|(path, text)| (path.0, &**text)).collect();
     assert_eq!(about, [("tags", "a tag"), ("threat.group.name", "Example Bear")]);
     let third = context(&set, &all[2]);
@@ -64,13 +67,15 @@ fn every_wrapping_is_read() {
         assert_eq!((report.format, set.len()), (Some("misp"), 4), "{report:?}");
         assert_eq!((report.loaded + report.merged, report.error), (4 * events, None));
     }
-    let search = r#"{"response":{"Attribute":[{"type":"ip-dst","value":"192.0.2.1","to_ids":true,"Event":{"info":"x"}}]}}"#;
+    let search =
+        r#"{"response":{"Attribute":[{"type":"ip-dst","value":"192.0.2.1","to_ids":true,"Event":{"info":"x"}}]}}"#;
     assert_eq!(loaded(search.as_bytes()).0.len(), 1);
 }
 
 #[test]
 fn what_stands_twice_is_taken_as_the_stricter() {
-    let (set, report) = loaded(event(r#","Tag":[{"name":"tlp:red"}],"distribution":"3","distribution":"0""#).as_bytes());
+    let (set, report) =
+        loaded(event(r#","Tag":[{"name":"tlp:red"}],"distribution":"3","distribution":"0""#).as_bytes());
     assert_eq!(report.loaded, 4);
     assert!(set.iter().all(|one| context(&set, &one).marking.tlp == Some(Tlp::Red)));
     let (set, _) = loaded(event(r#","Tag":[{"name":"tlp:ex:chr"}]"#).as_bytes());
@@ -108,7 +113,8 @@ fn texts_and_nesting_are_bounded() {
     bytes[at] = 0xff;
     let (set, report) = loaded(&bytes);
     assert!(set.is_empty() && report.error.is_some_and(|e| !e.contains("IRCLE")));
-    let (set, report) = loaded(br#"{"Event":{"info":1,"Attribute":[5,"x",null,{"type":[]},{"to_ids":{}}],"Tag":{},"Object":"x"}}"#);
+    let (set, report) =
+        loaded(br#"{"Event":{"info":1,"Attribute":[5,"x",null,{"type":[]},{"to_ids":{}}],"Tag":{},"Object":"x"}}"#);
     assert_eq!((set.len(), report.refused_total(), report.error), (0, 5, None));
 }
 
@@ -125,7 +131,12 @@ fn a_feed_loads_what_its_manifest_names_and_vouches_for() {
     let text = event("");
     let digest: String = Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
     let name = |n: u8| format!("8c0622f2-435a-5b0f-b1cb-93c88749cb{n:02x}");
-    let entry = |n: u8, digest: &str| format!("\"{}\": {{\"info\": \"x\", \"Orgc\": {{\"name\": \"y\"}}, \"integrity:sha256\": \"{digest}\"}}", name(n));
+    let entry = |n: u8, digest: &str| {
+        format!(
+            "\"{}\": {{\"info\": \"x\", \"Orgc\": {{\"name\": \"y\"}}, \"integrity:sha256\": \"{digest}\"}}",
+            name(n)
+        )
+    };
     let manifest = format!(
         "{{{},{},\"{}\": {{\"info\": \"no digest\"}},{}, \"../../etc/passwd\": {{}}}}",
         entry(1, &digest),
@@ -144,7 +155,8 @@ fn a_feed_loads_what_its_manifest_names_and_vouches_for() {
     ];
     let (set, report, _dir) = feed_dir(&files);
     assert_eq!(set.len(), 4);
-    let errors: Vec<_> = report.files.iter().map(|f: &FileReport| (&*f.feed, f.loaded + f.merged, f.error.as_deref())).collect();
+    let errors: Vec<_> =
+        report.files.iter().map(|f: &FileReport| (&*f.feed, f.loaded + f.merged, f.error.as_deref())).collect();
     assert_eq!(
         errors,
         [
@@ -163,7 +175,9 @@ fn a_feed_loads_what_its_manifest_names_and_vouches_for() {
 
 #[test]
 fn warning_lists_allow_and_are_no_feeds() {
-    let list = |kind: &str, values: &str| format!(r#"{{"description":"d","list":[{values}],"name":"n","type":"{kind}","version":1}}"#);
+    let list = |kind: &str, values: &str| {
+        format!(r#"{{"description":"d","list":[{values}],"name":"n","type":"{kind}","version":1}}"#)
+    };
     let names = list("hostname", r#""good.example",".also.example","192.0.2.9",7"#);
     let (set, report) = allowed("x.json", names.as_bytes());
     assert_eq!((report.format, set.len(), report.refused_total()), (Some("misp-warninglist"), 3, 1), "{report:?}");
@@ -171,8 +185,12 @@ fn warning_lists_allow_and_are_no_feeds() {
     assert_eq!((all[0].matching, all[1].value, all[2].kind), (Match::Subtree, &b"also.example"[..], &IPV4));
     let (set, report) = allowed("x.json", list("cidr", r#""192.0.2.0/24","10.0.0.0/8","127.0.0.1/8","x""#).as_bytes());
     assert_eq!((set.len(), report.refusals[0].reason), (3, Refusal::BadAddress));
-    let (set, _) = allowed("x.json", list("string", r#""exact.example","d41d8cd98f00b204e9800998ecf8427e""#).as_bytes());
-    assert_eq!(set.iter().map(|one| (one.kind, one.matching)).collect::<Vec<_>>(), [(&DOMAIN, Match::Exact), (&FILE, Match::Exact)]);
+    let (set, _) =
+        allowed("x.json", list("string", r#""exact.example","d41d8cd98f00b204e9800998ecf8427e""#).as_bytes());
+    assert_eq!(
+        set.iter().map(|one| (one.kind, one.matching)).collect::<Vec<_>>(),
+        [(&DOMAIN, Match::Exact), (&FILE, Match::Exact)]
+    );
     for (kind, reason) in [
         ("substring", "warning list of type substring"),
         ("regex", "warning list of type regex"),
@@ -196,8 +214,17 @@ fn said(set: &IndicatorSet) -> Vec<String> {
             let about: Vec<_> = context.about.iter().map(|(path, text)| (path.0, text)).collect();
             format!(
                 "{} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {about:?}",
-                one.kind.name, one.value, one.matching, one.port, one.when.map(|w| w.port), one.window, one.id(),
-                context.provider, context.marking.to_string(), context.confidence, context.description
+                one.kind.name,
+                one.value,
+                one.matching,
+                one.port,
+                one.when.map(|w| w.port),
+                one.window,
+                one.id(),
+                context.provider,
+                context.marking.to_string(),
+                context.confidence,
+                context.description
             )
         })
         .collect();
@@ -292,7 +319,13 @@ fn what_misp_cannot_say_is_left_out_and_counted() {
     let left_out: Vec<_> = written.left_out.into_iter().collect();
     assert_eq!(
         left_out,
-        [("classification or further markings", 1), ("kind", 1), ("port or transport", 1), ("prefix of a URL", 1), ("validity", 1)]
+        [
+            ("classification or further markings", 1),
+            ("kind", 1),
+            ("port or transport", 1),
+            ("prefix of a URL", 1),
+            ("validity", 1)
+        ]
     );
     assert_eq!(written.without.into_iter().collect::<Vec<_>>(), [("reference", 1), ("severity", 1)]);
     let text = String::from_utf8(out).expect("text");

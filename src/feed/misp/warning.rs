@@ -39,12 +39,13 @@ fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
         return Err(Broken::Whole("a MISP warning list says what is harmless: give it to --allow"));
     }
     let mut json = serde_json::Deserializer::from_reader(Bounded::new(lines.document()));
-    let list = List::default().deserialize(&mut json).and_then(|list| json.end().map(|()| list)).map_err(json::broken)?;
+    let list =
+        List::default().deserialize(&mut json).and_then(|list| json.end().map(|()| list)).map_err(json::broken)?;
     let context = intake.context(&Meta { description: list.name.as_deref(), ..Meta::default() });
     let mut line = 0;
     for value in list.values() {
         line += 1;
-        if let Err(reason) = list.entry(value, context, line, intake) {
+        if let Err(reason) = context.and_then(|context| list.entry(value, context, line, intake)) {
             intake.refuse(line, reason);
         }
     }

@@ -246,7 +246,9 @@ fn tags(context: &Context) -> Result<Vec<String>, &'static str> {
     let mut tags = Vec::new();
     tags.extend(tlp.map(|tlp| format!("tlp:{}", tlp.to_string().to_ascii_lowercase())));
     tags.extend(pap.map(|pap| format!("PAP:{pap}")));
-    tags.extend(context.confidence.as_deref().and_then(confidence).map(|level| format!("misp:confidence-level=\"{level}\"")));
+    tags.extend(
+        context.confidence.as_deref().and_then(confidence).map(|level| format!("misp:confidence-level=\"{level}\"")),
+    );
     let mut about = context.about.iter().peekable();
     while let Some((path, text)) = about.next() {
         let galaxy = match path.0 {

@@ -25,7 +25,8 @@ pub(super) const FORMAT: Format = Format { name: "openioc", unit: "object", snif
 
 fn sniff(head: &[u8], _: &str) -> bool {
     let has = |word: &[u8]| memchr::memmem::find(head, word).is_some();
-    head.trim_ascii_start().starts_with(b"<") && (has(b"<OpenIOC") || has(b"<ioc ") || has(b"schemas.mandiant.com/2010/ioc"))
+    head.trim_ascii_start().starts_with(b"<")
+        && (has(b"<OpenIOC") || has(b"<ioc ") || has(b"schemas.mandiant.com/2010/ioc"))
 }
 
 fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
@@ -211,10 +212,10 @@ impl Document {
     fn put(&mut self, child: Child, intake: &mut Intake<'_>) {
         match self.groups.last_mut() {
             Some(group) => group.children.push(child),
-            None => {
-                let context = self.about.context(intake);
-                load(&child, context, intake);
-            }
+            None => match self.about.context(intake) {
+                Ok(context) => load(&child, context, intake),
+                Err(reason) => refuse(&child, reason, intake),
+            },
         }
     }
 
@@ -230,7 +231,7 @@ impl Document {
 }
 
 impl About {
-    fn context(&self, intake: &mut Intake<'_>) -> ContextIx {
+    fn context(&self, intake: &mut Intake<'_>) -> Result<ContextIx, Refusal> {
         let about: Vec<_> = self.names.iter().map(|(path, name)| (*path, name.as_str())).collect();
         intake.context(&Meta {
             provider: self.author.as_deref(),

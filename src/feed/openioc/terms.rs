@@ -23,9 +23,9 @@ pub(super) fn meaning(search: &str) -> Meaning {
         return *meaning;
     }
     let document = search.split_once('/').map_or(search, |(document, _)| document);
-    let refused = REFUSED.iter().find(|reason| {
-        reason.strip_prefix("OpenIOC term ").is_some_and(|known| known.eq_ignore_ascii_case(document))
-    });
+    let refused = REFUSED
+        .iter()
+        .find(|reason| reason.strip_prefix("OpenIOC term ").is_some_and(|known| known.eq_ignore_ascii_case(document)));
     Meaning::Refused(refused.unwrap_or(&"OpenIOC term that is not known"))
 }
 

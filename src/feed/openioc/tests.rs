@@ -1,6 +1,6 @@
 use super::super::tests::loaded;
-use crate::indicator::kind::{DOMAIN, FILE, IPV4, URL};
 use crate::indicator::Refusal;
+use crate::indicator::kind::{DOMAIN, FILE, IPV4, URL};
 
 fn item(search: &str, content: &str) -> String {
     format!(
@@ -45,7 +45,8 @@ fn and_is_honoured_only_where_it_is_one_indicator() {
     assert_eq!(report.refusals, []);
     assert_eq!(set.iter().next().and_then(|one| one.port), Some(443));
     let names = item("Network/DNS", "evil.example") + &item("FileItem/FileName", "x.exe");
-    for inner in [group("AND", &names), group("XOR", &names), group("AND", &(both + &item("Network/DNS", "a.example")))] {
+    for inner in [group("AND", &names), group("XOR", &names), group("AND", &(both + &item("Network/DNS", "a.example")))]
+    {
         let (set, report) = loaded(document(&group("OR", &inner)).as_bytes());
         assert!(set.is_empty());
         assert!(report.refusals.iter().all(|r| r.reason == super::AND) && !report.refusals.is_empty());
@@ -54,8 +55,12 @@ fn and_is_honoured_only_where_it_is_one_indicator() {
 
 #[test]
 fn what_is_not_honoured_is_refused_by_name() {
-    let with = |from: &str, to: &str| document(&format!("<Indicator operator=\"OR\">{}</Indicator>",
-        item("Network/DNS", "evil.example").replace(from, to)));
+    let with = |from: &str, to: &str| {
+        document(&format!(
+            "<Indicator operator=\"OR\">{}</Indicator>",
+            item("Network/DNS", "evil.example").replace(from, to)
+        ))
+    };
     for (text, reason) in [
         (with("\"is\"", "\"contains\""), Refusal::Unsupported("OpenIOC condition contains")),
         (with("\"is\"", "\"is\" negate=\"true\""), Refusal::Unsupported("OpenIOC negated item")),

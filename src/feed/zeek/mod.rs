@@ -79,7 +79,7 @@ fn entry(line: &[u8], number: u32, columns: &Columns, intake: &mut Intake<'_>) -
     let texts = [source, desc, url].map(|cell| cell.map(unescaped));
     let texts = [&texts[0], &texts[1], &texts[2]].map(|cell| cell.as_deref().map(String::from_utf8_lossy));
     let [provider, description, reference] = [&texts[0], &texts[1], &texts[2]].map(Option::as_deref);
-    let context = intake.context(&Meta { provider, description, reference, ..Meta::default() });
+    let context = intake.context(&Meta { provider, description, reference, ..Meta::default() })?;
     let matching = field::can_match(kind, Match::Exact).then_some(Match::Exact);
     intake.add(&Draft { matching, when: when.as_ref(), ..Draft::new(kind, &value, context, number) });
     Ok(())
@@ -140,8 +140,16 @@ impl Columns {
 }
 
 /// The columns that are read.
-const COLUMNS: [&str; 8] =
-    ["indicator", "indicator_type", "meta.source", "meta.desc", "meta.url", "meta.whitelist", "meta.remove", "meta.if_in"];
+const COLUMNS: [&str; 8] = [
+    "indicator",
+    "indicator_type",
+    "meta.source",
+    "meta.desc",
+    "meta.url",
+    "meta.whitelist",
+    "meta.remove",
+    "meta.if_in",
+];
 
 /// Types by their kinds, networks apart. JA3, JA3S and HASSH are of packages.
 const TYPES: &[(&str, &Kind)] = &[
