@@ -4,7 +4,7 @@
 //! Errors say where and never what: a JSON reader's own messages quote the document.
 
 use std::fmt;
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::marker::PhantomData;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -53,6 +53,12 @@ pub(super) use passes_over;
 /// value or remark that is kept, so nothing that loads is changed.
 pub(super) struct Bounded<R> {
     input: R,
+    place: Place,
+}
+
+/// Where in a document the next byte lies.
+#[derive(Default)]
+struct Place {
     text: Option<Text>,
     depth: usize,
 }
@@ -76,11 +82,14 @@ enum Escape {
     Digits(u8, u32),
 }
 
-impl<R> Bounded<R> {
-    pub(super) fn new(input: R) -> Self {
-        Self { input, text: None, depth: 0 }
+impl<R: BufRead> Bounded<R> {
+    /// A reader that is to be read byte by byte.
+    pub(super) fn new(input: R) -> BufReader<Self> {
+        BufReader::new(Self { input, place: Place::default() })
     }
+}
 
+impl Place {
     /// Whether `byte` goes on to the reader.
     fn pass(&mut self, byte: u8) -> io::Result<bool> {
         let Some(text) = &mut self.text else {
@@ -132,16 +141,27 @@ impl Text {
 impl<R: BufRead> Read for Bounded<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let mut written = 0;
-        while let Some(place) = out.get_mut(written) {
-            let mut byte = [0];
-            if self.input.read(&mut byte)? == 0 {
+        while written == 0 && !out.is_empty() {
+            let unread = self.input.fill_buf()?;
+            if unread.is_empty() {
                 break;
             }
-            let [byte] = byte;
-            if self.pass(byte)? {
-                *place = byte;
-                written += 1;
+            let mut read = 0;
+            for &byte in unread {
+                let Some(slot) = out.get_mut(written) else { break };
+                match self.place.pass(byte) {
+                    Ok(true) => {
+                        *slot = byte;
+                        written += 1;
+                    }
+                    Ok(false) => {}
+                    // What came before it is handed on first; then it is met again.
+                    Err(_) if written > 0 => break,
+                    Err(error) => return Err(error),
+                }
+                read += 1;
             }
+            self.input.consume(read);
         }
         Ok(written)
     }
@@ -281,7 +301,7 @@ mod tests {
 
     fn through(text: &[u8]) -> io::Result<Vec<u8>> {
         let mut out = Vec::new();
-        Bounded::new(io::BufReader::with_capacity(7, text)).read_to_end(&mut out)?;
+        Bounded::new(BufReader::with_capacity(7, text)).read_to_end(&mut out)?;
         Ok(out)
     }
 

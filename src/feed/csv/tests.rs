@@ -135,7 +135,7 @@ fn a_file_beside_the_feed_declares_too() {
 fn bad_rows_are_counted_and_the_rest_loads() {
     let mut text = b"value,type,to_ids\na.example,domain,1\nshort\nb.example,domain,0\nc.example,colour,1\n,domain,1\n\xff\xfe,domain,1\n".to_vec();
     text.extend(format!("{}\n", "x,".repeat(300)).bytes());
-    text.extend(format!("\"{}\n\",domain,1\n", "x\n".repeat(80)).bytes());
+    text.extend(format!("\"{}x\",domain,1\n", "x\n".repeat(80)).bytes());
     text.extend(b"d.example,domain,true\n");
     let (set, report) = loaded(&text);
     let names: Vec<_> = set.iter().map(|one| String::from_utf8_lossy(one.value).into_owned()).collect();
