@@ -217,3 +217,21 @@ fn feeds() {
     let rows: Vec<Vec<u8>> = rows.iter().map(|v| v.repeat(3).into_bytes()).collect();
     drive(&rows, |data| feeds::load(feeds::ZEEK, data));
 }
+
+#[test]
+fn feed_documents() {
+    let samples = [
+        ("misp", "feeds/misp.json"),
+        ("csv", "feeds/table.csv"),
+        ("openioc", "feeds/openioc.ioc"),
+        ("maltrail", "feeds/malware/examplebot.txt"),
+        ("hosts", "feeds/hosts.txt"),
+        ("adblock", "feeds/adblock.txt"),
+    ];
+    for (format, path) in samples {
+        let sample = fs::read(file(path)).expect("sample");
+        drive(&[sample], |data| feeds::load_as(format, data));
+    }
+    let list = br#"{"name":"a","type":"hostname","list":["a.example",".b.example","192.0.2.1"],"version":1}"#;
+    drive(&[list.to_vec()], |data| feeds::load_as("misp-warninglist", data));
+}

@@ -81,7 +81,7 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
         &crate::feed::Options { force: args.force, clearance: clearance.clone() },
         &mut feeds,
     )?;
-    crate::feed::load(&args.allow, &crate::feed::Options { force: true, clearance }, &mut allow)?;
+    crate::feed::load_allow_lists(&args.allow, clearance, &mut allow)?;
     let set = Arc::new(MatchSet::compile(feeds, allow));
     let Some(told) = pipeline::explain(files, &set, &Options::default(), (file, args.frame)) else {
         bail!("{capture} has no frame {}", args.frame);
