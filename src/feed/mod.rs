@@ -16,6 +16,7 @@ mod native;
 mod pattern;
 mod plain;
 mod report;
+mod stix;
 mod value;
 mod zeek;
 
