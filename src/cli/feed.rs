@@ -95,7 +95,7 @@ pub fn run(args: &FeedArgs) -> anyhow::Result<ExitCode> {
 impl Feeds {
     fn load(&self) -> anyhow::Result<(IndicatorSet, LoadReport)> {
         let mut set = IndicatorSet::default();
-        let report = feed::load(&self.paths, &feed::Options { force: self.force }, &mut set)?;
+        let report = feed::load(&self.paths, &feed::Options { force: self.force, ..Default::default() }, &mut set)?;
         Ok((set, report))
     }
 

@@ -25,18 +25,23 @@ pub use value::{Recognised, recognise, refang};
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::indicator::IndicatorSet;
+use crate::marking::Clearance;
 
 use files::Found;
 use intake::Intake;
 use lines::Lines;
 
 /// How to load.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Load dangerous entries too ([`Refusal::is_dangerous`](crate::indicator::Refusal::is_dangerous)).
     pub force: bool,
+    /// What the sensor may hold; entries beyond it are refused before anything of them is kept. `None` for a sensor of
+    /// whoever gives the feed, which may hold everything.
+    pub clearance: Option<Arc<Clearance>>,
 }
 
 /// A feed format.
@@ -53,7 +58,7 @@ pub struct Format {
 }
 
 /// Every format, the most particular first: a plain list is any text.
-static FORMATS: &[Format] = &[native::FORMAT, zeek::FORMAT, plain::FORMAT];
+static FORMATS: &[Format] = &[stix::FORMAT, native::FORMAT, zeek::FORMAT, plain::FORMAT];
 
 /// A path that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +83,8 @@ enum Broken {
     Input(#[from] io::Error),
     #[error("line {line}: {what}; what follows would not mean what its author meant and was not loaded")]
     Options { line: u32, what: String },
+    #[error("the text breaks off inside of an object or bundle; what came before was loaded")]
+    Cut,
 }
 
 /// The names of all feed formats.

@@ -20,7 +20,7 @@ pub use wants::{Digest, Wants};
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::marking::Marking;
+use crate::marking::{Marking, Rule};
 use crate::time::Timestamp;
 
 /// Position of an indicator in its [`IndicatorSet`].
@@ -234,6 +234,9 @@ pub enum Refusal {
     /// A path, or nothing that can be a file's name.
     #[error("not a file name (without its path)")]
     BadFileName,
+    /// A pattern or rule that is not of its language.
+    #[error("a pattern that is not of its language")]
+    BadExpression,
     /// A byte signature that cannot be read.
     #[error("not a byte signature")]
     BadPattern,
@@ -252,6 +255,9 @@ pub enum Refusal {
     /// Marked by another nation or jointly, with rules that the marking lattice does not hold.
     #[error("marking of another nation or a joint one (//JOINT, //FGI, //DEU ..): quarantined")]
     ForeignMarking,
+    /// The sensor's clearance does not let it hold what is marked so.
+    #[error("marking: {0}")]
+    NotCleared(Rule),
     /// Its own feed says not to match it.
     #[error("its feed has it whitelisted or removed")]
     Withdrawn,
@@ -290,12 +296,14 @@ impl Refusal {
             Self::BadFunction => "bad_function",
             Self::BadCondition => "bad_condition",
             Self::BadFileName => "bad_file_name",
+            Self::BadExpression => "bad_expression",
             Self::BadPattern => "bad_pattern",
             Self::BadField => "bad_field",
             Self::Malformed => "malformed",
             Self::UnknownKind => "unknown_kind",
             Self::Unrecognised => "unrecognised",
             Self::ForeignMarking => "foreign_marking",
+            Self::NotCleared(rule) => rule.code(),
             Self::Withdrawn => "withdrawn",
             Self::Unsupported(_) => "unsupported",
             Self::Full => "full",

@@ -13,7 +13,7 @@ use super::pattern::Expression;
 use crate::feed::field;
 use crate::feed::intake::{Intake, Meta};
 use crate::indicator::{Draft, Refusal, Where, Window};
-use crate::marking::{Definitions, Marking, refs_for, tag};
+use crate::marking::{Definitions, Granular, Marking, refs_for, tag};
 use crate::time::Timestamp;
 
 /// See the module.
@@ -134,7 +134,7 @@ impl Bundle {
             ..Meta::default()
         };
         let left_out = texts.left_out;
-        let context = intake.context(&meta);
+        let context = intake.context(&meta)?;
         for plan in &plans {
             intake.add(&Draft {
                 id: Some(&common.id),
@@ -165,7 +165,8 @@ impl Bundle {
 
     /// What marks an object as a whole, every granular marking included.
     fn strictest(&self, common: &Common) -> Marking {
-        let granular = common.granular_markings.iter().filter(|entry| entry.lang.is_none());
+        let of_language = |entry: &&Granular| entry.marking_ref.is_none() && entry.lang.is_some();
+        let granular = common.granular_markings.iter().filter(|entry| !of_language(entry));
         let granular = granular.map(|entry| entry.marking_ref.as_deref().unwrap_or_default());
         let refs = common.object_marking_refs.iter().map(|reference| &**reference).chain(granular);
         refs.fold(Marking::default(), |all, reference| all.combine(&self.definitions.resolve(reference)))
