@@ -16,7 +16,7 @@ mod native;
 mod pattern;
 mod plain;
 mod report;
-mod stix;
+pub mod stix;
 mod value;
 mod zeek;
 

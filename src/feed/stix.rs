@@ -8,6 +8,7 @@ mod compile;
 mod object;
 mod objects;
 mod pattern;
+pub mod write;
 
 use super::intake::Intake;
 use super::lines::Lines;
@@ -29,8 +30,7 @@ fn sniff(head: &[u8], _: &str) -> bool {
 fn is_native(head: &[u8]) -> bool {
     let mut keys = memchr::memmem::find_iter(head, b"\"threat").map(|at| &head[at + 7..]);
     keys.any(|rest| {
-        rest.starts_with(b".")
-            || rest.strip_prefix(b"\"").is_some_and(|rest| rest.trim_ascii_start().starts_with(b":"))
+        rest.starts_with(b".") || rest.strip_prefix(b"\"").is_some_and(|rest| rest.trim_ascii_start().starts_with(b":"))
     })
 }
 

@@ -13,7 +13,7 @@ use super::pattern::Expression;
 use crate::feed::field;
 use crate::feed::intake::{Intake, Meta};
 use crate::indicator::{Draft, Refusal, Where, Window};
-use crate::marking::{Definitions, Granular, Marking, refs_for, tag};
+use crate::marking::{Classification, Definitions, Granular, Marking, refs_for, tag};
 use crate::time::Timestamp;
 
 /// See the module.
@@ -23,6 +23,8 @@ pub(super) struct Bundle {
     names: Versions<(Sort, Named)>,
     relationships: Versions<Relationship>,
     definitions: Definitions,
+    /// Statements that [`super::write`] makes of a classification.
+    banners: HashMap<Box<str>, Marking>,
     held_bytes: usize,
 }
 
@@ -69,6 +71,13 @@ impl Bundle {
             }
             _ if is_full => return Err(Refusal::Full),
             Object::Definition(definition) => {
+                if let Some(banner) = banner(&definition)? {
+                    let (id, marking) = banner;
+                    let known = self.banners.entry(id).or_default();
+                    *known = known.combine(&marking);
+                    self.held_bytes += bytes;
+                    return Ok(());
+                }
                 return if self.definitions.define(&definition) { Ok(()) } else { Err(Refusal::Full) };
             }
             Object::Indicator(common, indicator) => self.indicators.keep(common, indicator, number)?,
@@ -111,7 +120,9 @@ impl Bundle {
         let window = window(indicator)?;
         let expression = expression(indicator)?;
         let plans = compile(&expression, window)?;
-        if common.id.len() > MAX_ID_BYTES || indicator.confidence.is_some_and(|confidence| confidence > 100) {
+        let own_id = indicator.external_references.iter().find(|reference| &*reference.source_name == OWN_ID);
+        let id = own_id.and_then(|reference| reference.external_id.as_deref()).unwrap_or(&common.id);
+        if id.len() > MAX_ID_BYTES || indicator.confidence.is_some_and(|confidence| confidence > 100) {
             return Err(Refusal::BadField);
         }
         let marking = self.marking(common, indicator);
@@ -128,7 +139,10 @@ impl Bundle {
             confidence: confidence.as_deref().map(field::confidence),
             reference: texts.reference(&indicator.external_references),
             description: indicator.description.as_deref().filter(|_| texts.shows("description")),
-            first_seen: common.created.as_deref().filter(|text| !text.starts_with(UNKNOWN_DAY) && texts.shows("created")),
+            first_seen: common
+                .created
+                .as_deref()
+                .filter(|text| !text.starts_with(UNKNOWN_DAY) && texts.shows("created")),
             about: &about,
             marking: marking.clone(),
             ..Meta::default()
@@ -137,7 +151,7 @@ impl Bundle {
         let context = intake.context(&meta)?;
         for plan in &plans {
             intake.add(&Draft {
-                id: Some(&common.id),
+                id: Some(id),
                 matching: Some(plan.matching),
                 port: plan.port,
                 transport: plan.transport,
@@ -153,14 +167,23 @@ impl Bundle {
         Ok(())
     }
 
+    /// What a marking reference stands for; two definitions of one id count both.
+    fn resolve(&self, reference: &str) -> Marking {
+        match self.banners.get(reference) {
+            Some(banner) if self.definitions.resolve(reference).undefined_refs().is_empty() => {
+                banner.combine(&self.definitions.resolve(reference))
+            }
+            Some(banner) => banner.clone(),
+            None => self.definitions.resolve(reference),
+        }
+    }
+
     /// What marks the value.
     fn marking(&self, common: &Common, indicator: &Indicator) -> Marking {
         let granular = refs_for(&common.granular_markings, "pattern");
         let refs = common.object_marking_refs.iter().map(|reference| &**reference).chain(granular);
         let tags = indicator.labels.iter().filter_map(|label| tag(label));
-        refs.map(|reference| self.definitions.resolve(reference))
-            .chain(tags)
-            .fold(Marking::default(), |all, one| all.combine(&one))
+        refs.map(|reference| self.resolve(reference)).chain(tags).fold(Marking::default(), |all, one| all.combine(&one))
     }
 
     /// What marks an object as a whole, every granular marking included.
@@ -169,7 +192,7 @@ impl Bundle {
         let granular = common.granular_markings.iter().filter(|entry| !of_language(entry));
         let granular = granular.map(|entry| entry.marking_ref.as_deref().unwrap_or_default());
         let refs = common.object_marking_refs.iter().map(|reference| &**reference).chain(granular);
-        refs.fold(Marking::default(), |all, reference| all.combine(&self.definitions.resolve(reference)))
+        refs.fold(Marking::default(), |all, reference| all.combine(&self.resolve(reference)))
     }
 }
 
@@ -200,6 +223,16 @@ impl<T> Versions<T> {
     }
 }
 
+/// The classification that a statement marking holds ([`BANNER`]), and the definition's id.
+fn banner(definition: &serde_json::Value) -> Result<Option<(Box<str>, Marking)>, Refusal> {
+    let statement = definition["definition"]["statement"].as_str().and_then(|text| text.strip_prefix(BANNER));
+    let (Some(text), Some(id), None) = (statement, definition["id"].as_str(), definition.get("extensions")) else {
+        return Ok(None);
+    };
+    let classification = Classification::parse(text).map_err(|_| Refusal::ForeignMarking)?;
+    Ok(Some((id.into(), Marking::of(classification))))
+}
+
 /// What is said besides an indicator's value, as far as its marking lets it be said with it.
 struct Texts<'a> {
     bundle: &'a Bundle,
@@ -212,7 +245,7 @@ impl<'a> Texts<'a> {
     /// Whether everyone who may see the value may see this property.
     fn shows(&mut self, property: &str) -> bool {
         let granular = refs_for(&self.common.granular_markings, property);
-        let marking = granular.fold(Marking::default(), |all, one| all.combine(&self.bundle.definitions.resolve(one)));
+        let marking = granular.fold(Marking::default(), |all, one| all.combine(&self.bundle.resolve(one)));
         self.allows(&marking)
     }
 
@@ -307,6 +340,12 @@ const PATTERN_TYPES: &[(&str, &str)] = &[
     ("suricata", "pattern_type suricata"),
     ("yara", "pattern_type yara"),
 ];
+
+/// What a statement marking begins with that holds a banner line: STIX has no classification of its own besides ACS.
+pub(super) const BANNER: &str = "Classification: ";
+
+/// The source of the external reference that holds an indicator's id where that is none of STIX.
+pub(super) const OWN_ID: &str = "picket";
 
 /// What [`super::write`] says for a time of creation that it does not know, because STIX asks for one.
 pub(super) const UNKNOWN_DAY: &str = "1970-01-01T00:00:00";

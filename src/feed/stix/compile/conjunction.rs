@@ -1,6 +1,6 @@
 //! [`Conjunction`]: terms that must hold together, as one thing that an indicator can name; or why none can.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::Plan;
 use super::property::{End, Owner, Property, Reach, Term};
@@ -12,7 +12,7 @@ use crate::indicator::kind::{
 use crate::indicator::{Condition, Index, Kind, Match, PROTOCOLS, Pattern, Refusal, Transport, Window};
 
 /// See the module. Every part is there at most once.
-#[derive(Clone, PartialEq, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Conjunction {
     subject: Option<Subject>,
     source: EndParts,
@@ -26,20 +26,20 @@ pub(super) struct Conjunction {
 }
 
 /// The value itself.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Subject {
     property: Property,
     value: Vec<u8>,
     reach: Reach,
 }
 
-#[derive(Clone, PartialEq, Default)]
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
 struct EndParts {
     sort: Option<Sort>,
     port: Option<u16>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum Sort {
     Ipv4,
     Ipv6,
@@ -120,6 +120,28 @@ impl Conjunction {
         self.subject.as_ref().map(|subject| subject.value.to_ascii_lowercase()).unwrap_or_default()
     }
 
+    /// Whether its value is of this end.
+    fn is_at(&self, end: End) -> bool {
+        let property = self.subject.as_ref().map(|subject| subject.property);
+        property == Some(Property::EndValue(end)) || property == Some(Property::Payload(Some(end)))
+    }
+
+    /// The same of the other end. Ports are the ends' own; for payloads they stay, because only who sends changes.
+    fn mirrored(&self) -> Self {
+        let mut out = self.clone();
+        let Some(subject) = &mut out.subject else { return out };
+        let other = |end| if end == End::Source { End::Destination } else { End::Source };
+        match subject.property {
+            Property::EndValue(end) => {
+                subject.property = Property::EndValue(other(end));
+                std::mem::swap(&mut out.source, &mut out.destination);
+            }
+            Property::Payload(Some(end)) => subject.property = Property::Payload(Some(other(end))),
+            _ => {}
+        }
+        out
+    }
+
     /// Appends the indicators that say this: one, or two where a name is seen in two places.
     pub(super) fn plans(&self, window: Window, out: &mut Vec<Plan>) -> Result<(), Refusal> {
         let Some(subject) = &self.subject else { return self.request(window, out) };
@@ -143,8 +165,9 @@ impl Conjunction {
             Reach::Somewhere | Reach::AtStart => Match::Exact,
         };
         let plan = match subject.property {
-            Property::EndValue(end) => return self.end_plans(end, subject, plain, out),
-            Property::Payload(from) => return self.payload(subject, from, plain(&BYTES), out),
+            Property::EndValue(end) => return self.end_plans(Some(end), subject, plain, out),
+            Property::EitherEnd => return self.end_plans(None, subject, plain, out),
+            Property::Payload(_) | Property::EitherPayload => return self.payload(subject, plain(&BYTES), out),
             Property::Ipv4 => plain(of_version(&IPV4, &subject.value)?),
             Property::Ipv6 => plain(of_version(&IPV6, &subject.value)?),
             // STIX compares the text; read as lists are it would be another name.
@@ -164,7 +187,11 @@ impl Conjunction {
             Property::Account => plain(&USER_NAME),
             Property::UserAgent => at(&USER_AGENT, "user_agent.original"),
             // `add` keeps these elsewhere.
-            Property::EndType(_) | Property::EndPort(_) | Property::Protocol | Property::RequestTarget | Property::Host => {
+            Property::EndType(_)
+            | Property::EndPort(_)
+            | Property::Protocol
+            | Property::RequestTarget
+            | Property::Host => {
                 return Err(TWO_VALUES);
             }
         };
@@ -194,22 +221,24 @@ impl Conjunction {
         }
     }
 
-    /// The address or name of an end of network-traffic.
+    /// The address or name of an end of network-traffic. An address and port at either end is that endpoint, wherever it is
+    /// seen.
     fn end_plans(
         &self,
-        end: End,
+        end: Option<End>,
         subject: &Subject,
         plain: impl Fn(&'static Kind) -> Plan,
         out: &mut Vec<Plan>,
     ) -> Result<(), Refusal> {
         let (own, other) = match end {
-            End::Source => (&self.source, &self.destination),
-            End::Destination => (&self.destination, &self.source),
+            Some(End::Source) | None => (&self.source, &self.destination),
+            Some(End::Destination) => (&self.destination, &self.source),
         };
         if *other != EndParts::default() {
             return Err(Refusal::Unsupported("something of the other end than the one that is named"));
         }
-        let kind = recognise(&subject.value).map_err(|_| Refusal::Unsupported("an end that is neither address nor name"))?;
+        let kind =
+            recognise(&subject.value).map_err(|_| Refusal::Unsupported("an end that is neither address nor name"))?;
         if kind.port.is_some() {
             return Err(Refusal::BadAddress);
         }
@@ -230,11 +259,12 @@ impl Conjunction {
         if sort == Sort::Name {
             return self.named_end(end, own, plain, out);
         }
-        let field = match end {
-            End::Source => "source.ip",
-            End::Destination => "destination.ip",
+        let place = match end {
+            Some(End::Source) => field_condition("source.ip"),
+            Some(End::Destination) => field_condition("destination.ip"),
+            None => None,
         };
-        let when = self.with_protocol(field_condition(field));
+        let when = self.with_protocol(place);
         let kind = if sort == Sort::Ipv4 { &IPV4 } else { &IPV6 };
         out.push(Plan { port: own.port, transport: self.transport, when, ..plain(kind) });
         Ok(())
@@ -243,12 +273,12 @@ impl Conjunction {
     /// Traffic addressed to a name: what asks for it in TLS and HTTP.
     fn named_end(
         &self,
-        end: End,
+        end: Option<End>,
         own: &EndParts,
         plain: impl Fn(&'static Kind) -> Plan,
         out: &mut Vec<Plan>,
     ) -> Result<(), Refusal> {
-        if end == End::Source {
+        if end != Some(End::Destination) {
             return Err(Refusal::Unsupported("a source that is a name"));
         }
         if own.port.is_some() || self.transport.is_some() || self.version.is_some() {
@@ -260,16 +290,21 @@ impl Conjunction {
         Ok(())
     }
 
-    fn payload(&self, subject: &Subject, from: Option<End>, plan: Plan, out: &mut Vec<Plan>) -> Result<(), Refusal> {
+    fn payload(&self, subject: &Subject, plan: Plan, out: &mut Vec<Plan>) -> Result<(), Refusal> {
         let ends = [&self.source, &self.destination];
         if ends.iter().any(|end| end.sort.is_some()) || self.version.is_some() {
             return Err(TWO_VALUES);
         }
         let limited = ends.iter().any(|end| end.port.is_some()) || self.transport.is_some() || self.protocol.is_some();
-        if from.is_none() && limited {
+        if subject.property == Property::Payload(None) && limited {
             return Err(Refusal::Unsupported("ports or protocols of an artifact"));
         }
-        let direction = from.map(|end| Condition { to_responder: Some(end == End::Source), ..Condition::default() });
+        let direction = match subject.property {
+            Property::Payload(Some(end)) => {
+                Some(Condition { to_responder: Some(end == End::Source), ..Condition::default() })
+            }
+            _ => None,
+        };
         let length = u32::try_from(subject.value.len()).map_err(|_| Refusal::TooLong)?;
         let start = subject.reach == Reach::AtStart;
         let pattern = Pattern {
@@ -326,8 +361,33 @@ impl Subject {
     }
 }
 
-/// Joins what only together can be said: a name and everything below it. What is left below a name is refused later.
+/// Joins what only together can be said by one indicator.
 pub(super) fn unite(all: &mut Vec<Conjunction>) {
+    unite_names(all);
+    unite_ends(all);
+}
+
+/// What asks the same of the source and of the destination asks it of either.
+fn unite_ends(all: &mut Vec<Conjunction>) {
+    let sources: HashSet<Conjunction> = all.iter().filter(|one| one.is_at(End::Source)).cloned().collect();
+    let at_destination = all.iter().filter(|one| one.is_at(End::Destination)).map(Conjunction::mirrored);
+    let both: HashSet<Conjunction> = at_destination.filter(|mirrored| sources.contains(mirrored)).collect();
+    if both.is_empty() {
+        return;
+    }
+    all.retain(|one| !(one.is_at(End::Destination) && both.contains(&one.mirrored())));
+    for one in all.iter_mut().filter(|one| both.contains(*one)) {
+        if let Some(subject) = &mut one.subject {
+            subject.property = match subject.property {
+                Property::EndValue(_) => Property::EitherEnd,
+                _ => Property::EitherPayload,
+            };
+        }
+    }
+}
+
+/// A name and everything below it. What is left below a name is refused later.
+fn unite_names(all: &mut Vec<Conjunction>) {
     if !all.iter().any(|one| one.bare_name() == Some(Reach::Below)) {
         return;
     }

@@ -6,7 +6,7 @@ use crate::feed::stix::pattern::{Literal, Operator};
 use crate::indicator::{Index, Match, Refusal};
 
 /// What one alternative of a test asks.
-#[derive(Clone, PartialEq)]
+#[derive(Clone)]
 pub(super) struct Term {
     pub(super) property: Property,
     pub(super) value: Vec<u8>,
@@ -14,7 +14,7 @@ pub(super) struct Term {
 }
 
 /// How far a term's value reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Reach {
     /// As [`Match`].
     To(Match),
@@ -27,7 +27,7 @@ pub(super) enum Reach {
 }
 
 /// What is compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Property {
     Ipv4,
     Ipv6,
@@ -44,6 +44,8 @@ pub(super) enum Property {
     Account,
     /// Of `network-traffic`.
     EndValue(End),
+    /// The same value and port at the one end or at the other; made of two alternatives.
+    EitherEnd,
     EndType(End),
     EndPort(End),
     Protocol,
@@ -52,24 +54,26 @@ pub(super) enum Property {
     UserAgent,
     /// Bytes in what the originator sends, the responder, or (`None`) anyone.
     Payload(Option<End>),
+    /// The same in what either end sends; made of two alternatives.
+    EitherPayload,
 }
 
 /// An end of `network-traffic`: its source is who opened the flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum End {
     Source,
     Destination,
 }
 
 /// Whose digest it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Owner {
     File,
     Certificate,
 }
 
 /// The weakest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Algorithm {
     Md5,
     Sha1,
@@ -157,7 +161,9 @@ fn property(path: &str) -> Result<Property, Refusal> {
                 "MD5" if owner == Owner::File => Ok(Property::Digest(owner, Algorithm::Md5)),
                 "SHA1" => Ok(Property::Digest(owner, Algorithm::Sha1)),
                 "SHA256" => Ok(Property::Digest(owner, Algorithm::Sha256)),
-                _ => Err(Refusal::Unsupported("a digest other than MD5, SHA-1 or SHA-256 of a file, SHA-1 or SHA-256 of a certificate")),
+                _ => Err(Refusal::Unsupported(
+                    "a digest other than MD5, SHA-1 or SHA-256 of a file, SHA-1 or SHA-256 of a certificate",
+                )),
             };
         }
     }

@@ -16,7 +16,10 @@ fn shown(pattern: &str) -> String {
     let show = |plan: &Plan| {
         let mut out = format!("{} {:?} {}", plan.kind.name, plan.matching, plan.value.escape_ascii());
         let ports = [("port", plan.port), ("source_port", plan.pattern.source_port)];
-        ports.iter().filter_map(|(name, port)| port.map(|port| (name, port))).for_each(|(n, p)| out += &format!(" {n}={p}"));
+        ports
+            .iter()
+            .filter_map(|(name, port)| port.map(|port| (name, port)))
+            .for_each(|(n, p)| out += &format!(" {n}={p}"));
         plan.transport.iter().for_each(|transport| out += &format!(" {transport:?}"));
         plan.pattern.depth.iter().for_each(|depth| out += &format!(" depth={depth}"));
         for (path, part) in plan.when.iter().flat_map(Condition::parts) {
@@ -135,9 +138,18 @@ fn the_examples_of_the_standard() {
             "[ipv4-addr:value = '198.51.100.1/32' OR ipv4-addr:value = '203.0.113.33/32' OR ipv6-addr:value = '2001:0db8:dead:beef:dead:beef:dead:0001/128']",
             "ipv4-addr Exact 198.51.100.1/32; ipv4-addr Exact 203.0.113.33/32; ipv6-addr Exact 2001:0db8:dead:beef:dead:beef:dead:0001/128",
         ),
-        ("([ipv4-addr:value = '198.51.100.5']) OR [ipv4-addr:value='198.51.100.10']", "ipv4-addr Exact 198.51.100.5; ipv4-addr Exact 198.51.100.10"),
-        ("[ipv4-addr:value='198.51.100.5'] AND [ipv4-addr:value='198.51.100.10']", "refused: not honoured: AND of observations"),
-        ("[ipv4-addr:value='198.51.100.5'] FOLLOWEDBY [ipv4-addr:value='198.51.100.10']", "refused: not honoured: FOLLOWEDBY"),
+        (
+            "([ipv4-addr:value = '198.51.100.5']) OR [ipv4-addr:value='198.51.100.10']",
+            "ipv4-addr Exact 198.51.100.5; ipv4-addr Exact 198.51.100.10",
+        ),
+        (
+            "[ipv4-addr:value='198.51.100.5'] AND [ipv4-addr:value='198.51.100.10']",
+            "refused: not honoured: AND of observations",
+        ),
+        (
+            "[ipv4-addr:value='198.51.100.5'] FOLLOWEDBY [ipv4-addr:value='198.51.100.10']",
+            "refused: not honoured: FOLLOWEDBY",
+        ),
     ] {
         assert_eq!(shown(pattern), expected, "{pattern}");
     }
@@ -147,11 +159,23 @@ fn the_examples_of_the_standard() {
 fn names() {
     for (pattern, expected) in [
         ("[domain-name:value = 'Evil.example']", "domain-name Exact Evil.example"),
-        ("[domain-name:value IN ('a.example', 'b.example')]", "domain-name Exact a.example; domain-name Exact b.example"),
+        (
+            "[domain-name:value IN ('a.example', 'b.example')]",
+            "domain-name Exact a.example; domain-name Exact b.example",
+        ),
         ("[domain-name:value LIKE 'evil.example']", "domain-name Exact evil.example"),
-        ("[domain-name:value LIKE '%.evil.example' OR domain-name:value = 'EVIL.example']", "domain-name Subtree EVIL.example"),
-        ("[domain-name:value = 'evil.example' OR domain-name:value LIKE '%.evil.example']", "domain-name Subtree evil.example"),
-        ("[domain-name:value LIKE '%.evil.example']", "refused: not honoured: what is below a name without the name itself"),
+        (
+            "[domain-name:value LIKE '%.evil.example' OR domain-name:value = 'EVIL.example']",
+            "domain-name Subtree EVIL.example",
+        ),
+        (
+            "[domain-name:value = 'evil.example' OR domain-name:value LIKE '%.evil.example']",
+            "domain-name Subtree evil.example",
+        ),
+        (
+            "[domain-name:value LIKE '%.evil.example']",
+            "refused: not honoured: what is below a name without the name itself",
+        ),
         (
             "[domain-name:value LIKE '%.evil.example' OR domain-name:value = 'other.example']",
             "refused: not honoured: what is below a name without the name itself",
@@ -160,17 +184,35 @@ fn names() {
             "[domain-name:value LIKE '%.evil.example'] OR [domain-name:value = 'evil.example']",
             "refused: not honoured: what is below a name without the name itself",
         ),
-        ("[domain-name:value LIKE '%evil.example']", "refused: not honoured: LIKE with a wildcard elsewhere than %.name"),
-        ("[domain-name:value LIKE '%.my_host.example']", "refused: not honoured: LIKE with a wildcard elsewhere than %.name"),
+        (
+            "[domain-name:value LIKE '%evil.example']",
+            "refused: not honoured: LIKE with a wildcard elsewhere than %.name",
+        ),
+        (
+            "[domain-name:value LIKE '%.my_host.example']",
+            "refused: not honoured: LIKE with a wildcard elsewhere than %.name",
+        ),
         ("[domain-name:value LIKE '%..example']", "refused: not honoured: LIKE with a wildcard elsewhere than %.name"),
         (r"[domain-name:value MATCHES '^evil\\.example$']", "domain-name Exact evil.example"),
         (r"[domain-name:value MATCHES '(^|\\.)evil\\.example$']", "domain-name Subtree evil.example"),
         (r"[domain-name:value MATCHES '(?:\\.|^)evil\\.example$']", "domain-name Subtree evil.example"),
-        (r"[domain-name:value MATCHES '\\.evil\\.example$' OR domain-name:value = 'evil.example']", "domain-name Subtree evil.example"),
-        (r"[domain-name:value MATCHES 'evil\\.example$']", "refused: not honoured: MATCHES that leaves an end of the value open"),
-        (r"[domain-name:value MATCHES '^evil\\.example']", "refused: not honoured: MATCHES that leaves an end of the value open"),
+        (
+            r"[domain-name:value MATCHES '\\.evil\\.example$' OR domain-name:value = 'evil.example']",
+            "domain-name Subtree evil.example",
+        ),
+        (
+            r"[domain-name:value MATCHES 'evil\\.example$']",
+            "refused: not honoured: MATCHES that leaves an end of the value open",
+        ),
+        (
+            r"[domain-name:value MATCHES '^evil\\.example']",
+            "refused: not honoured: MATCHES that leaves an end of the value open",
+        ),
         (r"[domain-name:value MATCHES '^evil.example$']", "refused: not honoured: MATCHES with more than a literal"),
-        (r"[domain-name:value MATCHES '(?i)^evil\\.example$']", "refused: not honoured: MATCHES with more than a literal"),
+        (
+            r"[domain-name:value MATCHES '(?i)^evil\\.example$']",
+            "refused: not honoured: MATCHES with more than a literal",
+        ),
         (r"[domain-name:value MATCHES '^(']", "refused: not honoured: MATCHES with more than a literal"),
         ("[domain-name:value = '*.evil.example']", "refused: not a domain name"),
         ("[domain-name:value != 'evil.example']", "refused: not honoured: !="),
@@ -203,13 +245,34 @@ fn urls() {
         (r"[url:value MATCHES '^http://evil\\.example/a/']", "url Prefix http://evil.example/a/"),
         (r"[url:value MATCHES '^http://evil\\.example/a']", OPEN),
         (r"[url:value MATCHES 'evil\\.example/a']", OPEN),
-        (r"[url:value MATCHES '^https?://evil\\.example/a$']", "refused: not honoured: MATCHES with more than a literal"),
-        ("[network-traffic:extensions.'http-request-ext'.request_header.Host = 'evil.example' AND network-traffic:extensions.'http-request-ext'.request_value = '/a?b']", "url Exact http://evil.example/a?b field=url.full"),
-        ("[network-traffic:extensions.'http-request-ext'.request_header.'Host' = 'evil.example']", "domain-name Exact evil.example field=url.domain"),
-        ("[network-traffic:extensions.'http-request-ext'.request_value = '/a?b']", "refused: not honoured: request_value without the Host that it is asked of"),
-        ("[network-traffic:extensions.'http-request-ext'.request_method = 'post']", "refused: not honoured: a property of network-traffic other than its ends, ports, protocols, payloads, request_value, Host and User-Agent"),
-        ("[network-traffic:extensions.'http-request-ext'.request_header.'User-Agent' = 'Evil/1' AND network-traffic:protocols[*] = 'http']", "user-agent Exact Evil/1 protocol=http field=user_agent.original"),
-        ("[network-traffic:extensions.'http-request-ext'.request_header.'User-Agent' = 'Evil/1' AND network-traffic:dst_port = 80]", "refused: not honoured: an end, port or transport of what is no address or payload"),
+        (
+            r"[url:value MATCHES '^https?://evil\\.example/a$']",
+            "refused: not honoured: MATCHES with more than a literal",
+        ),
+        (
+            "[network-traffic:extensions.'http-request-ext'.request_header.Host = 'evil.example' AND network-traffic:extensions.'http-request-ext'.request_value = '/a?b']",
+            "url Exact http://evil.example/a?b field=url.full",
+        ),
+        (
+            "[network-traffic:extensions.'http-request-ext'.request_header.'Host' = 'evil.example']",
+            "domain-name Exact evil.example field=url.domain",
+        ),
+        (
+            "[network-traffic:extensions.'http-request-ext'.request_value = '/a?b']",
+            "refused: not honoured: request_value without the Host that it is asked of",
+        ),
+        (
+            "[network-traffic:extensions.'http-request-ext'.request_method = 'post']",
+            "refused: not honoured: a property of network-traffic other than its ends, ports, protocols, payloads, request_value, Host and User-Agent",
+        ),
+        (
+            "[network-traffic:extensions.'http-request-ext'.request_header.'User-Agent' = 'Evil/1' AND network-traffic:protocols[*] = 'http']",
+            "user-agent Exact Evil/1 protocol=http field=user_agent.original",
+        ),
+        (
+            "[network-traffic:extensions.'http-request-ext'.request_header.'User-Agent' = 'Evil/1' AND network-traffic:dst_port = 80]",
+            "refused: not honoured: an end, port or transport of what is no address or payload",
+        ),
     ] {
         assert_eq!(shown(pattern), expected, "{pattern}");
     }
@@ -241,18 +304,48 @@ fn ends_of_traffic() {
             "domain-name Exact evil.example field=tls.client.server_name; domain-name Exact evil.example field=url.domain",
         ),
         ("[network-traffic:src_ref.value = 'evil.example']", "refused: not honoured: a source that is a name"),
-        ("[network-traffic:dst_ref.value = 'evil.example' AND network-traffic:dst_port = 443]", "refused: not honoured: a port or transport of a name"),
-        ("[network-traffic:dst_ref.value = '192.0.2.1' AND network-traffic:src_port = 53]", "refused: not honoured: something of the other end than the one that is named"),
-        ("[network-traffic:dst_ref.value = '192.0.2.1' AND network-traffic:src_ref.value = '192.0.2.2']", "refused: not honoured: AND of values that only together mean something"),
-        ("[network-traffic:dst_ref.value = '192.0.2.1' AND network-traffic:dst_ref.value = '192.0.2.1']", "ipv4-addr Exact 192.0.2.1 field=destination.ip"),
-        ("[network-traffic:dst_ref.value = '192.0.2.1' AND network-traffic:protocols[*] = 'ipv6']", "refused: not honoured: an end that contradicts its type or protocol"),
-        ("[network-traffic:dst_ref.value = '192.0.2.1' AND network-traffic:dst_ref.type = 'ipv6-addr']", "refused: not honoured: an end that contradicts its type or protocol"),
-        ("[network-traffic:dst_ref.value = '192.0.2.1' AND network-traffic:protocols[*] = 'gopher']", "refused: not honoured: a protocol that nothing here recognises"),
-        ("[network-traffic:dst_ref.type = 'mac-addr']", "refused: not honoured: an end that is neither address nor name"),
+        (
+            "[network-traffic:dst_ref.value = 'evil.example' AND network-traffic:dst_port = 443]",
+            "refused: not honoured: a port or transport of a name",
+        ),
+        (
+            "[network-traffic:dst_ref.value = '192.0.2.1' AND network-traffic:src_port = 53]",
+            "refused: not honoured: something of the other end than the one that is named",
+        ),
+        (
+            "[network-traffic:dst_ref.value = '192.0.2.1' AND network-traffic:src_ref.value = '192.0.2.2']",
+            "refused: not honoured: AND of values that only together mean something",
+        ),
+        (
+            "[network-traffic:dst_ref.value = '192.0.2.1' AND network-traffic:dst_ref.value = '192.0.2.1']",
+            "ipv4-addr Exact 192.0.2.1 field=destination.ip",
+        ),
+        (
+            "[network-traffic:dst_ref.value = '192.0.2.1' AND network-traffic:protocols[*] = 'ipv6']",
+            "refused: not honoured: an end that contradicts its type or protocol",
+        ),
+        (
+            "[network-traffic:dst_ref.value = '192.0.2.1' AND network-traffic:dst_ref.type = 'ipv6-addr']",
+            "refused: not honoured: an end that contradicts its type or protocol",
+        ),
+        (
+            "[network-traffic:dst_ref.value = '192.0.2.1' AND network-traffic:protocols[*] = 'gopher']",
+            "refused: not honoured: a protocol that nothing here recognises",
+        ),
+        (
+            "[network-traffic:dst_ref.type = 'mac-addr']",
+            "refused: not honoured: an end that is neither address nor name",
+        ),
         ("[network-traffic:dst_port = 4444]", "refused: not honoured: ports and protocols without a value"),
-        ("[network-traffic:dst_ref.value = '192.0.2.1' AND network-traffic:dst_port = 70000]", "refused: a field cannot be read"),
+        (
+            "[network-traffic:dst_ref.value = '192.0.2.1' AND network-traffic:dst_port = 70000]",
+            "refused: a field cannot be read",
+        ),
         ("[network-traffic:dst_ref.value = '192.0.2.1:80']", "refused: not an address or network"),
-        ("[ipv4-addr:value = '192.0.2.1' AND network-traffic:dst_port = 80]", "refused: not honoured: an end, port or transport of what is no address or payload"),
+        (
+            "[ipv4-addr:value = '192.0.2.1' AND network-traffic:dst_port = 80]",
+            "refused: not honoured: an end, port or transport of what is no address or payload",
+        ),
     ] {
         assert_eq!(shown(pattern), expected, "{pattern}");
     }
@@ -267,12 +360,24 @@ fn payloads() {
             r"[network-traffic:src_payload_ref.payload_bin MATCHES 'GET /evil' AND network-traffic:dst_port = 80 AND network-traffic:src_port = 1024 AND network-traffic:protocols[*] = 'tcp' AND network-traffic:protocols[*] = 'http']",
             "network-traffic Exact GET /evil port=80 source_port=1024 Tcp protocol=http direction=to_responder",
         ),
-        ("[network-traffic:dst_payload_ref.payload_bin MATCHES 'evil']", "network-traffic Exact evil direction=to_originator"),
-        ("[artifact:payload_bin MATCHES 'evil$']", "refused: not honoured: MATCHES that leaves an end of the value open"),
+        (
+            "[network-traffic:dst_payload_ref.payload_bin MATCHES 'evil']",
+            "network-traffic Exact evil direction=to_originator",
+        ),
+        (
+            "[artifact:payload_bin MATCHES 'evil$']",
+            "refused: not honoured: MATCHES that leaves an end of the value open",
+        ),
         ("[artifact:payload_bin MATCHES 'evil.*stuff']", "refused: not honoured: MATCHES with more than a literal"),
         ("[artifact:payload_bin = h'd4c3']", "refused: not honoured: = of a whole payload (MATCHES finds bytes in it)"),
-        ("[artifact:payload_bin MATCHES 'evil' AND network-traffic:dst_port = 80]", "refused: not honoured: ports or protocols of an artifact"),
-        ("[network-traffic:src_payload_ref.payload_bin MATCHES 'evil' AND network-traffic:dst_ref.value = '192.0.2.1']", "refused: not honoured: AND of values that only together mean something"),
+        (
+            "[artifact:payload_bin MATCHES 'evil' AND network-traffic:dst_port = 80]",
+            "refused: not honoured: ports or protocols of an artifact",
+        ),
+        (
+            "[network-traffic:src_payload_ref.payload_bin MATCHES 'evil' AND network-traffic:dst_ref.value = '192.0.2.1']",
+            "refused: not honoured: AND of values that only together mean something",
+        ),
     ] {
         assert_eq!(shown(pattern), expected, "{pattern}");
     }
@@ -305,24 +410,37 @@ fn files_certificates_and_mail() {
 
 #[test]
 fn start_and_stop_narrow_the_window() {
-    let expression = Expression::parse("[ipv4-addr:value = '192.0.2.1'] START t'2024-02-01T00:00:00Z' STOP t'2024-03-01T00:00:00Z'").expect("reads");
-    let days = |from, until| Window { from: crate::feed::field::instant(from).expect("time"), until: crate::feed::field::instant(until).expect("time") };
+    let expression =
+        Expression::parse("[ipv4-addr:value = '192.0.2.1'] START t'2024-02-01T00:00:00Z' STOP t'2024-03-01T00:00:00Z'")
+            .expect("reads");
+    let days = |from, until| Window {
+        from: crate::feed::field::instant(from).expect("time"),
+        until: crate::feed::field::instant(until).expect("time"),
+    };
     let plans = compile(&expression, days("2024-02-15T00:00:00Z", "2025-01-01T00:00:00Z")).unwrap_or_default();
     assert!(plans.len() == 1 && plans[0].window == days("2024-02-15T00:00:00Z", "2024-03-01T00:00:00Z"));
     assert!(compile(&expression, days("2024-03-01T00:00:00Z", "2025-01-01T00:00:00Z")).is_err());
-    assert_eq!(shown("([ipv4-addr:value = '192.0.2.1'] WITHIN 5 SECONDS) REPEATS 1 TIMES"), "ipv4-addr Exact 192.0.2.1");
+    assert_eq!(
+        shown("([ipv4-addr:value = '192.0.2.1'] WITHIN 5 SECONDS) REPEATS 1 TIMES"),
+        "ipv4-addr Exact 192.0.2.1"
+    );
 }
 
 #[test]
 fn alternatives_are_bounded() {
     let list = |count: usize| (0..count).map(|n| format!("'h{n}.example'")).collect::<Vec<_>>().join(",");
-    assert_eq!(read(&format!("[domain-name:value IN ({})]", list(MAX_ALTERNATIVES))).map(|all| all.len()), Ok(MAX_ALTERNATIVES));
+    assert_eq!(
+        read(&format!("[domain-name:value IN ({})]", list(MAX_ALTERNATIVES))).map(|all| all.len()),
+        Ok(MAX_ALTERNATIVES)
+    );
     assert_eq!(read(&format!("[domain-name:value IN ({})]", list(MAX_ALTERNATIVES + 1))).err(), Some(TOO_MANY));
     let product = format!("[domain-name:value IN ({0}) AND domain-name:value IN ({0})]", list(200));
     assert_eq!(read(&product).err(), Some(TOO_MANY));
     let long = format!("[{}]", ["domain-name:value = 'a.example'"; 17].join(" AND "));
     assert!(read(&long).is_err());
-    let below: String = (0..8000).map(|n| format!(" OR domain-name:value LIKE '%.h{n}.example' OR domain-name:value = 'h{n}.example'")).collect();
+    let below: String = (0..8000)
+        .map(|n| format!(" OR domain-name:value LIKE '%.h{n}.example' OR domain-name:value = 'h{n}.example'"))
+        .collect();
     assert_eq!(read(&format!("[domain-name:value = 'x.example'{below}]")).map(|all| all.len()), Ok(8001));
 }
 

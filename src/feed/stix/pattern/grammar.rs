@@ -246,7 +246,9 @@ fn sign<'a>(sign: &'static str) -> impl Parser<Input<'a>, (), ErrMode<EmptyError
 }
 
 /// `inner` and the blanks behind it.
-fn token<'a, T>(inner: impl Parser<Input<'a>, T, ErrMode<EmptyError>>) -> impl Parser<Input<'a>, T, ErrMode<EmptyError>> {
+fn token<'a, T>(
+    inner: impl Parser<Input<'a>, T, ErrMode<EmptyError>>,
+) -> impl Parser<Input<'a>, T, ErrMode<EmptyError>> {
     terminated(inner, blanks)
 }
 

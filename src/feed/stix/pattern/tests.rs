@@ -58,7 +58,9 @@ fn every_operator_and_its_negation() {
 #[test]
 fn every_literal() {
     let day = Timestamp::from_parts(1_389_596_597, 0);
-    let all = operands(r"'it\'s a \\', '', 12, -3, +4, .5, -7.0, true, false, h'FFd8', h'', b'dGVzdA==', t'2014-01-13T07:03:17Z'");
+    let all = operands(
+        r"'it\'s a \\', '', 12, -3, +4, .5, -7.0, true, false, h'FFd8', h'', b'dGVzdA==', t'2014-01-13T07:03:17Z'",
+    );
     assert!(
         all == [
             Literal::Text(r"it's a \".into()),
@@ -83,7 +85,10 @@ fn paths_comments_and_blanks() {
     for (written, path) in [
         ("file:hashes.'SHA-256'", "file:hashes.SHA-256"),
         ("file:hashes.SHA-256", "file:hashes.SHA-256"),
-        ("network-traffic:extensions.'http-request-ext'.request_header.'User-Agent'", "network-traffic:extensions.http-request-ext.request_header.User-Agent"),
+        (
+            "network-traffic:extensions.'http-request-ext'.request_header.'User-Agent'",
+            "network-traffic:extensions.http-request-ext.request_header.User-Agent",
+        ),
         ("email-message:to_refs[0].value", "email-message:to_refs[*].value"),
         ("email-message:to_refs [ * ] . value", "email-message:to_refs[*].value"),
         ("x:'a.b'.c", "x:\"a.b\".c"),
