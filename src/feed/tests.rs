@@ -84,7 +84,7 @@ fn the_sample_feeds_load_whole() {
     let report = load(&[dir], &Options::default(), &mut set).expect("loads");
     assert!(report.is_clean() && report.totals.unreadable_markings == 0, "{report:?}");
     let formats: Vec<_> = report.files.iter().filter_map(|f| f.format).collect();
-    assert_eq!(formats, ["native", "plain", "zeek"]);
+    assert_eq!(formats, ["native", "plain", "stix", "zeek"]);
     assert_eq!((report.kinds.len(), report.totals.merged), (crate::indicator::KINDS.len(), 1), "one of every kind");
 }
 

@@ -80,7 +80,10 @@ fn every_field_arrives() {
     assert_eq!((one.window.from.secs(), one.window.until.secs()), (1_704_067_200, 1_735_689_600));
     let context = context(&set);
     assert_eq!((context.provider.as_deref(), context.confidence.as_deref()), (Some("a provider"), Some("High")));
-    assert_eq!((context.description.as_deref(), context.reference.as_deref()), (Some("d"), Some("https://r.example/1")));
+    assert_eq!(
+        (context.description.as_deref(), context.reference.as_deref()),
+        (Some("d"), Some("https://r.example/1"))
+    );
     assert_eq!(context.first_seen.as_deref(), Some("2024-01-01T00:00:00.000Z"));
     assert_eq!(
         about(&set),
@@ -93,7 +96,8 @@ fn every_field_arrives() {
 #[test]
 fn names_of_what_it_indicates() {
     let mut technique = named("attack-pattern", 3, "Web Protocols");
-    technique["external_references"] = json!([{"source_name": "capec"}, {"source_name": "mitre-attack", "external_id": "T1071.001"}]);
+    technique["external_references"] =
+        json!([{"source_name": "capec"}, {"source_name": "mitre-attack", "external_id": "T1071.001"}]);
     let targets = [
         named("malware", 1, "EvilRAT"),
         named("intrusion-set", 2, "APT 0"),
@@ -125,7 +129,9 @@ fn names_of_what_it_indicates() {
 #[test]
 fn the_newest_version_counts() {
     let version = |day: u32, value: &str, revoked: bool| {
-        indicator(json!({"modified": format!("2024-01-{day:02}T00:00:00.000Z"), "pattern": format!("[ipv4-addr:value = '{value}']"), "revoked": revoked}))
+        indicator(
+            json!({"modified": format!("2024-01-{day:02}T00:00:00.000Z"), "pattern": format!("[ipv4-addr:value = '{value}']"), "revoked": revoked}),
+        )
     };
     for objects in [
         [version(1, "192.0.2.1", false), version(3, "192.0.2.3", false), version(2, "192.0.2.2", true)],
@@ -152,7 +158,10 @@ fn markings_of_object_pattern_and_labels_are_combined() {
     assert_eq!(tlp(json!({"object_marking_refs": [green]})), Some(Tlp::Green));
     assert_eq!(tlp(json!({"object_marking_refs": [green, Tlp::Amber.stix_1_id()]})), Some(Tlp::Amber));
     assert_eq!(tlp(json!({"object_marking_refs": [green], "granular_markings": granular("pattern")})), Some(Tlp::Red));
-    assert_eq!(tlp(json!({"object_marking_refs": [green], "granular_markings": granular("valid_from")})), Some(Tlp::Green));
+    assert_eq!(
+        tlp(json!({"object_marking_refs": [green], "granular_markings": granular("valid_from")})),
+        Some(Tlp::Green)
+    );
     assert_eq!(tlp(json!({"object_marking_refs": [green], "labels": ["tlp:amber"]})), Some(Tlp::Amber));
     let tags = marking(&[indicator(json!({"labels": ["tlp:amber", "PAP:RED", "x"]}))]);
     assert_eq!((tags.tlp, tags.pap), (Some(Tlp::Amber), Some(Pap::Red)));
@@ -162,7 +171,9 @@ fn markings_of_object_pattern_and_labels_are_combined() {
 
 #[test]
 fn a_marking_that_nothing_defines_is_the_strictest_and_said() {
-    let (set, report) = read(&[indicator(json!({"object_marking_refs": ["marking-definition--00000000-0000-4000-8000-00000000000f"]}))]);
+    let (set, report) = read(&[indicator(
+        json!({"object_marking_refs": ["marking-definition--00000000-0000-4000-8000-00000000000f"]}),
+    )]);
     assert_eq!((context(&set).marking.undefined_refs().len(), report.unreadable_markings), (1, 1));
     let bad = json!({"type": "marking-definition", "id": "marking-definition--b", "definition_type": "tlp", "definition": {"tlp": "mauve"}});
     let (set, _) = read(&[bad, indicator(json!({"object_marking_refs": ["marking-definition--b"]}))]);
@@ -178,7 +189,8 @@ fn what_is_marked_more_strictly_than_the_value_is_left_out() {
     tool["object_marking_refs"] = green.clone();
     let (actor_link, tool_link) = (indicates(&actor), indicates(&tool));
     let full = json!({"object_marking_refs": green, "name": "n", "description": "d", "granular_markings": red(&["description", "name"])});
-    let (set, report) = read(&[indicator(full.clone()), actor.clone(), actor_link.clone(), tool.clone(), tool_link.clone()]);
+    let (set, report) =
+        read(&[indicator(full.clone()), actor.clone(), actor_link.clone(), tool.clone(), tool_link.clone()]);
     assert_eq!((context(&set).marking.tlp, context(&set).description.as_deref()), (Some(Tlp::Green), None));
     assert_eq!(about(&set), ["threat.software.name=netcat"]);
     assert_eq!(report.passed_over.get("texts marked more strictly than their indicator"), Some(&1));
@@ -190,8 +202,14 @@ fn what_is_marked_more_strictly_than_the_value_is_left_out() {
 
 #[test]
 fn alternatives_share_their_id() {
-    let (set, report) = read(&[indicator(json!({"pattern": "[domain-name:value IN ('a.example.org', 'b.example.org', 'com')] OR [ipv6-addr:value = '2001:db8::1']"}))]);
-    assert_eq!((set.len(), report.refused.get(&Refusal::PublicSuffix)), (3, Some(&1)), "a dangerous value is one of its own");
+    let (set, report) = read(&[indicator(
+        json!({"pattern": "[domain-name:value IN ('a.example.org', 'b.example.org', 'com')] OR [ipv6-addr:value = '2001:db8::1']"}),
+    )]);
+    assert_eq!(
+        (set.len(), report.refused.get(&Refusal::PublicSuffix)),
+        (3, Some(&1)),
+        "a dangerous value is one of its own"
+    );
     assert!(set.iter().all(|one| &*one.id() == ID));
 }
 
@@ -258,14 +276,18 @@ fn a_text_that_breaks_off_keeps_what_came_before() {
     let objects: Vec<Value> = (0..20)
         .map(|n| indicator(json!({"id": format!("indicator--00000000-0000-4000-8000-{n:012}"), "pattern": format!("[ipv4-addr:value = '192.0.2.{n}']")})))
         .collect();
-    let text = json!({"type": "bundle", "id": "bundle--00000000-0000-4000-8000-000000000009", "objects": objects}).to_string();
+    let text =
+        json!({"type": "bundle", "id": "bundle--00000000-0000-4000-8000-000000000009", "objects": objects}).to_string();
     let ends: Vec<usize> = text.match_indices("\"}").map(|(at, _)| at + 2).collect();
     let mut cuts = 0;
     for at in (0..text.len()).step_by(text.len() / 220) {
         let (set, report) = crate::feed::tests::loaded(text[..at].as_bytes());
         if report.format == Some("stix") {
             assert_eq!(set.len(), ends.iter().filter(|end| **end <= at).count().min(20), "{at}");
-            assert_eq!(report.error.as_deref(), Some("the text breaks off inside of an object or bundle; what came before was loaded"));
+            assert_eq!(
+                report.error.as_deref(),
+                Some("the text breaks off inside of an object or bundle; what came before was loaded")
+            );
             cuts += 1;
         }
     }

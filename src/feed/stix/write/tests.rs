@@ -18,7 +18,8 @@ fn shown(set: &IndicatorSet) -> Vec<String> {
     let source = |context: &Context| {
         let mut about: Vec<_> = context.about.iter().map(|(path, text)| format!("{}={text}", path.0)).collect();
         about.sort();
-        let texts = [&context.provider, &context.confidence, &context.reference, &context.description, &context.first_seen];
+        let texts =
+            [&context.provider, &context.confidence, &context.reference, &context.description, &context.first_seen];
         format!("{} {texts:?} {about:?}", context.marking)
     };
     let mut all: Vec<_> = set
@@ -28,7 +29,14 @@ fn shown(set: &IndicatorSet) -> Vec<String> {
             let parts: Vec<_> = one.when.into_iter().flat_map(Condition::parts).collect();
             format!(
                 "{} {} {} {:?} {:?} {:?} {:?} {:?} {parts:?} {sources:?}",
-                one.id(), one.kind.name, one.value.escape_ascii(), one.matching, one.port, one.transport, one.pattern, one.window
+                one.id(),
+                one.kind.name,
+                one.value.escape_ascii(),
+                one.matching,
+                one.port,
+                one.transport,
+                one.pattern,
+                one.window
             )
         })
         .collect();
@@ -39,7 +47,9 @@ fn shown(set: &IndicatorSet) -> Vec<String> {
 fn value_of(kind: &Kind, text: &str, number: u32) -> Vec<u8> {
     let hex = |digits: usize| format!("{number:0digits$x}");
     match kind.name {
-        "ipv4-addr" => format!("203.0.{}.{}{}", number >> 8 & 255, number & 255, if number.is_multiple_of(2) { "/24" } else { "" }),
+        "ipv4-addr" => {
+            format!("203.0.{}.{}{}", number >> 8 & 255, number & 255, if number.is_multiple_of(2) { "/24" } else { "" })
+        }
         "ipv6-addr" => format!("2001:db8::{:x}{}", number & 0xffff, if number.is_multiple_of(2) { "/48" } else { "" }),
         "domain-name" => format!("h_{number}.example.org"),
         "url" => format!("http://evil.example:81/{text}/"),
@@ -182,8 +192,10 @@ fn alternatives_and_sources_keep_their_ids_and_markings() {
     assert_eq!(shown(&back), shown(&set));
     let mut set = IndicatorSet::default();
     for tlp in [Tlp::Green, Tlp::Red] {
-        let context = set.context(Context { marking: Marking { tlp: Some(tlp), ..Marking::default() }, ..Context::default() });
-        set.add(&Draft { id: Some(id), ..Draft::new(&crate::indicator::kind::IPV4, b"192.0.2.1", context, 1) }, false).expect("loads");
+        let context =
+            set.context(Context { marking: Marking { tlp: Some(tlp), ..Marking::default() }, ..Context::default() });
+        set.add(&Draft { id: Some(id), ..Draft::new(&crate::indicator::kind::IPV4, b"192.0.2.1", context, 1) }, false)
+            .expect("loads");
     }
     let (bundle, report) = written(&set);
     assert_eq!(report.indicators, 2, "each source with its own marking: {bundle}");
@@ -198,7 +210,10 @@ fn alternatives_and_sources_keep_their_ids_and_markings() {
 #[test]
 fn what_cannot_be_marked_is_not_written() {
     let mut set = IndicatorSet::default();
-    let context = set.context(Context { marking: Marking::of(Classification::parse("garbage").expect("no foreign form")), ..Context::default() });
+    let context = set.context(Context {
+        marking: Marking::of(Classification::parse("garbage").expect("no foreign form")),
+        ..Context::default()
+    });
     set.add(&Draft::new(&crate::indicator::kind::IPV4, b"192.0.2.1", context, 1), false).expect("loads");
     let (bundle, report) = written(&set);
     assert!(report.indicators == 0 && report.not_written["a classification that could not be read"] == 1);
