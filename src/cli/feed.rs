@@ -13,7 +13,7 @@ use anyhow::bail;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 
-use crate::feed::{self, LoadReport};
+use crate::feed::{self, Category, LoadReport};
 use crate::indicator::IndicatorSet;
 use crate::time::Timestamp;
 
@@ -26,10 +26,19 @@ pub struct FeedArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Say what loads and what is refused, by line and reason
+    /// Say what loads, what is refused, and what of it is inert, broad, twice, expired or allow-listed, by line and reason
     Check {
         #[command(flatten)]
         feeds: Feeds,
+        /// An allow-list: what it covers of the feeds is contradictory; repeatable
+        #[arg(long, value_name = "FEED")]
+        allow: Vec<PathBuf>,
+        /// Judge validity at this time (RFC 3339) instead of now
+        #[arg(long, value_name = "TIME")]
+        at: Option<jiff::Timestamp>,
+        /// Exit 1 if anything of these categories was found; repeatable
+        #[arg(long, value_name = "CATEGORY", value_parser = check::category)]
+        deny: Vec<Category>,
         /// Exit 1 if anything was refused or a file could not be read to its end
         #[arg(long)]
         strict: bool,
@@ -73,14 +82,18 @@ enum Form {
 /// A feed that cannot be read, or output that cannot be written.
 pub fn run(args: &FeedArgs) -> anyhow::Result<ExitCode> {
     match &args.command {
-        Command::Check { feeds, strict } => {
-            let (_, report) = feeds.load()?;
+        Command::Check { feeds, allow, at, deny, strict } => {
+            let (set, mut report) = feeds.load()?;
+            let mut allowed = IndicatorSet::default();
+            feed::load(allow, &feed::Options { force: true }, &mut allowed)?;
+            feed::audit(&set, &allowed, time_of(*at), &mut report);
             feeds.print(&report, |out| check::table(&report, out))?;
-            Ok(if *strict && !report.is_clean() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+            let denied = deny.iter().any(|category| report.totals.findings[*category as usize] > 0);
+            let fails = denied || (*strict && !report.is_clean());
+            Ok(if fails { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
         Command::Stats { feeds, at } => {
-            let at = at.unwrap_or_else(jiff::Timestamp::now).as_nanosecond().max(0);
-            let at = u64::try_from(at).map_or(Timestamp::MAX, Timestamp::from_ns);
+            let at = time_of(*at);
             let (set, report) = feeds.load()?;
             if set.is_empty() {
                 bail!("no indicator was loaded ({} refused): `picket feed check` says why", report.totals.refused);
@@ -90,6 +103,12 @@ pub fn run(args: &FeedArgs) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+/// The time that validity is judged at.
+fn time_of(at: Option<jiff::Timestamp>) -> Timestamp {
+    let ns = at.unwrap_or_else(jiff::Timestamp::now).as_nanosecond().max(0);
+    u64::try_from(ns).map_or(Timestamp::MAX, Timestamp::from_ns)
 }
 
 impl Feeds {

@@ -7,9 +7,11 @@
 //!
 //! To add a format: one file with `sniff` and `read`, its `mod` line, one line in `FORMATS`.
 
+mod audit;
 mod document;
 mod field;
 mod files;
+mod finding;
 mod intake;
 mod lines;
 mod native;
@@ -19,6 +21,8 @@ mod report;
 mod value;
 mod zeek;
 
+pub use audit::{ProviderReport, audit};
+pub use finding::{Category, Entry, Finding, Findings, Found as FoundEntries};
 pub use report::{FileReport, KindCount, LoadReport, RefusedLine, Skipped, Totals};
 pub use value::{Recognised, recognise, refang};
 

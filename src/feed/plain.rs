@@ -5,6 +5,7 @@
 use super::field;
 use super::intake::{Intake, Meta};
 use super::lines::{Line, Lines};
+use super::value::is_bare;
 use super::{Broken, Format, recognise, refang};
 use crate::indicator::{ContextIx, Draft, Index, Kind, Match, Refusal, Transport, Window};
 
@@ -28,7 +29,9 @@ fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
                         read_options(options, intake).map_err(|what| Broken::Options { line: number, what })?;
                 }
             }
-            Some(_) => entry(bare(text), number, &limits, context, intake),
+            Some(_) if is_bare(text) => entry(text, number, &limits, context, intake),
+            Some(_) if limits.kind.is_some() => entry(bare(text), number, &limits, context, intake),
+            Some(_) => entry(&refang(bare(text)), number, &limits, context, intake),
         }
     }
     Ok(())
@@ -38,8 +41,7 @@ fn entry(value: &[u8], line: u32, limits: &Limits, context: ContextIx, intake: &
     if let Some(kind) = limits.kind {
         return intake.add(&Draft { window: limits.window, ..Draft::new(kind, value, context, line) });
     }
-    let value = refang(value);
-    let known = match recognise(&value) {
+    let known = match recognise(value) {
         Ok(known) => known,
         Err(reason) => return intake.refuse(line, if value.is_empty() { Refusal::Empty } else { reason }),
     };
