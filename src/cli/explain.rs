@@ -49,8 +49,8 @@ pub struct ExplainArgs {
 pub fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let files = Files::open(std::slice::from_ref(&args.capture))?;
     let (mut feeds, mut allow) = (IndicatorSet::default(), IndicatorSet::default());
-    crate::feed::load(&args.feeds, &crate::feed::Options { force: args.force }, &mut feeds)?;
-    crate::feed::load(&args.allow, &crate::feed::Options { force: true }, &mut allow)?;
+    crate::feed::load(&args.feeds, &crate::feed::Options { force: args.force, ..Default::default() }, &mut feeds)?;
+    crate::feed::load(&args.allow, &crate::feed::Options { force: true, ..Default::default() }, &mut allow)?;
     let set = Arc::new(MatchSet::compile(feeds, allow));
     let Some(told) = pipeline::explain(files, &set, &Options::default(), args.frame) else {
         bail!("{} has no frame {}", args.capture.display(), args.frame);

@@ -85,7 +85,7 @@ pub fn run(args: &FeedArgs) -> anyhow::Result<ExitCode> {
         Command::Check { feeds, allow, at, deny, strict } => {
             let (set, mut report) = feeds.load()?;
             let mut allowed = IndicatorSet::default();
-            feed::load(allow, &feed::Options { force: true }, &mut allowed)?;
+            feed::load(allow, &feed::Options { force: true, ..Default::default() }, &mut allowed)?;
             feed::audit(&set, &allowed, time_of(*at), &mut report);
             feeds.print(&report, |out| check::table(&report, out))?;
             let denied = deny.iter().any(|category| report.totals.findings[*category as usize] > 0);
@@ -114,7 +114,7 @@ fn time_of(at: Option<jiff::Timestamp>) -> Timestamp {
 impl Feeds {
     fn load(&self) -> anyhow::Result<(IndicatorSet, LoadReport)> {
         let mut set = IndicatorSet::default();
-        let report = feed::load(&self.paths, &feed::Options { force: self.force }, &mut set)?;
+        let report = feed::load(&self.paths, &feed::Options { force: self.force, ..Default::default() }, &mut set)?;
         Ok((set, report))
     }
 

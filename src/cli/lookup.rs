@@ -155,7 +155,7 @@ fn sources(set: &MatchSet, ix: IndicatorIx) -> impl Iterator<Item = (&crate::ind
 /// A path that cannot be read.
 fn load(paths: &[PathBuf], force: bool) -> anyhow::Result<IndicatorSet> {
     let mut set = IndicatorSet::default();
-    crate::feed::load(paths, &crate::feed::Options { force }, &mut set)?;
+    crate::feed::load(paths, &crate::feed::Options { force, ..Default::default() }, &mut set)?;
     Ok(set)
 }
 

@@ -134,7 +134,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
 
 fn load(args: &ReplayArgs) -> anyhow::Result<(Arc<MatchSet>, LoadReport)> {
     let mut set = IndicatorSet::default();
-    let report = feed::load(&args.feeds, &feed::Options { force: args.force }, &mut set)?;
+    let report = feed::load(&args.feeds, &feed::Options { force: args.force, ..Default::default() }, &mut set)?;
     for file in &report.files {
         if let Some(error) = &file.error {
             tracing::warn!("feed {}: {error}", file.path);
@@ -149,7 +149,7 @@ fn load(args: &ReplayArgs) -> anyhow::Result<(Arc<MatchSet>, LoadReport)> {
     }
     let mut allow = IndicatorSet::default();
     // An allow-list may name what a feed may not: it only ever takes alerts away.
-    feed::load(&args.allow, &feed::Options { force: true }, &mut allow)?;
+    feed::load(&args.allow, &feed::Options { force: true, ..Default::default() }, &mut allow)?;
     Ok((Arc::new(MatchSet::compile_seeded(set, allow, Seeds::fixed(REPLAY_SEED))), report))
 }
 

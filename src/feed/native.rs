@@ -79,7 +79,7 @@ fn entry(document: &Document, line: u32, intake: &mut Intake<'_>) -> Result<(), 
         transport,
         window,
         when: when.as_ref(),
-        ..Draft::new(kind, b"", intake.context(&meta), line)
+        ..Draft::new(kind, b"", intake.context(&meta)?, line)
     };
     match kind.index {
         Index::Pattern => {

@@ -17,7 +17,8 @@ pub(super) fn reloaded(text: &[u8], force: bool) -> (IndicatorSet, FileReport) {
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     file.write_all(text).expect("writes");
     let mut set = IndicatorSet::default();
-    let mut report = load(&[file.path().to_owned()], &Options { force }, &mut set).expect("loads");
+    let mut report =
+        load(&[file.path().to_owned()], &Options { force, ..Options::default() }, &mut set).expect("loads");
     assert_eq!(report.totals.loaded, set.len() as u64);
     (set, report.files.remove(0))
 }
@@ -190,7 +191,8 @@ proptest! {
             let mut lines = Lines::over(Box::new(io::Cursor::new(text.clone())), text.len() as u64).expect("opens");
             if let Ok(head) = lines.head() {
                 let _ = (format.sniff)(head, "x");
-                let mut intake = Intake::new(&mut set, &Options { force }, &mut report);
+                let options = Options { force, ..Options::default() };
+                let mut intake = Intake::new(&mut set, &options, &mut report);
                 let _ = (format.read)(&mut lines, &mut intake);
                 prop_assert_eq!(set.len() as u64, report.loaded);
                 for indicator in set.iter() {
