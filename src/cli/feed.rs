@@ -1,8 +1,14 @@
-//! `picket feed`: what loads from feeds and what is refused (`check`), and what they hold (`stats`).
+//! `picket feed`: what loads from feeds and what is refused (`check`), what they hold (`stats`), what a new one has that the old
+//! one has not (`diff`); feeds in another format (`convert`), as what others act on (`export`), and from a server (`fetch`).
 //!
-//! No indicator value is printed: entries are named by feed and line.
+//! No indicator value is printed unless it is asked for: entries are named by feed and line.
 
 mod check;
+mod convert;
+mod diff;
+mod export;
+mod fetch;
+mod out;
 mod stats;
 
 use std::io::{self, IsTerminal, Write};
@@ -51,9 +57,17 @@ enum Command {
         #[arg(long, value_name = "TIME")]
         at: Option<jiff::Timestamp>,
     },
+    /// Say what a new feed has that the old one has not, and what it says differently
+    Diff(diff::DiffArgs),
+    /// Write feeds in one format
+    Convert(convert::ConvertArgs),
+    /// Write what a resolver, firewall, mail server or other sensor is to act on, as far as the markings permit it
+    Export(export::ExportArgs),
+    /// Fetch a collection of a TAXII 2.1 server
+    Fetch(fetch::FetchArgs),
 }
 
-/// What both take.
+/// What most take.
 #[derive(Debug, clap::Args)]
 struct Feeds {
     /// Feed files, or directories of feeds
@@ -102,6 +116,10 @@ pub fn run(args: &FeedArgs) -> anyhow::Result<ExitCode> {
             feeds.print(&stats, |out| stats.table(out))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Diff(args) => diff::run(args),
+        Command::Convert(args) => convert::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Fetch(args) => fetch::run(args),
     }
 }
 
@@ -123,20 +141,26 @@ impl Feeds {
         document: &impl serde::Serialize,
         table: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> anyhow::Result<()> {
-        let stdout = io::stdout().lock();
-        let default = if stdout.is_terminal() { Form::Table } else { Form::Json };
-        let mut out = io::BufWriter::new(stdout);
-        let written = match self.format.unwrap_or(default) {
-            Form::Table => table(&mut out),
-            Form::Json => {
-                serde_json::to_writer(&mut out, document).map_err(io::Error::from).and_then(|()| writeln!(out))
-            }
-        };
-        match written.and_then(|()| out.flush()) {
-            // A reader that has seen enough (`head`) is no failure.
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-            _ => Ok(()),
-        }
+        print(self.format, document, table)
+    }
+}
+
+fn print(
+    form: Option<Form>,
+    document: &impl serde::Serialize,
+    table: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> anyhow::Result<()> {
+    let stdout = io::stdout().lock();
+    let default = if stdout.is_terminal() { Form::Table } else { Form::Json };
+    let mut out = io::BufWriter::new(stdout);
+    let written = match form.unwrap_or(default) {
+        Form::Table => table(&mut out),
+        Form::Json => serde_json::to_writer(&mut out, document).map_err(io::Error::from).and_then(|()| writeln!(out)),
+    };
+    match written.and_then(|()| out.flush()) {
+        // A reader that has seen enough (`head`) is no failure.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

@@ -5,7 +5,7 @@
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::indicator::Refusal;
+use crate::indicator::{Refusal, Where};
 
 /// The texts of known fields. Numbers and booleans are kept as written; `null` and empty texts are absent.
 pub(super) struct Document {
@@ -15,7 +15,25 @@ pub(super) struct Document {
     bad: bool,
     /// A condition that is not understood.
     bad_condition: bool,
+    /// What is said at the paths of [`ABOUT`], in the order it came.
+    about: Vec<(Where, String)>,
 }
+
+/// Whom or what an entry indicates, and its tags: fields of which every value is kept.
+pub(super) const ABOUT: &[&str] = &[
+    "threat.group.name",
+    "threat.group.alias",
+    "threat.software.name",
+    "threat.software.type",
+    "threat.tactic.name",
+    "threat.tactic.id",
+    "threat.technique.name",
+    "threat.technique.id",
+    "threat.framework",
+    "rule.name",
+    "rule.id",
+    "tags",
+];
 
 /// A field: its position in [`FIELDS`].
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -75,6 +93,9 @@ fields! {
 /// Conditions are below here: one that is not understood must not be passed over, because what it limits would match more.
 const CONDITIONS: &str = "picket.when";
 
+/// Nothing else of a document is looked into.
+const READ: [&str; 4] = ["threat", "picket", "rule", "tags"];
+
 /// Fields of which the first value counts when there are several: an indicator has one id and one text of each sort.
 const FIRST_COUNTS: [Field; 4] = [ID, REFERENCE, DESCRIPTION, PROVIDER];
 
@@ -85,6 +106,7 @@ impl Default for Document {
             present: [false; FIELDS.len()],
             bad: false,
             bad_condition: false,
+            about: Vec::new(),
         }
     }
 }
@@ -98,6 +120,7 @@ impl Document {
     pub(super) fn read(&mut self, line: &[u8]) -> Result<(), Refusal> {
         self.present = [false; FIELDS.len()];
         (self.bad, self.bad_condition) = (false, false);
+        self.about.clear();
         let mut path = String::new();
         let mut json = serde_json::Deserializer::from_slice(line);
         let object = json.deserialize_map(Node { document: self, path: &mut path });
@@ -115,7 +138,18 @@ impl Document {
         if *self.present.get(at)? { self.texts.get(at).map(String::as_str) } else { None }
     }
 
+    /// What it says of whom or what the entry indicates.
+    pub(super) fn about(&self) -> Vec<(Where, &str)> {
+        self.about.iter().map(|(path, text)| (*path, text.as_str())).collect()
+    }
+
     fn put(&mut self, path: &str, value: &str) {
+        if let Some(known) = ABOUT.iter().find(|known| **known == path) {
+            if !value.is_empty() {
+                self.about.push((Where(known), value.to_owned()));
+            }
+            return;
+        }
         let is_condition = path.strip_prefix(CONDITIONS).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         let Some(at) = FIELDS.iter().position(|known| *known == path) else {
             self.bad_condition |= is_condition;
@@ -165,7 +199,7 @@ impl<'de> Visitor<'de> for Node<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let length = self.path.len();
         while map.next_key_seed(Key(self.path))?.is_some() {
-            if self.path.starts_with("threat") || self.path.starts_with("picket") {
+            if READ.iter().any(|start| self.path.starts_with(start)) {
                 map.next_value_seed(Node { document: self.document, path: self.path })?;
             } else {
                 map.next_value::<IgnoredAny>()?;

@@ -8,7 +8,9 @@
 //! To add a format: one file with `sniff` and `read`, its `mod` line, one line in `FORMATS`.
 
 mod audit;
+pub mod diff;
 mod document;
+pub mod export;
 mod field;
 mod files;
 mod finding;
@@ -19,12 +21,14 @@ mod pattern;
 mod plain;
 mod report;
 mod value;
+mod write;
 mod zeek;
 
 pub use audit::{ProviderReport, audit};
 pub use finding::{Category, Entry, Finding, Findings, Found as FoundEntries};
 pub use report::{FileReport, KindCount, LoadReport, RefusedLine, Skipped, Totals};
 pub use value::{Recognised, recognise, refang};
+pub use write::{WRITERS, Writer, Written, writer};
 
 use std::io;
 use std::path::{Path, PathBuf};

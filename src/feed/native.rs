@@ -59,6 +59,7 @@ fn entry(document: &Document, line: u32, intake: &mut Intake<'_>) -> Result<(), 
         return Err(Refusal::BadField);
     }
     let (marking, unreadable) = field::marking(get(doc::TLP), get(doc::PAP), get(doc::CLASSIFICATION))?;
+    let about = document.about();
     let meta = Meta {
         provider: get(doc::PROVIDER),
         marking,
@@ -67,7 +68,7 @@ fn entry(document: &Document, line: u32, intake: &mut Intake<'_>) -> Result<(), 
         reference: get(doc::REFERENCE),
         description: get(doc::DESCRIPTION),
         first_seen: get(doc::FIRST_SEEN),
-        about: &[],
+        about: &about,
     };
     let transport = get(doc::TRANSPORT).or(get(doc::PATTERN_TRANSPORT)).map_or(Ok(None), field::transport)?;
     let port = get(doc::PORT).map(field::number).transpose()?;

@@ -60,7 +60,7 @@ fn entry(value: &[u8], line: u32, limits: &Limits, context: Result<ContextIx, Re
 }
 
 /// `text` without a trailing comment, quotes and blanks, those beyond ASCII included.
-fn bare(text: &[u8]) -> &[u8] {
+pub(super) fn bare(text: &[u8]) -> &[u8] {
     let mut text = text;
     if let Some(at) = memchr::memchr_iter(b'#', text).find(|at| at.checked_sub(1).is_some_and(|b| is_blank(text[b]))) {
         text = &text[..at];
