@@ -100,7 +100,11 @@ fn feed_of(entries: u64, line: impl Fn(u64, &mut String)) -> (tempfile::TempDir,
 /// No two numbers have the same; about as long as names in feeds are.
 fn name(number: u64) -> String {
     let word = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    format!("{}{number:x}.{}", ["mail.", "", "cdn-", "www."][(word >> 62) as usize], ["test", "example"][(word >> 61 & 1) as usize])
+    format!(
+        "{}{number:x}.{}",
+        ["mail.", "", "cdn-", "www."][(word >> 62) as usize],
+        ["test", "example"][(word >> 61 & 1) as usize]
+    )
 }
 
 fn address(number: u64) -> String {

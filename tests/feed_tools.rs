@@ -272,7 +272,7 @@ fn an_export_is_gated_by_marking_and_clearance() {
     let args = ["feed", "export", &feed, "--to", "rpz", "--out", &zone];
     let (code, out, err) = run(&args);
     assert_eq!(code, Some(0), "{err}");
-    assert_eq!((&json(&out)["written"], &json(&out)["left_out"]), (&json!(1), &json!({"pap": 1})));
+    assert_eq!((&json(&out)["written"], &json(&out)["left_out"]), (&json!(1), &json!({"beyond_pap": 1})));
     assert!(scratch.read("zone").contains("secret-b") && !scratch.read("zone").contains("secret-a"));
     let clearance =
         scratch.write("clearance.toml", "[sensor]\n[sink.rpz]\ntlp = \"GREEN\"\nact = \"active\"\n[sink.other]\n");

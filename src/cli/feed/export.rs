@@ -1,6 +1,5 @@
 //! `picket feed export`: indicators for a resolver, firewall, mail server or another sensor to act on.
 
-use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 

@@ -11,7 +11,7 @@ use crate::indicator::{Index, Indicator, Match, Transport};
 pub(super) const TARGET: Target = Target { name: "suricata", write };
 
 /// In the range for local rules.
-pub const FIRST_SID: u64 = 1_900_000_001;
+const FIRST_SID: u64 = 1_900_000_001;
 
 fn write(export: &Export<'_>, out: &mut dyn Write) -> io::Result<Written> {
     let mut written = Written::default();

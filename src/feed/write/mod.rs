@@ -13,6 +13,7 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use crate::indicator::IndicatorSet;
+use crate::marking::Classification;
 
 /// A format that can be written.
 pub struct Writer {
@@ -45,6 +46,16 @@ impl Written {
     /// Counts a part lost.
     pub fn lose(&mut self, part: &'static str) {
         *self.lost.entry(part).or_default() += 1;
+    }
+}
+
+/// What reads back as the same: the banner, or the text that could not be read.
+fn text_of(classification: &Classification) -> String {
+    let mut texts = classification.unreadable_texts();
+    match (texts.next(), texts.next()) {
+        (Some(text), None) if !text.is_empty() => text.to_owned(),
+        // Several, or an empty one, are unreadable again: as strict, in other words.
+        _ => classification.to_string(),
     }
 }
 

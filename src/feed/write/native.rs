@@ -3,7 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::{Writer, Written};
+use super::{Writer, Written, text_of};
 use crate::feed::document::ABOUT;
 use crate::indicator::kind::BYTES;
 use crate::indicator::{Context, Index, Indicator, IndicatorSet, Match, Transport};
@@ -129,7 +129,7 @@ fn mark(marking: &Marking, line: &mut Line) {
         line.text("picket.pap", &pap.to_string());
     }
     if let Some(classification) = &marking.classification {
-        line.text("picket.classification", &classification.to_string());
+        line.text("picket.classification", &text_of(classification));
     }
 }
 

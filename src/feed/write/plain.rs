@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use super::native::{name_of_match, name_of_transport};
-use super::{Writer, Written};
+use super::{Writer, Written, text_of};
 use crate::feed::field::can_match;
 use crate::feed::{plain, recognise, refang};
 use crate::indicator::{Context, Index, Indicator, IndicatorSet};
@@ -105,8 +105,14 @@ fn options_of(indicator: &Indicator<'_>, typed: bool, context: &Context, out: &m
         option("pap", &pap.to_string());
     }
     if let Some(classification) = &context.marking.classification {
-        // Quotes are in what could not be read only; without them it stays unreadable.
-        option("classification", &classification.to_string().replace('"', "'"));
+        let text = text_of(classification);
+        if cannot_be_quoted(&text) {
+            // In what could not be read only; in other words it stays so.
+            option("classification", &classification.to_string().replace('"', "'"));
+            written.lose("the text of a marking that cannot be read");
+        } else {
+            option("classification", &text);
+        }
     }
     if let Some(severity) = context.severity {
         option("severity", &severity.to_string());
@@ -119,9 +125,13 @@ fn options_of(indicator: &Indicator<'_>, typed: bool, context: &Context, out: &m
     ];
     for (name, text) in texts {
         match text.as_deref() {
-            Some(text) if text.contains('"') || text.contains(|c: char| c.is_control()) => written.lose(name),
+            Some(text) if cannot_be_quoted(text) => written.lose(name),
             Some(text) => option(name, text),
             None => {}
         }
     }
+}
+
+fn cannot_be_quoted(text: &str) -> bool {
+    text.contains(|c: char| c == '"' || c.is_control())
 }
