@@ -4,6 +4,7 @@
 //! Nothing else of the document is kept. Depth is bounded by serde_json (128), size by the longest line.
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::indicator::{Refusal, Where};
 
@@ -17,7 +18,21 @@ pub(super) struct Document {
     bad_condition: bool,
     /// What is said at the paths of [`ABOUT`], in the order it came.
     about: Vec<(Where, String)>,
+    /// Markings that are objects, as JSON.
+    markings: Vec<(Scheme, Box<RawValue>)>,
 }
+
+/// The scheme of a marking that is an object, as its STIX extension has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scheme {
+    /// `picket.acs`
+    Acs,
+    /// `picket.cui`
+    Cui,
+}
+
+/// Where such a marking is, whole. What is below here in dotted keys is refused: a part passed over could loosen.
+const SCHEMES: [(&str, Scheme); 2] = [("picket.acs", Scheme::Acs), ("picket.cui", Scheme::Cui)];
 
 /// Whom or what an entry indicates, and its tags: fields of which every value is kept.
 pub(super) const ABOUT: &[&str] = &[
@@ -72,6 +87,7 @@ fields! {
     TRANSPORT "picket.transport"
     PAP "picket.pap"
     CLASSIFICATION "picket.classification"
+    STATEMENT "picket.statement"
     VALID_FROM "picket.valid_from"
     VALID_UNTIL "picket.valid_until"
     SEVERITY "picket.severity"
@@ -107,6 +123,7 @@ impl Default for Document {
             bad: false,
             bad_condition: false,
             about: Vec::new(),
+            markings: Vec::new(),
         }
     }
 }
@@ -121,6 +138,7 @@ impl Document {
         self.present = [false; FIELDS.len()];
         (self.bad, self.bad_condition) = (false, false);
         self.about.clear();
+        self.markings.clear();
         let mut path = String::new();
         let mut json = serde_json::Deserializer::from_slice(line);
         let object = json.deserialize_map(Node { document: self, path: &mut path });
@@ -141,6 +159,11 @@ impl Document {
     /// What it says of whom or what the entry indicates.
     pub(super) fn about(&self) -> Vec<(Where, &str)> {
         self.about.iter().map(|(path, text)| (*path, text.as_str())).collect()
+    }
+
+    /// Markings that are objects, each with its JSON.
+    pub(super) fn markings(&self) -> impl Iterator<Item = (Scheme, &str)> {
+        self.markings.iter().map(|(scheme, json)| (*scheme, json.get()))
     }
 
     fn put(&mut self, path: &str, value: &str) {
@@ -199,7 +222,12 @@ impl<'de> Visitor<'de> for Node<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let length = self.path.len();
         while map.next_key_seed(Key(self.path))?.is_some() {
-            if READ.iter().any(|start| self.path.starts_with(start)) {
+            if let Some((_, scheme)) = SCHEMES.iter().find(|(path, _)| path == self.path) {
+                self.document.markings.push((*scheme, map.next_value()?));
+            } else if SCHEMES.iter().any(|(path, _)| self.path.strip_prefix(path).is_some_and(|r| r.starts_with('.'))) {
+                self.document.bad = true;
+                map.next_value::<IgnoredAny>()?;
+            } else if READ.iter().any(|start| self.path.starts_with(start)) {
                 map.next_value_seed(Node { document: self.document, path: self.path })?;
             } else {
                 map.next_value::<IgnoredAny>()?;

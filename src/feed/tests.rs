@@ -38,7 +38,7 @@ fn a_format_can_be_named() {
     let dir = dir_of(&[("a", b"{\"threat.indicator.type\":\"ipv4-addr\",\"threat.indicator.name\":\"192.0.2.2\"}\n")]);
     let format = |path: std::path::PathBuf| {
         let report = load(&[path], &Options::default(), &mut IndicatorSet::default()).expect("loads");
-        (report.files[0].format, &*report.files[0].feed == dir.path().join("a").to_string_lossy())
+        (report.files[0].format, *report.files[0].feed == dir.path().join("a").to_string_lossy())
     };
     let named = |name: &str| PathBuf::from(format!("{name}={}", dir.path().join("a").display()));
     assert_eq!(format(dir.path().join("a")), (Some("native"), true));

@@ -1,7 +1,7 @@
 //! [`Clearances`]: a clearance file, `[sensor]` and one `[sink.NAME]` for each sink, in TOML.
 //!
 //! Fails closed: an unknown field or value is an error, what is left out is not had, and a sink without a section is the
-//! public. The README has one.
+//! public. `fixtures/clearance.toml` shows one.
 
 use std::collections::BTreeMap;
 use std::fs::File;

@@ -86,6 +86,11 @@ impl Eyes {
         }
     }
 
+    /// Has fingerprints of clients made that nobody looks for.
+    pub(super) fn show_fingerprints(&mut self) {
+        [&kind::JA3, &kind::JA4].into_iter().for_each(|kind| self.wants.add(kind, 0));
+    }
+
     /// Hashes both ends of a packet and asks for the filter lines that tell whether they are worth a look.
     #[inline]
     pub(super) fn prefetch_ends(&self, item: &Item) -> [EndpointKey; 2] {

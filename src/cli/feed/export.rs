@@ -22,10 +22,7 @@ pub(super) struct ExportArgs {
     /// Where to; replaced as a whole
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
-    /// Who acts and reads: a clearance file, of which the section `[sink.TARGET]` holds
-    #[arg(long, value_name = "FILE")]
-    clearance: Option<PathBuf>,
-    /// The section of the clearance file, if it is not called like the target
+    /// Who acts and reads the export: this section of the clearance file, `[sink.NAME]`; that of the target's name if not given
     #[arg(long, value_name = "NAME", requires = "clearance")]
     sink: Option<String>,
     /// Judge validity at this time (RFC 3339) instead of now
@@ -43,7 +40,7 @@ pub(super) struct ExportArgs {
 }
 
 pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
-    let reader = match &args.clearance {
+    let reader = match &args.feeds.clearance {
         Some(path) => Clearances::read(path)?.of_sink(args.sink.as_deref().unwrap_or(args.to)).clone(),
         None => Clearance::owner(),
     };

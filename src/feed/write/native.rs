@@ -26,7 +26,7 @@ fn write(set: &IndicatorSet, out: &mut dyn Write) -> io::Result<Written> {
             continue;
         }
         for (context, _) in set.sources(indicator.ix) {
-            if context.marking.further.is_some() {
+            if !can_mark(&context.marking) {
                 written.leave_out("a marking beyond TLP, PAP and classification");
                 continue;
             }
@@ -121,7 +121,17 @@ fn describe(context: &Context, line: &mut Line, written: &mut Written) {
     }
 }
 
+/// Of what few markings have, one statement has a place.
+fn can_mark(marking: &Marking) -> bool {
+    let has_no_more =
+        marking.acs().is_empty() && marking.designators().is_empty() && marking.undefined_refs().is_empty();
+    marking.further.is_none() || (has_no_more && !marking.hides_source() && marking.statements().len() == 1)
+}
+
 fn mark(marking: &Marking, line: &mut Line) {
+    if let [statement] = marking.statements() {
+        line.text("picket.statement", statement);
+    }
     if let Some(tlp) = marking.tlp {
         line.text("threat.indicator.marking.tlp", &tlp.to_string());
     }
