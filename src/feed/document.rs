@@ -3,6 +3,9 @@
 //! `{"threat": {"indicator": {"type": ..}}}`, `{"threat.indicator.type": ..}` and every mixture are the same document.
 //! Nothing else of the document is kept. Depth is bounded by serde_json (128), size by the longest line.
 
+use std::sync::LazyLock;
+
+use hashbrown::HashMap;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -106,6 +109,10 @@ fields! {
     WHEN_FUNCTION "picket.when.function"
 }
 
+/// Where each field is: a line has several, and there are many to compare with.
+static PLACES: LazyLock<HashMap<&str, usize, foldhash::fast::RandomState>> =
+    LazyLock::new(|| FIELDS.iter().enumerate().map(|(at, path)| (*path, at)).collect());
+
 /// Conditions are below here: one that is not understood must not be passed over, because what it limits would match more.
 const CONDITIONS: &str = "picket.when";
 
@@ -167,15 +174,14 @@ impl Document {
     }
 
     fn put(&mut self, path: &str, value: &str) {
-        if let Some(known) = ABOUT.iter().find(|known| **known == path) {
-            if !value.is_empty() {
+        let is_condition = path.strip_prefix(CONDITIONS).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        let Some(&at) = PLACES.get(path) else {
+            self.bad_condition |= is_condition;
+            if let Some(known) = ABOUT.iter().find(|known| **known == path)
+                && !value.is_empty()
+            {
                 self.about.push((Where(known), value.to_owned()));
             }
-            return;
-        }
-        let is_condition = path.strip_prefix(CONDITIONS).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-        let Some(at) = FIELDS.iter().position(|known| *known == path) else {
-            self.bad_condition |= is_condition;
             return;
         };
         if value.is_empty() {
