@@ -8,11 +8,15 @@
 //! To add a format: one file with `sniff` and `read`, its `mod` line, one line in `FORMATS`.
 
 mod adblock;
+mod audit;
 mod csv;
 mod declared;
+pub mod diff;
 mod document;
+pub mod export;
 mod field;
 mod files;
+mod finding;
 mod hosts;
 mod intake;
 mod json;
@@ -27,14 +31,14 @@ mod report;
 mod sidecar;
 pub mod stix;
 mod value;
-mod written;
+mod write;
 mod zeek;
 
-pub use misp::{Heading as MispHeading, write as write_misp};
+pub use audit::{ProviderReport, audit};
+pub use finding::{Category, Entry, Finding, Findings, Found as FoundEntries};
 pub use report::{FileReport, KindCount, LoadReport, RefusedLine, Skipped, Totals};
 pub use value::{Recognised, recognise, refang};
-pub use written::Written;
-pub use zeek::write as write_zeek;
+pub use write::{WRITERS, Writer, Written, writer};
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -194,6 +194,11 @@ impl<'a> Indicator<'a> {
             None => Cow::Owned(store::derived_id(self)),
         }
     }
+
+    /// The feed's id, if it gave one.
+    pub fn given_id(&self) -> Option<&'a str> {
+        self.explicit_id
+    }
 }
 
 impl fmt::Debug for Indicator<'_> {

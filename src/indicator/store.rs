@@ -14,6 +14,7 @@ use super::kind::{self, Index, KINDS};
 use super::{
     Condition, Context, ContextIx, Draft, Indicator, IndicatorIx, Match, Pattern, Refusal, Transport, Wants, Window,
 };
+use crate::memory;
 
 /// See the module.
 #[derive(Default)]
@@ -205,6 +206,7 @@ impl IndicatorSet {
     /// space and a byte or two an entry.
     pub fn reserve(&mut self, entries: usize) {
         self.records.reserve(entries);
+        memory::ask_for_large_pages(&self.records);
         let (records, values, hasher) = (&self.records, &self.values, &self.hasher);
         self.by_value.reserve(entries, |&other| rehash(hasher, values, &records[other as usize]));
     }
@@ -242,6 +244,14 @@ impl IndicatorSet {
     /// All of them, in the order they came.
     pub fn iter(&self) -> impl Iterator<Item = Indicator<'_>> {
         (0..self.records.len() as u32).map(|ix| self.get(IndicatorIx(ix)))
+    }
+
+    /// Those of the kinds that this structure finds, in the order they came; sooner told than from [`Self::iter`].
+    pub fn of_index(&self, index: Index) -> impl Iterator<Item = Indicator<'_>> {
+        let records = self.records.iter().zip(0..);
+        records
+            .filter(move |(record, _)| KINDS[usize::from(record.kind)].index == index)
+            .map(|(_, ix)| self.get(IndicatorIx(ix)))
     }
 
     /// Who named it: each feed's context and line, first come first.
