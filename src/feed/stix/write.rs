@@ -24,7 +24,7 @@ use crate::indicator::{Context, Indicator, IndicatorIx, IndicatorSet};
 pub struct Written {
     /// Indicator objects.
     pub indicators: u64,
-    /// Indicators that could not be expressed, by why.
+    /// Indicators that could not be expressed, once for each source, by why.
     pub not_written: BTreeMap<&'static str, u64>,
     /// Fields of written indicators that could not be expressed, by what they are.
     pub left_out: BTreeMap<&'static str, u64>,
