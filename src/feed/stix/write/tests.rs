@@ -150,7 +150,8 @@ proptest! {
         prop_assert_eq!(read.refused_total(), 0, "{:?} {}", read.refusals, bundle);
         prop_assert_eq!(read.unreadable_markings, 0);
         let lost: u64 = report.left_out.values().sum();
-        prop_assert_eq!(back.len() as u64 + lost, set.len() as u64, "{}", bundle);
+        let sources = |set: &IndicatorSet| set.iter().map(|one| set.sources(one.ix).count() as u64).sum::<u64>();
+        prop_assert_eq!(sources(&back) + lost, sources(&set), "{}", bundle);
         let (before, after) = (shown(&set), shown(&back));
         for one in &after {
             prop_assert!(before.contains(one), "{}\nis none of\n{:#?}\n{}", one, before, bundle);
