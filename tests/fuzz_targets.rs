@@ -16,7 +16,7 @@ mod common;
 
 use std::fs;
 
-use common::{FEED, file, runs};
+use common::{FEED, RULES, file, runs};
 use picket::proto::ics::{bacnet, dnp3, enip, iec104, modbus, opcua, s7comm};
 use picket::proto::{dns, dtls, ftp, http, http2, imap, ldap, mysql, openvpn, pop3, postgresql, quic, smtp, ssh, tls};
 
@@ -176,4 +176,12 @@ fn feeds() {
         ["203.0.113.9\tIntel::ADDR\tus\n", "evil.example\tIntel::DOMAIN\t-\n", "evil.example/a\tIntel::URL\tus\n"];
     let rows: Vec<Vec<u8>> = rows.iter().map(|v| v.repeat(3).into_bytes()).collect();
     drive(&rows, |data| feeds::load(feeds::ZEEK, data));
+    let rules: Vec<Vec<u8>> = fs::read(file(RULES[0]))
+        .expect("rules")
+        .split_inclusive(|&byte| byte == b'\n')
+        .chain([feeds::SURICATA])
+        .map(<[u8]>::to_vec)
+        .collect();
+    drive(&rules, |data| feeds::load(feeds::SURICATA, data));
+    drive(&[fs::read(file(RULES[1])).expect("rules")], |data| feeds::load(feeds::YARA, data));
 }

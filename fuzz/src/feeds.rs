@@ -14,6 +14,12 @@ pub const PLAIN: &[u8] = b"evil.example\n";
 /// Makes a file a Zeek intel file.
 pub const ZEEK: &[u8] = b"#fields\tindicator\tindicator_type\tmeta.source\n";
 
+/// Makes a file one of Suricata rules.
+pub const SURICATA: &[u8] = b"alert udp any any -> any any (content:\"abcd\"; sid:1;)\n";
+
+/// Makes a file one of YARA rules.
+pub const YARA: &[u8] = b"rule a { strings: $a = \"abcd\" condition: $a }\n";
+
 /// Loads `head` and `data` as one feed; every kept indicator can be shown and has an id.
 pub fn load(head: &[u8], data: &[u8]) {
     let mut file = tempfile::NamedTempFile::new().expect("scratch file");

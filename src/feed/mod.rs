@@ -16,7 +16,9 @@ mod native;
 mod pattern;
 mod plain;
 mod report;
+mod suricata;
 mod value;
+mod yara;
 mod zeek;
 
 pub use report::{FileReport, KindCount, LoadReport, RefusedLine, Skipped, Totals};
@@ -52,7 +54,19 @@ pub struct Format {
 }
 
 /// Every format, the most particular first: a plain list is any text.
-static FORMATS: &[Format] = &[native::FORMAT, zeek::FORMAT, plain::FORMAT];
+static FORMATS: &[Format] = &[
+    native::FORMAT,
+    zeek::FORMAT,
+    yara::FORMAT,
+    suricata::FORMAT,
+    suricata::STRING,
+    suricata::MD5,
+    suricata::SHA256,
+    suricata::IPV4_LIST,
+    suricata::IP,
+    suricata::IPREP,
+    plain::FORMAT,
+];
 
 /// A path that cannot be read.
 #[derive(Debug, thiserror::Error)]

@@ -30,13 +30,17 @@ pub enum Value<'a> {
     Endpoint(IpAddr, u16, Option<Transport>),
     /// A name, URL, fingerprint, ... as bytes: traffic need not be UTF-8.
     Text(&'a [u8]),
-    /// The next bytes of a file, decoded, to be looked through for byte signatures. One file after the other in a direction
+    /// The next bytes of a file, decoded, to be looked through for byte signatures and rules. One file after the other in a direction
     /// of a flow: offset 0 begins another one.
     Piece {
         /// The bytes.
         bytes: &'a [u8],
         /// Where they lie in the file.
         offset: u64,
+        /// They lie in the stream as they are, where byte signatures are looked for: here only rules are.
+        in_stream: bool,
+        /// The file ends with them.
+        is_last: bool,
     },
 }
 

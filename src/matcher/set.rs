@@ -8,9 +8,11 @@ use super::observed;
 use super::path::Path;
 use super::pattern::Patterns;
 use super::prefix::{Covered, EndpointKey, Prefix};
+use super::rules::Rules;
 use super::suffix::{NameKey, Suffix};
 use super::text::Text;
 use super::view::How;
+use crate::indicator::rule::Scope;
 use crate::indicator::{Index, Indicator, IndicatorIx, IndicatorSet, Observable, Transport, Value, Wants};
 use crate::time::Timestamp;
 
@@ -23,6 +25,7 @@ pub struct MatchSet {
     indicators: IndicatorSet,
     index: Indexes,
     patterns: Patterns,
+    rules: Rules,
     allow: Option<Allow>,
 }
 
@@ -65,8 +68,9 @@ impl MatchSet {
         allow.seal();
         let index = Indexes::build(&indicators, seeds);
         let patterns = Patterns::build(&indicators);
+        let rules = Rules::build(&indicators);
         let allow = (!allow.is_empty()).then(|| Allow::build(allow, &indicators, seeds));
-        Self { indicators, index, patterns, allow }
+        Self { indicators, index, patterns, rules, allow }
     }
 
     /// The indicators.
@@ -97,6 +101,15 @@ impl MatchSet {
     #[inline]
     pub fn has_patterns_for(&self, transport: Transport) -> bool {
         self.patterns.applies(transport)
+            || match transport {
+                Transport::Tcp => self.rules.reads(Scope::Stream),
+                Transport::Udp => self.rules.reads_datagrams(),
+            }
+    }
+
+    /// Whether there are rules.
+    pub fn has_rules(&self) -> bool {
+        self.rules.len() > 0
     }
 
     /// Hashes one end of a new flow for [`Self::prefetch_endpoint`] and [`Self::endpoint_maybe`].
@@ -145,6 +158,7 @@ impl MatchSet {
             entries: self.patterns.len(),
             bytes: self.patterns.memory_bytes(),
         });
+        parts.push(Memory { part: "rules", entries: self.rules.len(), bytes: self.rules.memory_bytes() });
         if let Some(allow) = &self.allow {
             let mut inner = vec![];
             allow.index.memory(&mut inner);
@@ -157,6 +171,10 @@ impl MatchSet {
 
     pub(super) fn patterns(&self) -> &Patterns {
         &self.patterns
+    }
+
+    pub(super) fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// Every indicator that covers the observable and is valid at `at`.
@@ -248,8 +266,8 @@ impl Indexes {
             (Value::Text(text), Index::Exact) => {
                 self.text.find(set, observable.kind, text, |ix| report(ix, None, How::Exact));
             }
-            // An address arrives as one, payload by `Matcher::scan`.
-            (Value::Text(_), Index::Prefix | Index::Pattern) | (Value::Piece { .. }, _) => {}
+            // An address arrives as one, payload by `Matcher::scan`, what rules are judged by by `Matcher::message`.
+            (Value::Text(_), Index::Prefix | Index::Pattern | Index::Rule) | (Value::Piece { .. }, _) => {}
         }
     }
 

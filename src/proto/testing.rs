@@ -9,11 +9,11 @@ use crate::flow::Direction;
 use crate::indicator::{FieldValue, Observable, Transport, Value, Wants};
 
 pub(crate) fn udp(source_port: u16, destination_port: u16) -> Hint {
-    Hint { transport: Transport::Udp, source_port, destination_port, wants: Wants::ALL }
+    Hint { transport: Transport::Udp, source_port, destination_port, wants: Wants::ALL.without_rules() }
 }
 
 pub(crate) fn tcp(source_port: u16, destination_port: u16) -> Hint {
-    Hint { transport: Transport::Tcp, source_port, destination_port, wants: Wants::ALL }
+    Hint { transport: Transport::Tcp, source_port, destination_port, wants: Wants::ALL.without_rules() }
 }
 
 /// `kind path value`.
@@ -22,7 +22,7 @@ pub(crate) fn text_of(seen: &Observable<'_>) -> String {
         Value::Addr(addr) => addr.to_string(),
         Value::Endpoint(addr, port, _) => format!("{addr} {port}"),
         Value::Text(text) => String::from_utf8_lossy(text).into_owned(),
-        Value::Piece { bytes, offset } => format!("{offset} {}", String::from_utf8_lossy(bytes)),
+        Value::Piece { bytes, offset, .. } => format!("{offset} {}", String::from_utf8_lossy(bytes)),
     };
     format!("{} {} {value}", seen.kind.name, seen.at.0)
 }

@@ -202,6 +202,7 @@ pub(super) fn how(how: How) -> &'static str {
         How::Port => "port",
         How::Prefix => "prefix",
         How::Pattern { .. } => "pattern",
+        How::Message(_) | How::Rule { .. } => "rule",
     }
 }
 
