@@ -26,7 +26,8 @@ pub fn load(head: &[u8], data: &[u8]) {
     file.write_all(head).and_then(|()| file.write_all(data)).expect("written");
     for force in [false, true] {
         let mut set = IndicatorSet::default();
-        let _ = feed::load(&[file.path().to_path_buf()], &Options { force }, &mut set).expect("it can be read");
+        let _ = feed::load(&[file.path().to_path_buf()], &Options { force, ..Options::default() }, &mut set)
+            .expect("it can be read");
         for indicator in set.iter() {
             assert!(!indicator.id().is_empty());
             let _ = (indicator.kind.display)(indicator.value);

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::flow::{Identity, community_id};
-use crate::indicator::{Field, FieldValue, Indicator, IndicatorIx, Observable, Value, Where};
+use crate::indicator::{Field, FieldValue, Indicator, IndicatorIx, MAX_NAME_TEXT_BYTES, Observable, Value, Where};
 use crate::matcher::{How, MatchSet};
 use crate::packet::{FrameRef, protocol};
 
@@ -100,9 +100,10 @@ impl Alert {
             atomic: match observable.value {
                 Value::Addr(ip) | Value::Endpoint(ip, ..) => ip.to_canonical().to_string(),
                 Value::Text(text) | Value::Piece { bytes: text, .. } => printable(text),
+                Value::Name(name) => printable(name.text(&mut [0; MAX_NAME_TEXT_BYTES])),
             },
             how,
-            with: observable.with.iter().map(OwnedField::from).collect(),
+            with: observable.with.iter().map(OwnedField::from).filter(|field| !field.is_empty()).collect(),
             indicator,
             set: Arc::clone(set),
         }
@@ -141,8 +142,15 @@ impl From<&Field<'_>> for OwnedField {
             FieldValue::Text(text) => OwnedValue::Text(printable(text)),
             FieldValue::Word(word) => OwnedValue::Text(word.to_owned()),
             FieldValue::Number(number) => OwnedValue::Number(number),
+            FieldValue::Made(make) => OwnedValue::Text(printable(&make())),
         };
         Self { path: field.path, value }
+    }
+}
+
+impl OwnedField {
+    fn is_empty(&self) -> bool {
+        matches!(&self.value, OwnedValue::Text(text) if text.is_empty())
     }
 }
 

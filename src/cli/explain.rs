@@ -37,6 +37,9 @@ pub struct ExplainArgs {
     /// Load dangerous entries too.
     #[arg(long)]
     force: bool,
+    /// Clearance file: what the sensor may not hold is refused and counted.
+    #[arg(long, value_name = "FILE")]
+    clearance: Option<PathBuf>,
     /// Capture: pcap or pcapng, plain or compressed.
     #[arg(value_name = "CAPTURE")]
     capture: PathBuf,
@@ -48,9 +51,14 @@ pub struct ExplainArgs {
 /// Feeds or captures that cannot be opened, a packet that is not there, output that cannot be written.
 pub fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let files = Files::open(std::slice::from_ref(&args.capture))?;
+    let clearance = super::sensor(args.clearance.as_deref())?;
     let (mut feeds, mut allow) = (IndicatorSet::default(), IndicatorSet::default());
-    crate::feed::load(&args.feeds, &crate::feed::Options { force: args.force }, &mut feeds)?;
-    crate::feed::load(&args.allow, &crate::feed::Options { force: true }, &mut allow)?;
+    crate::feed::load(
+        &args.feeds,
+        &crate::feed::Options { force: args.force, clearance: clearance.clone() },
+        &mut feeds,
+    )?;
+    crate::feed::load(&args.allow, &crate::feed::Options { force: true, clearance }, &mut allow)?;
     let set = Arc::new(MatchSet::compile(feeds, allow));
     let Some(told) = pipeline::explain(files, &set, &Options::default(), args.frame) else {
         bail!("{} has no frame {}", args.capture.display(), args.frame);

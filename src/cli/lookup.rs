@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use crate::feed::Options;
 use crate::indicator::{Condition, Indicator, IndicatorIx, IndicatorSet};
 use crate::matcher::{Hit, How, MatchSet, Matcher};
 use crate::time::Timestamp;
@@ -28,6 +29,9 @@ pub struct LookupArgs {
     /// Allow-list, in any feed format: what it covers is shown as suppressed; may be repeated
     #[arg(long, value_name = "FILE")]
     pub allow: Vec<PathBuf>,
+    /// Clearance file: what the sensor may not hold is refused
+    #[arg(long, value_name = "FILE")]
+    pub clearance: Option<PathBuf>,
     /// Judge validity at this time (RFC 3339) instead of now
     #[arg(long, value_name = "TIME")]
     pub at: Option<jiff::Timestamp>,
@@ -66,7 +70,9 @@ struct Found<'a> {
 /// # Errors
 /// A feed that cannot be read, or output that cannot be written.
 pub fn run(args: &LookupArgs) -> anyhow::Result<ExitCode> {
-    let set = MatchSet::compile(load(&args.feeds, args.force)?, load(&args.allow, true)?);
+    let clearance = super::sensor(args.clearance.as_deref())?;
+    let feeds = load(&args.feeds, &Options { force: args.force, clearance: clearance.clone() })?;
+    let set = MatchSet::compile(feeds, load(&args.allow, &Options { force: true, clearance })?);
     let at = args.at.unwrap_or_else(jiff::Timestamp::now).as_nanosecond();
     let at = Timestamp::from_ns(u64::try_from(at).unwrap_or(0));
     let out = io::stdout().lock();
@@ -154,9 +160,9 @@ fn sources(set: &MatchSet, ix: IndicatorIx) -> impl Iterator<Item = (&crate::ind
 ///
 /// # Errors
 /// A path that cannot be read.
-fn load(paths: &[PathBuf], force: bool) -> anyhow::Result<IndicatorSet> {
+fn load(paths: &[PathBuf], options: &Options) -> anyhow::Result<IndicatorSet> {
     let mut set = IndicatorSet::default();
-    crate::feed::load(paths, &crate::feed::Options { force }, &mut set)?;
+    crate::feed::load(paths, options, &mut set)?;
     Ok(set)
 }
 

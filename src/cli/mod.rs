@@ -3,11 +3,16 @@
 pub mod explain;
 pub mod feed;
 pub mod lookup;
+pub mod marking;
 pub mod replay;
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+
+use crate::marking::{Clearance, Clearances};
 
 /// Match marked threat indicators on network traffic.
 #[derive(Parser)]
@@ -27,6 +32,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Check feeds and count what is in them.
     Feed(feed::FeedArgs),
+    /// Say what a marking lets the sensor and each sink do, and which rule decides.
+    Marking(marking::MarkingArgs),
 }
 
 /// Runs what the arguments ask for.
@@ -39,5 +46,11 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Lookup(args) => lookup::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Feed(args) => feed::run(args),
+        Command::Marking(args) => marking::run(args),
     }
+}
+
+/// What the sensor may hold, by its clearance file; without one, whoever gives the feed has it hold everything.
+fn sensor(clearance: Option<&Path>) -> anyhow::Result<Option<Arc<Clearance>>> {
+    Ok(clearance.map(Clearances::read).transpose()?.map(|all| all.sensor))
 }

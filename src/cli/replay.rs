@@ -37,6 +37,9 @@ pub struct ReplayArgs {
     /// Load dangerous entries too: public suffixes, default routes, loopback, very short byte signatures.
     #[arg(long)]
     force: bool,
+    /// Clearance file: what the sensor may not hold is refused and counted.
+    #[arg(long, value_name = "FILE")]
+    clearance: Option<PathBuf>,
     /// Write the alerts here instead of standard output.
     #[arg(long, value_name = "FILE")]
     alerts: Option<PathBuf>,
@@ -133,8 +136,9 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn load(args: &ReplayArgs) -> anyhow::Result<(Arc<MatchSet>, LoadReport)> {
+    let clearance = super::sensor(args.clearance.as_deref())?;
     let mut set = IndicatorSet::default();
-    let report = feed::load(&args.feeds, &feed::Options { force: args.force }, &mut set)?;
+    let report = feed::load(&args.feeds, &feed::Options { force: args.force, clearance: clearance.clone() }, &mut set)?;
     for file in &report.files {
         if let Some(error) = &file.error {
             tracing::warn!("feed {}: {error}", file.path);
@@ -142,14 +146,15 @@ fn load(args: &ReplayArgs) -> anyhow::Result<(Arc<MatchSet>, LoadReport)> {
     }
     if set.is_empty() {
         bail!(
-            "no indicator was loaded from {} ({} entries refused): run `picket feed check` on it",
+            "no indicator was loaded from {} ({} entries refused): run `picket feed check` on it{}",
             args.feeds.iter().map(|feed| feed.display().to_string()).collect::<Vec<_>>().join(", "),
-            report.totals.refused
+            report.totals.refused,
+            if args.clearance.is_some() { ", with the same --clearance" } else { "" }
         );
     }
     let mut allow = IndicatorSet::default();
     // An allow-list may name what a feed may not: it only ever takes alerts away.
-    feed::load(&args.allow, &feed::Options { force: true }, &mut allow)?;
+    feed::load(&args.allow, &feed::Options { force: true, clearance }, &mut allow)?;
     Ok((Arc::new(MatchSet::compile_seeded(set, allow, Seeds::fixed(REPLAY_SEED))), report))
 }
 

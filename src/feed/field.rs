@@ -85,6 +85,7 @@ pub(super) fn marking(
         tlp: read_tlp.map(|read| read.unwrap_or(Tlp::Red)),
         pap: read_pap.map(|read| read.unwrap_or(Pap::Red)),
         classification,
+        further: None,
     };
     Ok((marking, unreadable))
 }

@@ -3,15 +3,19 @@
 use super::Options;
 use super::report::FileReport;
 use crate::indicator::{Added, Context, ContextIx, Draft, IndicatorSet, Refusal, Where};
-use crate::marking::Marking;
+use crate::marking::{Clearance, Marking};
 
 /// See the module.
 pub(super) struct Intake<'a> {
     set: &'a mut IndicatorSet,
     report: &'a mut FileReport,
     force: bool,
+    /// What the sensor may hold; `None` for everything.
+    clearance: Option<&'a Clearance>,
     /// The context of the entry before: neighbours mostly say the same.
     last: Option<(Context, ContextIx)>,
+    /// The marking of the entry refused last, and why.
+    last_refused: Option<(Marking, Refusal)>,
 }
 
 /// What an entry says besides its value, borrowed from its line. Over-long texts are cut to [`MAX_TEXT_BYTES`].
@@ -29,21 +33,43 @@ pub(super) struct Meta<'a> {
 }
 
 impl<'a> Intake<'a> {
-    pub(super) fn new(set: &'a mut IndicatorSet, options: &Options, report: &'a mut FileReport) -> Self {
-        Self { set, report, force: options.force, last: None }
+    pub(super) fn new(set: &'a mut IndicatorSet, options: &'a Options, report: &'a mut FileReport) -> Self {
+        let clearance = options.clearance.as_deref();
+        Self { set, report, force: options.force, clearance, last: None, last_refused: None }
     }
 
-    /// The number of what `meta` says about this feed's entries.
-    pub(super) fn context(&mut self, meta: &Meta<'_>) -> ContextIx {
+    /// The number of what `meta` says about this feed's entries. The gate of loading: without a number nothing can be
+    /// added.
+    ///
+    /// # Errors
+    /// Why the sensor may not hold what is marked so; nothing of it is kept.
+    pub(super) fn context(&mut self, meta: &Meta<'_>) -> Result<ContextIx, Refusal> {
         if let Some((last, ix)) = &self.last
             && meta.is(last)
         {
-            return *ix;
+            return Ok(*ix);
         }
+        self.may_hold(&meta.marking)?;
         let context = meta.to_context(&self.report.feed);
         let ix = self.set.context(context.clone());
         self.last = Some((context, ix));
-        ix
+        Ok(ix)
+    }
+
+    fn may_hold(&mut self, marking: &Marking) -> Result<(), Refusal> {
+        let Some(clearance) = self.clearance else { return Ok(()) };
+        if let Some((last, reason)) = &self.last_refused
+            && last == marking
+        {
+            return Err(*reason);
+        }
+        let decision = clearance.may_hold(marking);
+        if decision.allowed {
+            return Ok(());
+        }
+        let reason = Refusal::NotCleared(decision.rule);
+        self.last_refused = Some((marking.clone(), reason));
+        Err(reason)
     }
 
     /// Adds an entry, or counts why not.

@@ -26,18 +26,23 @@ pub use value::{Recognised, recognise, refang};
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::indicator::IndicatorSet;
+use crate::marking::Clearance;
 
 use files::Found;
 use intake::Intake;
 use lines::Lines;
 
 /// How to load.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Load dangerous entries too ([`Refusal::is_dangerous`](crate::indicator::Refusal::is_dangerous)).
     pub force: bool,
+    /// What the sensor may hold; entries beyond it are refused before anything of them is kept. `None` for a sensor of
+    /// whoever gives the feed, which may hold everything.
+    pub clearance: Option<Arc<Clearance>>,
 }
 
 /// A feed format.

@@ -34,7 +34,11 @@ fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
     Ok(())
 }
 
-fn entry(value: &[u8], line: u32, limits: &Limits, context: ContextIx, intake: &mut Intake<'_>) {
+fn entry(value: &[u8], line: u32, limits: &Limits, context: Result<ContextIx, Refusal>, intake: &mut Intake<'_>) {
+    let context = match context {
+        Ok(context) => context,
+        Err(reason) => return intake.refuse(line, reason),
+    };
     if let Some(kind) = limits.kind {
         return intake.add(&Draft { window: limits.window, ..Draft::new(kind, value, context, line) });
     }
@@ -95,13 +99,16 @@ impl Default for Limits {
     }
 }
 
+/// What holds for the lines below: their limits, and their context or why none of them may be held.
+type Options = (Limits, Result<ContextIx, Refusal>);
+
 fn options_of(comment: &[u8]) -> Option<&[u8]> {
     comment.strip_prefix(b"#")?.trim_ascii_start().strip_prefix(b"picket:")
 }
 
 /// An option that cannot be read stops the file: without it the entries below would reach further, or be handled less
 /// strictly, than their author meant.
-fn read_options(text: &[u8], intake: &mut Intake<'_>) -> Result<(Limits, ContextIx), String> {
+fn read_options(text: &[u8], intake: &mut Intake<'_>) -> Result<Options, String> {
     let text = std::str::from_utf8(text).map_err(|_| "the options are not UTF-8".to_string())?;
     let mut limits = Limits::default();
     let mut meta = Meta::default();

@@ -27,7 +27,8 @@ pub(super) fn reloaded(text: &[u8], force: bool) -> (IndicatorSet, FileReport) {
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     file.write_all(text).expect("writes");
     let mut set = IndicatorSet::default();
-    let mut report = load(&[file.path().to_owned()], &Options { force }, &mut set).expect("loads");
+    let mut report =
+        load(&[file.path().to_owned()], &Options { force, ..Options::default() }, &mut set).expect("loads");
     assert_eq!(report.totals.loaded, set.len() as u64);
     (set, report.files.remove(0))
 }
@@ -47,7 +48,7 @@ fn a_format_can_be_named() {
     let dir = dir_of(&[("a", b"{\"threat.indicator.type\":\"ipv4-addr\",\"threat.indicator.name\":\"192.0.2.2\"}\n")]);
     let format = |path: std::path::PathBuf| {
         let report = load(&[path], &Options::default(), &mut IndicatorSet::default()).expect("loads");
-        (report.files[0].format, &*report.files[0].feed == dir.path().join("a").to_string_lossy())
+        (report.files[0].format, *report.files[0].feed == dir.path().join("a").to_string_lossy())
     };
     let named = |name: &str| PathBuf::from(format!("{name}={}", dir.path().join("a").display()));
     assert_eq!(format(dir.path().join("a")), (Some("native"), true));
@@ -232,7 +233,8 @@ proptest! {
             let mut lines = Lines::over(Box::new(io::Cursor::new(text.clone())), text.len() as u64).expect("opens");
             if let Ok(head) = lines.head() {
                 let _ = (format.sniff)(head, "x");
-                let mut intake = Intake::new(&mut set, &Options { force }, &mut report);
+                let options = Options { force, ..Options::default() };
+                let mut intake = Intake::new(&mut set, &options, &mut report);
                 let _ = (format.read)(&mut lines, &mut intake);
                 prop_assert_eq!(set.len() as u64, report.loaded);
                 for indicator in set.iter() {

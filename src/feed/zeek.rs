@@ -65,7 +65,7 @@ fn entry(line: &[u8], number: u32, columns: &Columns, intake: &mut Intake<'_>) -
     let kind = kind_of(kind.ok_or(Refusal::Malformed)?).ok_or(Refusal::UnknownKind)?;
     let texts = [source, desc, url].map(|cell| cell.map(|cell| String::from_utf8_lossy(cell)));
     let [provider, description, reference] = [&texts[0], &texts[1], &texts[2]].map(Option::as_deref);
-    let context = intake.context(&Meta { provider, description, reference, ..Meta::default() });
+    let context = intake.context(&Meta { provider, description, reference, ..Meta::default() })?;
     let matching = field::can_match(kind, Match::Exact).then_some(Match::Exact);
     intake.add(&Draft { matching, ..Draft::new(kind, &value, context, number) });
     Ok(())

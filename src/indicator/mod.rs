@@ -14,14 +14,14 @@ mod wants;
 
 pub use condition::{Condition, Named, PROTOCOLS, Sighting};
 pub use kind::{Index, KINDS, Kind};
-pub use observable::{Field, FieldValue, Observable, Seen, Value, Where};
+pub use observable::{EncodedName, Field, FieldValue, MAX_NAME_TEXT_BYTES, Observable, Seen, Value, Where};
 pub use store::{Added, IndicatorSet};
 pub use wants::{Digest, Wants};
 
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::marking::Marking;
+use crate::marking::{Marking, Rule};
 use crate::time::Timestamp;
 
 /// Position of an indicator in its [`IndicatorSet`].
@@ -258,6 +258,9 @@ pub enum Refusal {
     /// Marked by another nation or jointly, with rules that the marking lattice does not hold.
     #[error("marking of another nation or a joint one (//JOINT, //FGI, //DEU ..): quarantined")]
     ForeignMarking,
+    /// The sensor's clearance does not let it hold what is marked so.
+    #[error("marking: {0}")]
+    NotCleared(Rule),
     /// Its own feed says not to match it.
     #[error("its feed has it whitelisted or removed")]
     Withdrawn,
@@ -302,6 +305,7 @@ impl Refusal {
             Self::UnknownKind => "unknown_kind",
             Self::Unrecognised => "unrecognised",
             Self::ForeignMarking => "foreign_marking",
+            Self::NotCleared(rule) => rule.code(),
             Self::Withdrawn => "withdrawn",
             Self::Unsupported(_) => "unsupported",
             Self::Full => "full",

@@ -2,15 +2,16 @@
 
 use std::fmt;
 
-use super::Nations;
+use super::{Nations, register, union};
 
 /// Longest marking text that is read; longer ones are unreadable and kept cut. Real banners are far shorter.
 const MAX_MARKING_BYTES: usize = 256;
 
 /// How bad disclosure would be. The order is strictness.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Level {
     /// U.
+    #[default]
     Unclassified,
     /// CUI, and the older U//FOUO.
     Controlled,
@@ -23,12 +24,13 @@ pub enum Level {
 }
 
 /// A classification marking. Unreadable text is kept and makes it the strictest: top secret, released to nobody.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Classification {
     level: Level,
     /// `None`: no list limits it.
     release: Option<Nations>,
-    /// Every other control that a reader must hold (`SI`, `TK`, `SP-CTI`, `OC`, ...), sorted.
+    /// Every other control that a reader must hold (`SI`, `TK`, `SP-CTI`, `ORCON`, ...), by its banner name, in the
+    /// register's order.
     controls: Box<[Box<str>]>,
     /// Texts that could not be read, sorted.
     unreadable: Box<[Box<str>]>,
@@ -56,14 +58,19 @@ impl Classification {
         Ok(read(inner).unwrap_or_else(|| Self::unreadable(inner)))
     }
 
+    /// One made of its parts. Classified and without a release list is released to the USA alone.
+    pub(super) fn new(level: Level, release: Option<Nations>, controls: Vec<Box<str>>) -> Self {
+        let release = release.or_else(|| (level >= Level::Confidential).then(Nations::usa));
+        Self { level, release, controls: in_order(controls), unreadable: Box::default() }
+    }
+
     /// The strictest, holding `text` for who may see it.
-    fn unreadable(text: &str) -> Self {
-        let end = (0..=text.len().min(MAX_MARKING_BYTES)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    pub(super) fn unreadable(text: &str) -> Self {
         Self {
             level: Level::TopSecret,
             release: Some(Nations::default()),
             controls: Box::default(),
-            unreadable: Box::new([text[..end].into()]),
+            unreadable: Box::new([super::cut(text, MAX_MARKING_BYTES).into()]),
         }
     }
 
@@ -96,7 +103,7 @@ impl Classification {
                 (Some(a), Some(b)) => Some(a.intersect(b)),
                 (one, None) | (None, one) => one.clone(),
             },
-            controls: union(&self.controls, &other.controls),
+            controls: in_order(self.controls.iter().chain(&other.controls).cloned().collect()),
             unreadable: union(&self.unreadable, &other.unreadable),
         }
     }
@@ -105,26 +112,89 @@ impl Classification {
 /// The banner form: `SECRET//SI/TK//REL TO USA, FVEY`. Unreadable text is quoted behind what it was treated as.
 impl fmt::Display for Classification {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.level {
-            Level::Unclassified => "UNCLASSIFIED",
-            Level::Controlled => "CUI",
-            Level::Confidential => "CONFIDENTIAL",
-            Level::Secret => "SECRET",
-            Level::TopSecret => "TOP SECRET",
-        })?;
-        for (at, control) in self.controls.iter().enumerate() {
-            write!(f, "{}{control}", if at == 0 { "//" } else { "/" })?;
-        }
-        match &self.release {
-            Some(nobody) if nobody.is_empty() => f.write_str("//NOT RELEASABLE")?,
-            Some(list) if *list == Nations::usa() => f.write_str("//NOFORN")?,
-            Some(list) => write!(f, "//REL TO {list}")?,
-            None => {}
-        }
+        f.write_str(self.level.banner())?;
+        self.blocks(f, |control| control)?;
         for text in &self.unreadable {
             write!(f, " (unreadable: {text:?})")?;
         }
         Ok(())
+    }
+}
+
+/// The portion form: `(S//SI/TK//REL TO USA, FVEY)`.
+pub struct Portion<'a>(&'a Classification);
+
+impl fmt::Display for Portion<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "({}", self.0.level.portion())?;
+        self.0.blocks(f, register::portion_name)?;
+        f.write_str(")")
+    }
+}
+
+impl Classification {
+    /// Prints as a portion mark does.
+    pub fn portion(&self) -> Portion<'_> {
+        Portion(self)
+    }
+
+    /// Everything behind the level, in the register's order, each control as `name` writes it.
+    fn blocks(&self, f: &mut fmt::Formatter<'_>, name: fn(&str) -> &str) -> fmt::Result {
+        let release = self.release.as_ref().map(|list| match list {
+            nobody if nobody.is_empty() => (register::NOFORN, NOT_RELEASABLE.to_string()),
+            list if *list == Nations::usa() => (register::NOFORN, name(register::NOFORN).to_string()),
+            list => (register::REL_TO, format!("REL TO {list}")),
+        });
+        let mut all: Vec<(&str, &str)> = self.controls.iter().map(|control| (&**control, name(control))).collect();
+        all.extend(release.as_ref().map(|(place, text)| (*place, text.as_str())));
+        all.sort_by(|(a, _), (b, _)| register::compare(a, b));
+        let mut before = None;
+        for (place, text) in all {
+            let block = register::block(place);
+            write!(f, "{}{text}", if before == Some(block) { "/" } else { "//" })?;
+            before = Some(block);
+        }
+        Ok(())
+    }
+}
+
+impl Level {
+    /// Reads `S`, `SECRET`, `CUI`, .. in any case; `None` for what is no level.
+    pub fn parse(word: &str) -> Option<Self> {
+        let word = word.trim().to_ascii_uppercase();
+        let is = |level: &Self| word == level.banner() || word == level.portion();
+        match word.as_str() {
+            "CONTROLLED" => Some(Self::Controlled),
+            _ => [Self::Unclassified, Self::Controlled, Self::Confidential, Self::Secret, Self::TopSecret]
+                .into_iter()
+                .find(is),
+        }
+    }
+
+    fn banner(self) -> &'static str {
+        match self {
+            Self::Unclassified => "UNCLASSIFIED",
+            Self::Controlled => "CUI",
+            Self::Confidential => "CONFIDENTIAL",
+            Self::Secret => "SECRET",
+            Self::TopSecret => "TOP SECRET",
+        }
+    }
+
+    fn portion(self) -> &'static str {
+        match self {
+            Self::Unclassified => "U",
+            Self::Controlled => "CUI",
+            Self::Confidential => "C",
+            Self::Secret => "S",
+            Self::TopSecret => "TS",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.banner())
     }
 }
 
@@ -133,7 +203,7 @@ fn read(text: &str) -> Option<Classification> {
         return None;
     }
     let mut parts = text.split("//");
-    let mut level = level(parts.next()?)?;
+    let mut level = Level::parse(parts.next()?)?;
     let mut controls: Vec<Box<str>> = Vec::new();
     let (mut noforn, mut list) = (false, None::<Nations>);
     for word in parts.flat_map(|part| part.split('/')) {
@@ -141,25 +211,25 @@ fn read(text: &str) -> Option<Classification> {
         match word.as_str() {
             "NF" | "NOFORN" => noforn = true,
             "FOUO" | "FOR OFFICIAL USE ONLY" => level = level.max(Level::Controlled),
+            NOT_RELEASABLE => list = Some(Nations::default()),
             "REL" => list = Some(narrowed(list, Nations::usa())),
             _ => match word.strip_prefix("REL TO ").or_else(|| word.strip_prefix("REL ")) {
                 Some(nations) => {
                     let nations = Nations::parse(nations).filter(|n| n.contains("USA"))?;
                     list = Some(narrowed(list, nations));
                 }
-                None if is_control(&word) => controls.push(word.into()),
+                None if is_control(&word) => controls.push(register::banner_name(&word).into()),
                 None => return None,
             },
         }
     }
-    let release = match list {
-        _ if noforn => Some(Nations::usa()),
-        None if level >= Level::Confidential => Some(Nations::usa()),
+    let list = match list {
+        // Nobody stays nobody.
+        Some(list) if noforn => Some(if list.is_empty() { list } else { Nations::usa() }),
+        None if noforn => Some(Nations::usa()),
         list => list,
     };
-    controls.sort_unstable();
-    controls.dedup();
-    Some(Classification { level, release, controls: controls.into(), unreadable: Box::default() })
+    Some(Classification::new(level, list, controls))
 }
 
 fn narrowed(list: Option<Nations>, with: Nations) -> Nations {
@@ -169,17 +239,6 @@ fn narrowed(list: Option<Nations>, with: Nations) -> Nations {
     }
 }
 
-fn level(word: &str) -> Option<Level> {
-    Some(match word.trim().to_ascii_uppercase().as_str() {
-        "U" | "UNCLASSIFIED" => Level::Unclassified,
-        "CUI" | "CONTROLLED" => Level::Controlled,
-        "C" | "CONFIDENTIAL" => Level::Confidential,
-        "S" | "SECRET" => Level::Secret,
-        "TS" | "TOP SECRET" => Level::TopSecret,
-        _ => return None,
-    })
-}
-
 /// Letters, digits, and what joins sub-controls: `SI-G ABCD`, `HCS-P`, `SP-CTI`, `DISPLAY ONLY AFG`.
 fn is_control(word: &str) -> bool {
     !word.is_empty()
@@ -187,12 +246,15 @@ fn is_control(word: &str) -> bool {
         && word.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
 }
 
-fn union(a: &[Box<str>], b: &[Box<str>]) -> Box<[Box<str>]> {
-    let mut both: Vec<Box<str>> = a.iter().chain(b).cloned().collect();
-    both.sort_unstable();
-    both.dedup();
-    both.into()
+/// In the register's order, each once.
+fn in_order(mut controls: Vec<Box<str>>) -> Box<[Box<str>]> {
+    controls.sort_unstable_by(|a, b| register::compare(a, b));
+    controls.dedup();
+    controls.into()
 }
+
+/// Said of what is released to nobody, as when two release lists share no nation.
+const NOT_RELEASABLE: &str = "NOT RELEASABLE";
 
 #[cfg(test)]
 mod tests {
@@ -208,8 +270,12 @@ mod tests {
             ("S//REL TO USA, GBR", "SECRET//REL TO USA, GBR"),
             ("(S//REL TO USA, FVEY)", "SECRET//REL TO USA, FVEY"),
             ("(TS//SI//NF)", "TOP SECRET//SI//NOFORN"),
-            ("TOP SECRET//SI-G/TK//REL TO USA, GBR/OC", "TOP SECRET//OC/SI-G/TK//REL TO USA, GBR"),
+            ("TOP SECRET//SI-G/TK//REL TO USA, GBR/OC", "TOP SECRET//SI-G/TK//ORCON/REL TO USA, GBR"),
             ("unclassified", "UNCLASSIFIED"),
+            ("S//OC/NF//TK/SI//LES", "SECRET//SI/TK//ORCON/NOFORN//LES"),
+            ("CUI//PRVCY/SP-EXPT/SP-CTI//FED ONLY", "CUI//SP-CTI/SP-EXPT/PRVCY//FED ONLY"),
+            ("S//NOT RELEASABLE", "SECRET//NOT RELEASABLE"),
+            ("S//NOT RELEASABLE//NF", "SECRET//NOT RELEASABLE"),
             ("U//FOUO", "CUI"),
             ("CUI//SP-CTI", "CUI//SP-CTI"),
             ("CUI//SP-CTI//NOFORN", "CUI//SP-CTI//NOFORN"),
@@ -220,6 +286,21 @@ mod tests {
         ] {
             assert_eq!(shown(text), banner, "{text}");
             assert_eq!(shown(banner), banner, "a banner reads back as itself");
+        }
+    }
+
+    #[test]
+    fn portions_are_printed_and_read_back() {
+        for (text, portion) in [
+            ("SECRET//REL TO USA, GBR", "(S//REL TO USA, GBR)"),
+            ("TOP SECRET//SI/TK//ORCON/NOFORN", "(TS//SI/TK//OC/NF)"),
+            ("CUI//SP-CTI//NOFORN", "(CUI//SP-CTI//NF)"),
+            ("UNCLASSIFIED", "(U)"),
+            ("C", "(C//NF)"),
+        ] {
+            let read = Classification::parse(text).expect("not foreign");
+            assert_eq!(read.portion().to_string(), portion);
+            assert_eq!(Classification::parse(portion), Ok(read), "{portion}");
         }
     }
 

@@ -3,9 +3,10 @@
 use std::fmt;
 
 /// Traffic Light Protocol, versions 1 and 2 (WHITE of version 1 is CLEAR of version 2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Tlp {
     /// Anyone.
+    #[default]
     Clear,
     /// The community.
     Green,

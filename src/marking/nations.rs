@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A sorted set of country trigraphs and of tetragraphs that are not expanded. FVEY, ACGU and TEYE are expanded, because
 /// their members are fixed and named; other tetragraphs (NATO, ...) stay opaque, which releases less, never more.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Nations(Box<[Code]>);
 
 /// Three or four upper-case letters; a trigraph ends in a space.

@@ -13,7 +13,9 @@ use super::suffix::{NameKey, Suffix};
 use super::text::Text;
 use super::view::How;
 use crate::indicator::rule::Scope;
-use crate::indicator::{Index, Indicator, IndicatorIx, IndicatorSet, Observable, Transport, Value, Wants};
+use crate::indicator::{
+    Index, Indicator, IndicatorIx, IndicatorSet, MAX_NAME_TEXT_BYTES, Observable, Transport, Value, Wants,
+};
 use crate::time::Timestamp;
 
 /// Every indicator and the structures that find them: immutable, shared by `Arc`.
@@ -252,11 +254,14 @@ impl Indexes {
             (Value::Endpoint(ip, port, transport), _) => {
                 self.prefix.find(set, ip, Some(port), |ix, covered| report(ix, transport, covered.into()));
             }
-            (Value::Text(name), Index::Suffix) => {
-                let mut form = [0; 256];
-                let name = observed::name(name, &mut form);
-                self.suffix.find(set, name, |ix, labels| report(ix, None, How::below(labels)));
+            (Value::Text(name), Index::Suffix) => self.find_name(set, name, report),
+            (Value::Name(name), Index::Suffix) => {
+                if name.ends().is_none_or(|[last, before]| self.suffix.maybe(self.suffix.key_of(last, before))) {
+                    self.find_name(set, name.text(&mut [0; MAX_NAME_TEXT_BYTES]), report);
+                }
             }
+            // Bringing a URL into normal form costs more than finding it.
+            (Value::Text(_), Index::Path) if self.path.len() == 0 => {}
             (Value::Text(url), Index::Path) => {
                 let Some(url) = observed::url(url, scratch) else { return };
                 self.path.find(set, url, |ix, whole| {
@@ -267,8 +272,16 @@ impl Indexes {
                 self.text.find(set, observable.kind, text, |ix| report(ix, None, How::Exact));
             }
             // An address arrives as one, payload by `Matcher::scan`, what rules are judged by by `Matcher::message`.
-            (Value::Text(_), Index::Prefix | Index::Pattern | Index::Rule) | (Value::Piece { .. }, _) => {}
+            (Value::Text(_), Index::Prefix | Index::Pattern | Index::Rule)
+            | (Value::Name(_) | Value::Piece { .. }, _) => {}
         }
+    }
+
+    #[inline]
+    fn find_name(&self, set: &IndicatorSet, name: &[u8], mut report: impl FnMut(IndicatorIx, Option<Transport>, How)) {
+        let mut form = [0; 256];
+        let name = observed::name(name, &mut form);
+        self.suffix.find(set, name, |ix, labels| report(ix, None, How::below(labels)));
     }
 
     fn memory(&self, parts: &mut Vec<Memory>) {

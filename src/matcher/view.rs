@@ -128,10 +128,13 @@ impl Matcher {
         if hits.len() == before {
             return;
         }
-        let names =
-            [Place::DnsQuery, Place::TlsSni, Place::HttpHost].into_iter().filter_map(|place| shown.value(place));
-        let mut names = names.map(|name| Observable { kind: &DOMAIN, value: Value::Text(name), ..*shown.observable });
-        if names.any(|name| set.allows(&name, shown.time, &mut self.scratch)) {
+        let mut names = [Place::DnsQuery, Place::TlsSni, Place::HttpHost].into_iter().filter_map(|p| shown.value(p));
+        let scratch = &mut self.scratch;
+        let is_allowed = names.any(|name| {
+            let name = Observable { kind: &DOMAIN, value: Value::Text(&name), ..*shown.observable };
+            set.allows(&name, shown.time, scratch)
+        });
+        if is_allowed {
             hits[before..].iter_mut().for_each(|hit| hit.suppressed = true);
         }
     }

@@ -36,6 +36,8 @@ pub(super) struct Decoded {
 pub(super) struct Headers {
     /// The frames' own, then the others.
     items: Vec<Item>,
+    /// How many are the frames' own.
+    own: usize,
     /// All of them in capture order.
     pub(super) order: Vec<u32>,
     /// Payloads of datagrams that were put together.
@@ -155,6 +157,12 @@ impl Headers {
         (&frames[usize::from(item.frame)], item)
     }
 
+    /// The frames' own items, if there are no others.
+    #[inline]
+    pub(super) fn only(&self) -> Option<&[Item]> {
+        Some(self.items.as_slice()).filter(|items| items.len() == self.own)
+    }
+
     /// What the items' offsets are into, given the capture's bytes.
     #[inline]
     pub(super) fn bytes<'a>(&'a self, captured: &'a [u8]) -> Bytes<'a> {
@@ -167,7 +175,7 @@ impl Headers {
 
     /// Each frame by itself.
     fn read(&mut self, data: &[u8], frames: &[FrameMeta], seed: HashSeed) {
-        let Self { items, rebuilt, before, behind, pieces, outer, .. } = self;
+        let Self { items, own, rebuilt, before, behind, pieces, outer, .. } = self;
         rebuilt.clear();
         rebuilt.shrink_to(KEPT_BYTES);
         before.clear();
@@ -175,6 +183,7 @@ impl Headers {
         pieces.clear();
         outer.clear();
         items.resize(frames.len(), Item::default());
+        *own = frames.len();
         for frame in frames.iter().take(AHEAD_FRAMES) {
             prefetch::byte(data, frame.offset);
         }

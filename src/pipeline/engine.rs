@@ -167,10 +167,13 @@ impl Run {
             }
             for group in batch.frames.chunks(GROUP) {
                 clock.decode(|| headers.decode(&batch.data, group, REPLAY_SEED, &mut defrag));
-                for order in headers.order.chunks(GROUP) {
-                    clock.inspect(|| {
-                        worker.process(headers.bytes(&batch.data), order.iter().map(|&at| headers.framed(at, group)))
-                    });
+                let bytes = headers.bytes(&batch.data);
+                match headers.only() {
+                    Some(items) => clock.inspect(|| worker.process(bytes, group.iter().zip(items))),
+                    None => headers.order.chunks(GROUP).for_each(|order| {
+                        let items = order.iter().map(|&at| headers.framed(at, group));
+                        clock.inspect(|| worker.process(bytes, items));
+                    }),
                 }
             }
             self.show_progress(&batch);

@@ -64,7 +64,8 @@ pub struct FlowFacts {
 /// Reads the first capture up to frame `number` (1-based) and explains that one; `None` if there are not so many.
 pub fn explain(mut files: Files, set: &Arc<MatchSet>, options: &Options, number: u64) -> Option<Explanation> {
     let captures: Arc<[Arc<Path>]> = files.files().iter().map(|file| Arc::from(file.path.as_path())).collect();
-    let worker = Worker::new(set, &captures, options, 1);
+    let mut worker = Worker::new(set, &captures, options, 1);
+    worker.eyes.show_fingerprints();
     let mut run = Run { worker, headers: Headers::default(), defrag: Defrag::default() };
     let mut batch = Batch::default();
     while files.poll(&mut batch) {

@@ -90,6 +90,11 @@ impl Eyes {
         }
     }
 
+    /// Has fingerprints of clients made that nobody looks for.
+    pub(super) fn show_fingerprints(&mut self) {
+        [&kind::JA3, &kind::JA4].into_iter().for_each(|kind| self.wants.add(kind, 0));
+    }
+
     /// Hashes both ends of a packet and asks for the filter lines that tell whether they are worth a look.
     #[inline]
     pub(super) fn prefetch_ends(&self, item: &Item) -> [EndpointKey; 2] {
@@ -344,7 +349,8 @@ impl Eyes {
         self.matcher.message(&shown, &mut self.hits);
         for hit in std::mem::take(&mut self.hits) {
             let How::Message(place) = hit.how else { continue };
-            let value = Value::Text(shown.value(place).unwrap_or_default());
+            let value = shown.value(place).unwrap_or_default();
+            let value = Value::Text(&value);
             let at = Where(place.field());
             self.raise_one((identity, seldom), &Observable { kind: &kind::RULE, value, at, ..*observable }, hit, frame);
         }
@@ -567,7 +573,7 @@ fn message_of(observable: &Observable<'_>) -> Option<Message> {
     };
     Some(match observable.at.0 {
         "dns.question.name" if has("dns.type", Some("query")) => Message::DnsQuery,
-        "tls.client.ja3" => Message::ClientHello,
+        "tls.client.hello" => Message::ClientHello,
         // A hello too damaged for a fingerprint.
         "tls.client.server_name" if !has("tls.client.ja3", None) => Message::ClientHello,
         "tls.server.ja3s" => Message::ServerHello,

@@ -196,7 +196,7 @@ impl Side {
         let Some(connection) = self.connections.get_mut(index) else { return Ok(false) };
         let brought = connection.frames(scratch.get(frames).unwrap_or_default())?;
         match brought {
-            Brought::Bytes => self.hello_seen |= connection.messages(seen)?,
+            Brought::Bytes => self.hello_seen |= connection.messages(wants, seen)?,
             // The client repeats itself: what is missing was lost before it came here.
             Brought::Repeated if connection.cut(seen) => return Err(INCOMPLETE),
             Brought::Repeated | Brought::Nothing => {}
@@ -328,7 +328,7 @@ impl Connection {
     }
 
     /// Shows every hello that is whole; whether one was.
-    fn messages(&mut self, seen: Seen<'_>) -> Result<bool, &'static str> {
+    fn messages(&mut self, wants: &Wants, seen: Seen<'_>) -> Result<bool, &'static str> {
         let mut is_shown = false;
         while let Some((head, rest)) = self.crypto.ready().split_first_chunk() {
             let [kind, l0, l1, l2] = *head;
@@ -337,7 +337,7 @@ impl Connection {
                 return Err("QUIC handshake that is no ClientHello");
             }
             let Some(body) = rest.get(..length) else { break };
-            let result = client_hello::show(body, Carrier::Quic, seen);
+            let result = client_hello::show(body, Carrier::Quic, wants, seen);
             self.crypto.advance(head.len() + length);
             is_shown = true;
             result?;

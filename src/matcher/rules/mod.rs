@@ -19,7 +19,7 @@ use stream::Streams;
 use super::pattern::Engine;
 use crate::indicator::kind::url;
 use crate::indicator::rule::{Body, Buffer, Content, Flowing, Message, Place, Range, Rule, Scope, Step};
-use crate::indicator::{Field, FieldValue, IndicatorIx, IndicatorSet, Observable, Value};
+use crate::indicator::{Field, FieldValue, IndicatorIx, IndicatorSet, MAX_NAME_TEXT_BYTES, Observable, Value};
 use crate::time::Timestamp;
 
 /// See the module.
@@ -63,13 +63,18 @@ pub struct Shown<'a> {
 
 impl<'a> Shown<'a> {
     /// The value at a place.
-    pub fn value(&self, place: Place) -> Option<&'a [u8]> {
+    pub fn value(&self, place: Place) -> Option<Cow<'a, [u8]>> {
         let path = place.field();
-        if let (true, Value::Text(text)) = (self.observable.at.0 == path, self.observable.value) {
-            return Some(text);
+        if self.observable.at.0 == path {
+            match self.observable.value {
+                Value::Text(text) => return Some(Cow::Borrowed(text)),
+                Value::Name(name) => return Some(Cow::Owned(name.text(&mut [0; MAX_NAME_TEXT_BYTES]).to_vec())),
+                _ => {}
+            }
         }
         self.observable.with.iter().find_map(|Field { path: at, value }| match value {
-            FieldValue::Text(text) if at.0 == path => Some(*text),
+            FieldValue::Text(text) if at.0 == path => Some(Cow::Borrowed(*text)),
+            FieldValue::Made(make) if at.0 == path => Some(Cow::Owned(make())),
             _ => None,
         })
     }
@@ -127,7 +132,7 @@ impl Rules {
         for (place, anchors) in self.places.iter().filter(|(place, _)| place.message() == shown.message) {
             let Some(value) = shown.value(*place) else { continue };
             scratch.candidates.clear();
-            for reading in readings(*place, value) {
+            for reading in readings(*place, &value) {
                 anchors.occurrences(&reading, &mut scratch.folded, |rules, _, _| {
                     scratch.candidates.extend(rules);
                     scratch.candidates.len() < MAX_CANDIDATES
@@ -154,7 +159,7 @@ fn fulfils(buffers: &[Buffer], shown: &Shown<'_>, ends: &mut Vec<usize>) -> bool
     (0..2).any(|reading| {
         buffers.iter().all(|buffer| {
             shown.value(buffer.place).is_some_and(|value| {
-                let [plain, other] = both_readings(buffer.place, value);
+                let [plain, other] = both_readings(buffer.place, &value);
                 let value = if reading == 0 { plain } else { other };
                 chain::holds(buffer, &formed(buffer, value), ends)
             })
