@@ -70,7 +70,7 @@ fn value(line: &str) -> Result<&str, Refusal> {
 /// A leading dot is how Suricata's `dotprefix` has a name and what is below it.
 fn string(line: &str, number: u32, intake: &mut Intake<'_>) -> Result<(), Refusal> {
     let text = STANDARD.decode(value(line)?).map_err(|_| Refusal::Malformed)?;
-    let context = intake.context(&Meta::default());
+    let context = intake.context(&Meta::default())?;
     if let Some(name) = text.strip_prefix(b".") {
         intake.add(&Draft { matching: Some(Match::Subtree), ..Draft::new(&DOMAIN, name, context, number) });
         return Ok(());
@@ -101,7 +101,7 @@ fn address(line: &str, only_v4: bool, number: u32, intake: &mut Intake<'_>) -> R
 }
 
 fn plain(kind: &'static Kind, value: &str, number: u32, intake: &mut Intake<'_>) -> Result<(), Refusal> {
-    let context = intake.context(&Meta::default());
+    let context = intake.context(&Meta::default())?;
     intake.add(&Draft::new(kind, value.as_bytes(), context, number));
     Ok(())
 }
@@ -121,7 +121,7 @@ fn reputation(line: &str, number: u32, intake: &mut Intake<'_>) -> Result<(), Re
     let tag = format!("iprep-category-{category}");
     let about = [(Where("tags"), tag.as_str())];
     let meta = Meta { severity: Some((score * 100 / MAX_SCORE) as u8), about: &about, ..Meta::default() };
-    let context = intake.context(&meta);
+    let context = intake.context(&meta)?;
     intake.add(&Draft::new(&IPV4, value.as_bytes(), context, number));
     Ok(())
 }

@@ -113,7 +113,7 @@ fn with(text: &str, line: u32, variables: &Variables, intake: &mut Intake<'_>, m
     let is_http = matches!(&rule.body, Body::Message(_)) && read.protocol == Some("http");
     let protocol = read.protocol.filter(|_| !is_http);
     let when = protocol.map(|protocol| Condition { protocol: Some(protocol), ..Condition::default() });
-    let context = intake.context(&meta);
+    let context = intake.context(&meta)?;
     let id = read.id();
     intake.add(&Draft {
         id: id.as_deref(),

@@ -137,10 +137,10 @@ fn item(cursor: &mut Cursor<'_>, intake: &mut Intake<'_>, meta: &Meta<'_>) -> Re
         provider: said.author.as_deref().or(meta.provider),
         description: said.description.as_deref().or(meta.description),
         reference: said.reference.as_deref().or(meta.reference),
-        marking: if said.is_marked() { marking } else { meta.marking.clone() },
+        marking: meta.marking.combine(&marking),
         about: &about,
         ..meta.clone()
-    });
+    })?;
     let value = value_of(name, text);
     let id = format!("yara:{}", &name[..name.len().min(128)]);
     intake.add(&Draft { id: Some(&id), rule: Some(&rule), ..Draft::new(&RULE, value.as_bytes(), context, line) });
@@ -191,10 +191,6 @@ impl Said {
             }
         }
         Ok(())
-    }
-
-    fn is_marked(&self) -> bool {
-        self.tlp.is_some() || self.pap.is_some() || self.classification.is_some()
     }
 }
 

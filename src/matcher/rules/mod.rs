@@ -30,6 +30,9 @@ pub(super) struct Rules {
     streams: [Option<Streams>; 2],
 }
 
+/// A literal and whose anchor it is.
+type Owned<T> = (Box<[u8]>, T);
+
 /// Literals, and whose anchors they are.
 struct Anchors<T> {
     engine: Engine,
@@ -82,7 +85,7 @@ impl<'a> Shown<'a> {
 
 impl Rules {
     pub(super) fn build(set: &IndicatorSet) -> Self {
-        let mut by_place: HashMap<Place, Vec<(Box<[u8]>, IndicatorIx)>> = HashMap::new();
+        let mut by_place: HashMap<Place, Vec<Owned<IndicatorIx>>> = HashMap::new();
         let mut len = 0;
         for indicator in set.iter() {
             let Some(rule) = indicator.rule else { continue };
@@ -303,7 +306,7 @@ fn anchor_of(buffers: &[Buffer]) -> Option<(Place, Box<[u8]>)> {
 }
 
 impl<T: Copy> Anchors<T> {
-    fn build(list: Vec<(Box<[u8]>, T)>) -> Self {
+    fn build(list: Vec<Owned<T>>) -> Self {
         let mut numbers: HashMap<Box<[u8]>, usize> = HashMap::new();
         let (mut literals, mut of): (Vec<Box<[u8]>>, Vec<Vec<T>>) = (Vec::new(), Vec::new());
         for (mut literal, whose) in list {
