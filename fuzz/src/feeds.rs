@@ -1,9 +1,11 @@
 //! Bytes as feeds.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use picket::feed::{self, Options};
 use picket::indicator::IndicatorSet;
+use picket::time::Timestamp;
 
 /// Makes a file one of the native format.
 pub const NATIVE: &[u8] = b"{\"threat\":{\"indicator\":{\"type\":\"domain-name\",\"name\":\"evil.example\"}}}\n";
@@ -22,15 +24,39 @@ pub const YARA: &[u8] = b"rule a { strings: $a = \"abcd\" condition: $a }\n";
 
 /// Loads `head` and `data` as one feed; every kept indicator can be shown and has an id.
 pub fn load(head: &[u8], data: &[u8]) {
+    load_named("", head, data);
+}
+
+/// Loads `data` as a feed, and as an allow-list, of a format.
+pub fn load_as(format: &str, data: &[u8]) {
+    load_named(&format!("{format}="), &[], data);
+}
+
+fn load_named(prefix: &str, head: &[u8], data: &[u8]) {
     let mut file = tempfile::NamedTempFile::new().expect("scratch file");
     file.write_all(head).and_then(|()| file.write_all(data)).expect("written");
+    let paths = [PathBuf::from(format!("{prefix}{}", file.path().display()))];
     for force in [false, true] {
         let mut set = IndicatorSet::default();
-        let _ = feed::load(&[file.path().to_path_buf()], &Options { force, ..Options::default() }, &mut set)
-            .expect("it can be read");
-        for indicator in set.iter() {
-            assert!(!indicator.id().is_empty());
-            let _ = (indicator.kind.display)(indicator.value);
-        }
+        let _ = feed::load(&paths, &Options { force, ..Options::default() }, &mut set).expect("it can be read");
+        check(&set);
     }
+    let mut set = IndicatorSet::default();
+    let _ = feed::load_allow_lists(&paths, None, &mut set).expect("it can be read");
+    check(&set);
+}
+
+/// Every indicator can be shown, has an id, and can be written or is counted.
+fn check(set: &IndicatorSet) {
+    for indicator in set.iter() {
+        assert!(!indicator.id().is_empty());
+        let _ = (indicator.kind.display)(indicator.value);
+    }
+    let sources: u64 = set.iter().map(|indicator| set.sources(indicator.ix).count() as u64).sum();
+    let heading = feed::MispHeading { info: "fuzz", organisation: "fuzz", at: Timestamp::ZERO };
+    let mut out = Vec::new();
+    let written = feed::write_misp(set, &heading, &mut out).expect("written to memory");
+    assert_eq!(written.entries + written.left_out.values().sum::<u64>(), sources);
+    let written = feed::write_zeek(set, &mut out).expect("written to memory");
+    assert_eq!(written.entries + written.left_out.values().sum::<u64>(), sources);
 }

@@ -50,6 +50,8 @@ pub enum Transport {
     Tcp,
     /// UDP.
     Udp,
+    /// None: straight in an Ethernet frame. No feed can name it.
+    Ethernet,
 }
 
 /// When an indicator is valid: `from <= packet time < until`.
@@ -262,7 +264,7 @@ pub enum Refusal {
     #[error("marking: {0}")]
     NotCleared(Rule),
     /// Its own feed says not to match it.
-    #[error("its feed has it whitelisted or removed")]
+    #[error("its feed says not to match it (whitelisted, removed, or not for detection)")]
     Withdrawn,
     /// It uses something of its format that Picket does not honour; the word names it and is never from the feed. Honouring
     /// the rest would match more, or less, than its author meant.
