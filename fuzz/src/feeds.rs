@@ -22,6 +22,24 @@ pub const SURICATA: &[u8] = b"alert udp any any -> any any (content:\"abcd\"; si
 /// Makes a file one of YARA rules.
 pub const YARA: &[u8] = b"rule a { strings: $a = \"abcd\" condition: $a }\n";
 
+/// Begins a bundle of STIX.
+pub const STIX: &[u8] = b"{\"type\":\"bundle\",\"id\":\"bundle--00000000-0000-4000-8000-000000000001\",\"objects\":[\n";
+
+/// Loads an indicator of STIX with `data` for its pattern.
+pub fn stix_pattern(data: &[u8]) {
+    let pattern: String = String::from_utf8_lossy(data).chars().flat_map(escaped).collect();
+    let id = "indicator--00000000-0000-4000-8000-000000000001";
+    let object = format!("{{\"type\":\"indicator\",\"id\":\"{id}\",\"pattern\":\"{pattern}\"}}]}}");
+    load(STIX, object.as_bytes());
+}
+
+/// As a JSON text has it.
+fn escaped(c: char) -> impl Iterator<Item = char> {
+    let plain = !c.is_control() && c != '"' && c != '\\';
+    let escape = (!plain).then(|| format!("\\u{:04x}", u32::from(c) & 0xffff)).unwrap_or_default();
+    plain.then_some(c).into_iter().chain(escape.chars().collect::<Vec<_>>())
+}
+
 /// Loads `head` and `data` as one feed; every kept indicator can be shown and has an id.
 pub fn load(head: &[u8], data: &[u8]) {
     load_named("", head, data);

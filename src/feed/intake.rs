@@ -121,6 +121,11 @@ impl<'a> Intake<'a> {
         self.report.refuse(line, reason);
     }
 
+    /// Counts an entry that no indicator is to be made of; the word says what it is and is never from the feed.
+    pub(super) fn pass_over(&mut self, what: &'static str) {
+        *self.report.passed_over.entry(what).or_default() += 1;
+    }
+
     /// Counts a marking that could not be read and was taken as the strictest.
     pub(super) fn unreadable_marking(&mut self) {
         self.report.unreadable_markings += 1;

@@ -25,6 +25,7 @@ mod pattern;
 mod plain;
 mod report;
 mod sidecar;
+pub mod stix;
 mod suricata;
 mod value;
 mod written;
@@ -73,6 +74,7 @@ pub struct Format {
 
 /// Every format, the most particular first: a plain list is any text.
 static FORMATS: &[Format] = &[
+    stix::FORMAT,
     misp::FORMAT,
     misp::WARNING_LIST,
     native::FORMAT,
@@ -120,6 +122,8 @@ enum Broken {
     Document { line: usize, column: usize, what: &'static str },
     #[error("{0}")]
     Whole(&'static str),
+    #[error("the text breaks off inside of an object or bundle; what came before was loaded")]
+    Cut,
 }
 
 /// The names of all feed formats.

@@ -112,7 +112,10 @@ fn the_sample_feeds_load_whole() {
     let formats: Vec<_> = report.files.iter().filter_map(|f| f.format).collect();
     assert_eq!(
         formats,
-        ["adblock", "hosts", "maltrail", "misp", "native", "openioc", "plain", "suricata", "yara", "csv", "zeek"],
+        [
+            "adblock", "hosts", "maltrail", "misp", "native", "openioc", "plain", "suricata", "yara", "stix", "csv",
+            "zeek"
+        ],
         "told right, and stolen by no other format"
     );
     assert_eq!((report.kinds.len(), report.totals.merged), (crate::indicator::KINDS.len(), 1), "one of every kind");

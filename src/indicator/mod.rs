@@ -242,6 +242,9 @@ pub enum Refusal {
     /// A path, or nothing that can be a file's name.
     #[error("not a file name (without its path)")]
     BadFileName,
+    /// A pattern or rule that is not of its language.
+    #[error("a pattern that is not of its language")]
+    BadExpression,
     /// A byte signature that cannot be read.
     #[error("not a byte signature")]
     BadPattern,
@@ -301,6 +304,7 @@ impl Refusal {
             Self::BadFunction => "bad_function",
             Self::BadCondition => "bad_condition",
             Self::BadFileName => "bad_file_name",
+            Self::BadExpression => "bad_expression",
             Self::BadPattern => "bad_pattern",
             Self::BadField => "bad_field",
             Self::Malformed => "malformed",
