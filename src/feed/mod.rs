@@ -30,8 +30,10 @@ mod plain;
 mod report;
 mod sidecar;
 pub mod stix;
+mod suricata;
 mod value;
 mod write;
+mod yara;
 mod zeek;
 
 pub use audit::{ProviderReport, audit};
@@ -82,6 +84,14 @@ static FORMATS: &[Format] = &[
     native::FORMAT,
     openioc::FORMAT,
     zeek::FORMAT,
+    yara::FORMAT,
+    suricata::FORMAT,
+    suricata::STRING,
+    suricata::MD5,
+    suricata::SHA256,
+    suricata::IPV4_LIST,
+    suricata::IP,
+    suricata::IPREP,
     adblock::FORMAT,
     maltrail::FORMAT,
     hosts::FORMAT,

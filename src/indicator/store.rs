@@ -11,6 +11,7 @@ use hashbrown::{HashMap, HashTable};
 use sha2::{Digest, Sha256};
 
 use super::kind::{self, Index, KINDS};
+use super::rule::{Body, Rule, Scope};
 use super::{
     Condition, Context, ContextIx, Draft, Indicator, IndicatorIx, Match, Pattern, Refusal, Transport, Wants, Window,
 };
@@ -59,6 +60,7 @@ struct Detail {
     window: Window,
     pattern: Pattern,
     when: Option<Box<Condition>>,
+    rule: Option<Box<Rule>>,
 }
 
 /// What became of an entry.
@@ -168,11 +170,14 @@ impl IndicatorSet {
         let ix = u32::try_from(self.records.len()).ok().filter(|ix| *ix != NONE).ok_or(Refusal::Full)?;
         if !is_plain(draft) {
             record.detail = self.details.len() as u32;
-            let Draft { window, pattern, when, .. } = *draft;
+            let Draft { window, pattern, when, rule, .. } = *draft;
             let when = when.cloned().map(Box::new);
             self.has_conditions |= when.is_some();
             self.has_function_conditions |= when.as_ref().is_some_and(|when| when.function.is_some());
-            self.details.push(Detail { id: draft.id.map(Box::from), window, pattern, when });
+            let rule = rule.cloned().map(Box::new);
+            self.wants.content |=
+                rule.as_ref().is_some_and(|rule| matches!(rule.body, Body::Bytes { scope: Scope::Content, .. }));
+            self.details.push(Detail { id: draft.id.map(Box::from), window, pattern, when, rule });
         }
         self.wants.add(KINDS[usize::from(record.kind)], usize::from(record.value_bytes));
         self.records.push(record);
@@ -236,6 +241,7 @@ impl IndicatorSet {
             },
             pattern: detail.map_or_else(Pattern::default, |d| d.pattern),
             when: detail.and_then(|d| d.when.as_deref()),
+            rule: detail.and_then(|d| d.rule.as_deref()),
             window: detail.map_or(Window::ALWAYS, |d| d.window),
             explicit_id: detail.and_then(|d| d.id.as_deref()),
         }
@@ -324,11 +330,16 @@ impl Detail {
             && self.window == draft.window
             && self.pattern == draft.pattern
             && self.when.as_deref() == draft.when
+            && self.rule.as_deref() == draft.rule
     }
 }
 
 fn is_plain(draft: &Draft<'_>) -> bool {
-    draft.id.is_none() && draft.window == Window::ALWAYS && draft.pattern == Pattern::default() && draft.when.is_none()
+    draft.id.is_none()
+        && draft.window == Window::ALWAYS
+        && draft.pattern == Pattern::default()
+        && draft.when.is_none()
+        && draft.rule.is_none()
 }
 
 /// What is dangerous about a byte signature of this length; `Err` if it could never match.

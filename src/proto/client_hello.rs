@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use super::{ja3, ja4};
 use crate::bytes::Reader;
-use crate::indicator::kind::{self, DOMAIN, JA3, JA4};
+use crate::indicator::kind::{self, DOMAIN, JA3, JA4, RULE};
 use crate::indicator::{Field, Observable, Seen, Value, Wants, Where};
 
 /// What carries the hello.
@@ -163,6 +163,10 @@ fn show_parts(hello: &ClientHello<'_>, carrier: Carrier, wants: &Wants, seen: Se
             None => (&DOMAIN, Value::Text(name)),
         };
         seen(Observable { kind, value, at: Where("tls.client.server_name"), with });
+    }
+    if !hello.is_damaged && wants.kind(&RULE) {
+        let value = Value::Text(name.unwrap_or_default());
+        seen(Observable { kind: &RULE, value, at: Where("tls.client.hello"), with });
     }
     if !hello.is_damaged && wants.kind(&JA3) {
         let print = ja3::fingerprint(hello);

@@ -3,7 +3,7 @@ use std::fs;
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::super::tests::{allowed, loaded, loaded_as};
+use super::super::tests::{allowed, loaded, loaded_named};
 use super::super::{FileReport, Options, load};
 use super::{Heading, write};
 use crate::indicator::kind::{DOMAIN, FILE, IPV4};
@@ -199,7 +199,7 @@ fn warning_lists_allow_and_are_no_feeds() {
         let (set, report) = allowed("x.json", list(kind, "\"a.example\"").as_bytes());
         assert_eq!((set.len(), report.refusals[0].reason), (0, Refusal::Unsupported(reason)));
     }
-    let (set, report) = loaded_as("x.json", names.as_bytes());
+    let (set, report) = loaded_named("x.json", names.as_bytes());
     assert!(set.is_empty() && report.error.is_some_and(|e| e.contains("--allow")));
     let (set, report) = allowed("x.json", &names.as_bytes()[..60]);
     assert!(set.is_empty() && report.error.is_some());

@@ -28,7 +28,7 @@ pub struct Writer {
 /// Every format that can be written.
 pub static WRITERS: &[Writer] = &[native::WRITER, plain::WRITER, STIX, MISP, ZEEK];
 
-const STIX: Writer = Writer { name: "stix", write: |set, _, out| stix::write::write(set, |_, _| true, out) };
+const STIX: Writer = Writer { name: "stix", write: |set, _, out| stix::write(set, |_, _| true, out) };
 
 const MISP: Writer = Writer {
     name: "misp",
