@@ -13,7 +13,6 @@ use clap::Args;
 use crate::alert::printable;
 use crate::capture::Files;
 use crate::flow::Direction;
-use crate::indicator::IndicatorSet;
 use crate::matcher::{Hit, How, MatchSet, Matcher};
 use crate::pipeline::{self, Explanation, FlowFacts, Noted, Options};
 use crate::proto::Reading;
@@ -31,6 +30,8 @@ pub struct ExplainArgs {
     /// Feed file, or directory of feeds; may be given several times. Without one, what the packet shows is listed.
     #[arg(long = "feed", value_name = "FEED")]
     feeds: Vec<PathBuf>,
+    #[command(flatten)]
+    reader: super::clearance::ReaderArgs,
     /// Allow-list, in any feed format.
     #[arg(long, value_name = "FILE")]
     allow: Vec<PathBuf>,
@@ -48,10 +49,8 @@ pub struct ExplainArgs {
 /// Feeds or captures that cannot be opened, a packet that is not there, output that cannot be written.
 pub fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let files = Files::open(std::slice::from_ref(&args.capture))?;
-    let (mut feeds, mut allow) = (IndicatorSet::default(), IndicatorSet::default());
-    crate::feed::load(&args.feeds, &crate::feed::Options { force: args.force, ..Default::default() }, &mut feeds)?;
-    crate::feed::load(&args.allow, &crate::feed::Options { force: true, ..Default::default() }, &mut allow)?;
-    let set = Arc::new(MatchSet::compile(feeds, allow));
+    let feeds = args.reader.load(&args.feeds, args.force)?;
+    let set = Arc::new(MatchSet::compile(feeds, super::clearance::load_allow(&args.allow)?));
     let Some(told) = pipeline::explain(files, &set, &Options::default(), args.frame) else {
         bail!("{} has no frame {}", args.capture.display(), args.frame);
     };

@@ -78,7 +78,7 @@ impl DefragCounters {
 }
 
 /// A datagram that is whole.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct Whole {
     /// The payload of its IP header, as far as it was captured.
     pub payload: Vec<u8>,
@@ -89,6 +89,8 @@ pub struct Whole {
     /// Its protocol, as the first piece has it.
     pub protocol: u8,
 }
+
+crate::bytes::opaque_debug!(Whole, "Whole");
 
 /// What [`Defrag::add`] says of a piece.
 #[derive(Debug, Default)]
@@ -110,7 +112,7 @@ pub struct Defrag {
     pub counters: DefragCounters,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     source: Address,
     destination: Address,
@@ -121,6 +123,8 @@ struct Key {
     protocol: u8,
     version: u8,
 }
+
+crate::bytes::opaque_debug!(Key, "Key");
 
 /// One in the making.
 struct Datagram {

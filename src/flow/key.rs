@@ -3,7 +3,7 @@
 use crate::packet::{Address, Packet, protocol};
 
 /// The canonical 5-tuple, VLAN tags and tunnel: the same for both directions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct FlowKey {
     low: [u64; 2],
     high: [u64; 2],
@@ -16,6 +16,8 @@ pub struct FlowKey {
     /// No IP at all: ARP between two addresses.
     is_arp: bool,
 }
+
+crate::bytes::opaque_debug!(FlowKey, "FlowKey");
 
 /// Which end of a key a packet came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

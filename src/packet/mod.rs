@@ -81,7 +81,7 @@ pub mod tcp_flag {
 }
 
 /// What was decoded of a frame. Fields past the point where the decode stopped keep their default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Packet {
     /// Source address; meaningful if `ip_version` is not 0.
     pub source: Address,
@@ -124,6 +124,8 @@ pub struct Packet {
     /// Where and why the decode stopped early.
     pub stopped: Option<DecodeError>,
 }
+
+crate::bytes::opaque_debug!(Packet, "Packet");
 
 impl Packet {
     /// The captured payload, given the bytes that were decoded.
