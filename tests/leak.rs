@@ -184,7 +184,7 @@ fn folder() -> TempDir {
 }
 
 /// The fixtures' indicators, marked as `of` says of each, under ids and a provider that nothing else is called.
-fn feed(path: &Path, of: impl Fn(usize) -> Option<&'static Marked>) -> Vec<Value> {
+fn feed<'m>(path: &Path, of: impl Fn(usize) -> Option<&'m Marked>) -> Vec<Value> {
     let text = fs::read_to_string(common::file(common::FEED)).expect("the fixtures' feed");
     let mut entries = Vec::new();
     for (number, line) in text.lines().enumerate() {

@@ -1,7 +1,7 @@
 //! Secrets in every form that they could be written in, and the search for them.
 
 use aho_corasick::AhoCorasick;
-use base64::Engine as _;
+use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use sha2::{Digest, Sha256};
 
@@ -103,7 +103,7 @@ impl Search {
 }
 
 /// The characters of a base64 text that depend on `secret` alone, when it begins `shift` bytes into a group of three.
-fn inner_base64(engine: &impl base64::Engine, secret: &[u8], shift: usize) -> Vec<u8> {
+fn inner_base64(engine: &impl Engine, secret: &[u8], shift: usize) -> Vec<u8> {
     let padded: Vec<u8> = std::iter::repeat_n(0, shift).chain(secret.iter().copied()).collect();
     let text = engine.encode(&padded);
     let start = (shift * 8).div_ceil(6);
