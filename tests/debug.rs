@@ -8,7 +8,21 @@ use std::path::{Path, PathBuf};
 
 /// Words of fields that can hold a value.
 const HOLDERS: [&str; 15] = [
-    "String", "str", "u8", "u8;", "u64;", "u128", "IpAddr", "Ipv4Addr", "Ipv6Addr", "Address", "Cow", "Path", "PathBuf", "Value", "OwnedValue",
+    "String",
+    "str",
+    "u8",
+    "u8;",
+    "u64;",
+    "u128",
+    "IpAddr",
+    "Ipv4Addr",
+    "Ipv6Addr",
+    "Address",
+    "Cow",
+    "Path",
+    "PathBuf",
+    "Value",
+    "OwnedValue",
 ];
 
 /// `file: type`, and what it holds.
@@ -52,7 +66,10 @@ fn no_derived_debug_can_print_a_value() {
                 continue;
             }
             let full = format!("{path}: {name}");
-            match ALLOWED.iter().position(|(allowed, _)| full == *allowed || full.starts_with(allowed) && allowed.ends_with(['/', ' '])) {
+            match ALLOWED
+                .iter()
+                .position(|(allowed, _)| full == *allowed || full.starts_with(allowed) && allowed.ends_with(['/', ' ']))
+            {
                 Some(_) => {}
                 None => bad.push(full),
             }
@@ -65,7 +82,8 @@ fn no_derived_debug_can_print_a_value() {
 #[test]
 fn the_search_finds_holders() {
     let text = "#[derive(Debug, Clone)]\n#[repr(C)]\npub struct A<'a> {\n    /// A String.\n    n: u32,\n    v: &'a [u8],\n}\n#[derive(Debug)]\nenum B { X(u8), Y { name: &'static str } }\n#[derive(Clone)]\nstruct C(String);\n#[derive(Debug)]\nstruct D;";
-    let found: Vec<(String, bool)> = types_with_debug(text).into_iter().map(|(name, body)| (name, body.contains("[u8]"))).collect();
+    let found: Vec<(String, bool)> =
+        types_with_debug(text).into_iter().map(|(name, body)| (name, body.contains("[u8]"))).collect();
     assert_eq!(found, [("A".to_owned(), true), ("B".to_owned(), false), ("D".to_owned(), false)]);
     let bodies = types_with_debug(text);
     assert!(!bodies[0].1.contains("String") && !bodies[1].1.contains("str"), "{bodies:?}");
@@ -83,7 +101,9 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
             if path.file_name().is_some_and(|name| name != "tests") {
                 files.extend(sources(&path));
             }
-        } else if path.extension().is_some_and(|e| e == "rs") && path.file_stem().is_some_and(|s| s != "tests" && s != "twin") {
+        } else if path.extension().is_some_and(|e| e == "rs")
+            && path.file_stem().is_some_and(|s| s != "tests" && s != "twin")
+        {
             files.push(path);
         }
     }
@@ -103,10 +123,14 @@ fn types_with_debug(text: &str) -> Vec<(String, String)> {
         if !derives.split(['(', ',']).any(|name| name.trim() == "Debug") {
             continue;
         }
-        let Some(start) = ["struct ", "enum "].iter().filter_map(|word| Some(rest.find(word)? + word.len())).min() else { continue };
+        let Some(start) = ["struct ", "enum "].iter().filter_map(|word| Some(rest.find(word)? + word.len())).min()
+        else {
+            continue;
+        };
         let item = &rest[start..];
         let name = item.split(|c: char| !(c.is_alphanumeric() || c == '_')).next().unwrap_or_default().to_owned();
-        let body = body(item).lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n");
+        let body =
+            body(item).lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n");
         let body = body.replace("&'static str", "").replace("&'static [u8]", "");
         found.push((name, single_octets_removed(&body)));
     }

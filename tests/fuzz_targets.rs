@@ -8,6 +8,9 @@ mod feeds;
 #[path = "../fuzz/src/frames.rs"]
 #[allow(unreachable_pub)]
 mod frames;
+#[path = "../fuzz/src/markings.rs"]
+#[allow(unreachable_pub)]
+mod markings;
 #[path = "../fuzz/src/parsers.rs"]
 #[allow(unreachable_pub)]
 mod parsers;
@@ -156,6 +159,29 @@ fn codings() {
     assert!(bodies.len() > 10);
     let inputs: Vec<_> = (0..4_u8).flat_map(|n| bodies.iter().map(move |b| [&[n | n << 4][..], b].concat())).collect();
     drive(&inputs, parsers::coding);
+}
+
+#[test]
+fn marking() {
+    let acs = r#"{"extension_type":"property-extension","identifier":"isa:guide.1","create_date_time":"2024-01-01T00:00:00Z","responsible_entity_custodian":"USA.NSA","policy_reference":"urn:isa:policy:acs:ns:v3.0?privdefault=deny&sharedefault=deny","access_privilege":[{"privilege_action":"NETDEF","privilege_scope":{"permitted_nationalities":["USA"]},"rule_effect":"permit"}],"control_set":{"classification":"S","sci_controls":["SI"],"permitted_nationalities":["USA","GBR"],"sensitivity":["NTOC_DHS_ECYBER_SVC_SHARE.NSA.NSA"]}}"#;
+    let cui = r#"{"extension_type":"property-extension","control":"CUI","designator_ref":"identity--1","categories":["SP-CTI"],"disseminations":["NOFORN"]}"#;
+    let definition = |name: &str, extension: &str| {
+        format!(
+            r#"{{"type":"marking-definition","id":"marking-definition--1","extensions":{{"extension-definition--{name}":{extension}}}}}"#
+        )
+    };
+    let inputs = [
+        "TLP:AMBER+STRICT TLP:EX:CHR PAP:RED SECRET//SI/TK//ORCON/REL TO USA, GBR UNDEFINED:\"x\" STATEMENT:\"a \\\"b\"".to_string(),
+        "(TS//SI-G//OC/NF)".to_string(),
+        "dni-ism:classification:us=\"S\"".to_string(),
+        definition("3a65884d-005a-4290-8335-cb2d778a83ce", acs),
+        definition("dff17fb3-edcb-4f99-ad1b-4b751c95738a", cui),
+        acs.to_string(),
+        cui.to_string(),
+        fs::read_to_string(file("fixtures/clearance.toml")).expect("clearance"),
+        markings::CLEARANCE.to_string(),
+    ];
+    drive(&inputs.map(String::into_bytes), markings::read);
 }
 
 #[test]

@@ -58,7 +58,8 @@ tlp = "GREEN"
 "#;
 
 /// Keys and home networks; the fixtures' clients are at home.
-const RECORD: &str = "key_file = \"key\"\nhome_networks = [\"192.0.2.10\", \"192.0.2.200\", \"2001:db8::10\", \"2001:db8::200\"]\n";
+const RECORD: &str =
+    "key_file = \"key\"\nhome_networks = [\"192.0.2.10\", \"192.0.2.200\", \"2001:db8::10\", \"2001:db8::200\"]\n";
 
 /// The ends that a customer may be shown.
 const HOME: [&str; 4] = ["192.0.2.10", "192.0.2.200", "2001:db8::10", "2001:db8::200"];
@@ -72,11 +73,7 @@ struct Marked {
     seen_by: &'static str,
 }
 
-const fn marked(
-    name: &'static str,
-    [tlp, pap, classification]: [&'static str; 3],
-    seen_by: &'static str,
-) -> Marked {
+const fn marked(name: &'static str, [tlp, pap, classification]: [&'static str; 3], seen_by: &'static str) -> Marked {
     Marked { name, tlp, pap, classification, seen_by }
 }
 
@@ -175,7 +172,8 @@ fn red() -> Option<&'static Marked> {
 /// A scratch folder with a clearance file and its key.
 fn folder() -> TempDir {
     let folder = tempfile::tempdir().expect("folder");
-    let records: String = SINKS.iter().take(SINKS.len() - 1).map(|sink| format!("[sink.{sink}.record]\n{RECORD}")).collect();
+    let records: String =
+        SINKS.iter().take(SINKS.len() - 1).map(|sink| format!("[sink.{sink}.record]\n{RECORD}")).collect();
     // A public without a key gets no records: it has one here, and nothing else.
     let stranger = format!("[sink.stranger]\n[sink.stranger.record]\n{RECORD}");
     fs::write(folder.path().join("clearance.toml"), format!("{CLEARANCE}\n{records}\n{stranger}")).expect("written");
@@ -247,7 +245,15 @@ fn traffic(alert: &Value, needles: &mut Needles) {
     needles.add(TRAFFIC, "digest of a community id", text_at(alert, "network.community_id").trim_start_matches("1:"));
     needles.add(TRAFFIC, "event.id", text_at(alert, "event.id"));
     needles.add(TRAFFIC, "matched.atomic", text_at(enrichment, "matched.atomic"));
-    for path in ["dns.question.name", "url.full", "url.domain", "url.original", "tls.client.server_name", "email.subject", "file.name"] {
+    for path in [
+        "dns.question.name",
+        "url.full",
+        "url.domain",
+        "url.original",
+        "tls.client.server_name",
+        "email.subject",
+        "file.name",
+    ] {
         needles.add(TRAFFIC, path, text_at(alert, path));
     }
 }
@@ -344,7 +350,9 @@ fn check_customer_records(text: &str, full: &[Value]) -> Result<(), String> {
         if let Some(field) = fields.iter().find(|field| !CUSTOMER_FIELDS.contains(&field.as_str())) {
             return Err(format!("a customer record has {field}"));
         }
-        for needed in ["picket.action", "picket.handling", "picket.reference", "picket.flow_reference", "network.direction"] {
+        for needed in
+            ["picket.action", "picket.handling", "picket.reference", "picket.flow_reference", "network.direction"]
+        {
             if text_at(record, needed).is_empty() {
                 return Err(format!("a customer record has no {needed}"));
             }
@@ -420,8 +428,9 @@ fn markings_mixed_in_one_feed_do_not_leak_through_each_other() {
     let entries = &everything().entries;
     let name = |number: usize| text_at(&entries[number]["threat"]["indicator"], "name");
     // A value within another's is shown with that one.
-    let is_part =
-        |number: usize| entries.iter().enumerate().any(|(other, _)| other != number && name(other).contains(name(number)));
+    let is_part = |number: usize| {
+        entries.iter().enumerate().any(|(other, _)| other != number && name(other).contains(name(number)))
+    };
     let parts: BTreeSet<usize> = (0..entries.len()).filter(|&number| is_part(number)).collect();
     assert!(parts.len() < entries.len() / 2, "{parts:?}");
     let failed = failures(&[0, 4, 9, 13], |&first| {
@@ -431,9 +440,12 @@ fn markings_mixed_in_one_feed_do_not_leak_through_each_other() {
         feed(&path, |number| Some(of(number)));
         for format in ["ecs", "csv", "table"] {
             let (outs, shared) = replay_for_all(folder.path(), &path, format);
-            let above = |owner: usize, sink: usize| owner < entries.len() && !of(owner).may_see(sink) && !parts.contains(&owner);
+            let above = |owner: usize, sink: usize| {
+                owner < entries.len() && !of(owner).may_see(sink) && !parts.contains(&owner)
+            };
             for (sink, out) in outs.iter().enumerate() {
-                let names: Vec<&str> = held.iter().filter(|marked| !marked.may_see(sink)).map(|marked| marked.name).collect();
+                let names: Vec<&str> =
+                    held.iter().filter(|marked| !marked.may_see(sink)).map(|marked| marked.name).collect();
                 let found = leaks(out, |owner| above(owner, sink), &names);
                 if !found.is_empty() {
                     return Err(format!("from {first}, {} in {format}: {found:?}", SINKS[sink]));
@@ -474,7 +486,9 @@ fn an_unrestricted_run_is_full_of_leaks() {
 #[test]
 fn every_form_of_a_planted_leak_is_found() {
     let mut needles = Needles::default();
-    for (at, secret) in ["evil.example", "http://malware.test/a?b=c", "198.51.100.77", "Your \"invoice\" 42"].iter().enumerate() {
+    for (at, secret) in
+        ["evil.example", "http://malware.test/a?b=c", "198.51.100.77", "Your \"invoice\" 42"].iter().enumerate()
+    {
         needles.add(at, secret, secret);
     }
     let search = needles.compile();
@@ -486,7 +500,9 @@ fn every_form_of_a_planted_leak_is_found() {
         let found = search.found_in(&fs::read(&file).expect("read"));
         assert!(found.iter().any(|found| found.owner == needle.owner), "{}", needle.what);
     }
-    for text in ["EVIL.EXAMPLE", "x=ZXZpbC5leGFtcGxl;", "6576696C2E6578616D706C65", "evil[.]example", "a.evil.example.b"] {
+    for text in
+        ["EVIL.EXAMPLE", "x=ZXZpbC5leGFtcGxl;", "6576696C2E6578616D706C65", "evil[.]example", "a.evil.example.b"]
+    {
         assert!(!search.found_in(text.as_bytes()).is_empty(), "{text}");
     }
     assert!(search.found_in(b"clean.example http://malware.test/b 198.51.100.7 Your invoice").is_empty());
@@ -566,12 +582,20 @@ fn without_a_key_no_customer_record_is_written() {
     fs::write(&clearance, CLEARANCE).expect("written");
     let run = |sink: &str| {
         let mut command = picket();
-        command.args(["replay", "-q", "--sink-clearance", sink, "--clearance"]).arg(&clearance).arg("--feed").arg(&path);
+        command
+            .args(["replay", "-q", "--sink-clearance", sink, "--clearance"])
+            .arg(&clearance)
+            .arg("--feed")
+            .arg(&path);
         finish(command.args(captures()))
     };
     let refused = run("customer");
     assert_eq!((refused.status.code(), stdout(&refused).as_str()), (Some(1), ""));
-    assert!(stderr(&refused).contains("[sink.customer.record]") && stderr(&refused).contains("key_file"), "{}", stderr(&refused));
+    assert!(
+        stderr(&refused).contains("[sink.customer.record]") && stderr(&refused).contains("key_file"),
+        "{}",
+        stderr(&refused)
+    );
     assert_eq!(run("cleared").status.code(), Some(0), "nothing is withheld from them");
 }
 
@@ -589,7 +613,8 @@ fn a_lookup_is_no_oracle() {
         let output = finish(command.args(&args[1..]));
         (output.status.code(), stdout(&output), stderr(&output))
     };
-    for value in ["www.evil.example", "203.0.113.66", "http://malware.test/gate/x", "daf3eb8ee3314bc958201bebb1efcdcf"] {
+    for value in ["www.evil.example", "203.0.113.66", "http://malware.test/gate/x", "daf3eb8ee3314bc958201bebb1efcdcf"]
+    {
         let lookup = ["lookup", value];
         let (code, out, _) = ask(&listed, "cleared", &lookup);
         assert!(code == Some(0) && out.contains("IDENT-"), "{value}: {out}");

@@ -51,7 +51,10 @@ fn a_crash_leaves_no_core_dump() {
 #[test]
 fn a_panic_says_where_and_not_what() {
     let mut command = Command::new(std::env::current_exe().expect("this test"));
-    command.args(["--exact", "panics_in_a_child", "--ignored", "--nocapture"]).env(CHILD, "1").env("RUST_BACKTRACE", "full");
+    command
+        .args(["--exact", "panics_in_a_child", "--ignored", "--nocapture"])
+        .env(CHILD, "1")
+        .env("RUST_BACKTRACE", "full");
     let output = command.output().expect("runs");
     let said = [output.stdout, output.stderr].concat();
     let said = String::from_utf8_lossy(&said);
@@ -69,6 +72,7 @@ fn panics_in_a_child() {
     }
     picket::cli::protect::protect().expect("protected");
     assert_eq!(rustix::process::dumpable_behavior().expect("known"), rustix::process::DumpableBehavior::NotDumpable);
-    let reader = thread::Builder::new().name("reader".to_owned()).spawn(|| panic!("cannot read {SECRET}")).expect("starts");
+    let reader =
+        thread::Builder::new().name("reader".to_owned()).spawn(|| panic!("cannot read {SECRET}")).expect("starts");
     assert!(reader.join().is_err());
 }

@@ -14,7 +14,8 @@ const STIX_ID: &str = "indicator--6a2e9c1e-3f4b-4c5d-8e6f-0123456789ab";
 
 fn clearance(folder: &Path, sink: &str) -> String {
     let path = folder.join("clearance.toml");
-    fs::write(&path, format!("[sensor]\nlevel = \"TS\"\nfloor = \"TLP:CLEAR\"\n[sink.acme]\n{sink}\n")).expect("written");
+    fs::write(&path, format!("[sensor]\nlevel = \"TS\"\nfloor = \"TLP:CLEAR\"\n[sink.acme]\n{sink}\n"))
+        .expect("written");
     path.to_str().expect("plain path").to_owned()
 }
 
@@ -35,7 +36,17 @@ fn alerts(folder: &Path) -> String {
     let out = folder.join("alerts.jsonl");
     let mut command = picket();
     command.args(["replay", "-q", "--feed"]).arg(&feed).arg("--alerts").arg(&out);
-    let names = ["dns-query-a", "dns-cname", "dns-tcp", "dns-odd-port", "dns-mdns", "dns-match-and-validity", "http-url", "http-pipelined", "dns-referral"];
+    let names = [
+        "dns-query-a",
+        "dns-cname",
+        "dns-tcp",
+        "dns-odd-port",
+        "dns-mdns",
+        "dns-match-and-validity",
+        "http-url",
+        "http-pipelined",
+        "dns-referral",
+    ];
     let output = finish(command.args(names.iter().map(|name| format!("fixtures/pcaps/{name}.pcap"))));
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     out.to_str().expect("plain path").to_owned()
@@ -62,7 +73,8 @@ fn nothing_is_shared_without_consent() {
         ("consents = true", "sector"),
     ] {
         let clearance = clearance(folder.path(), section);
-        let (output, bundle) = sightings(folder.path(), &alerts, &["--clearance", &clearance, "--sink-clearance", "acme"]);
+        let (output, bundle) =
+            sightings(folder.path(), &alerts, &["--clearance", &clearance, "--sink-clearance", "acme"]);
         assert_eq!((output.status.code(), bundle), (Some(1), None), "{section}");
         assert!(stderr(&output).contains(what) && stderr(&output).contains("acme"), "{section}: {}", stderr(&output));
     }
@@ -75,7 +87,8 @@ fn nothing_is_shared_without_consent() {
 fn counts_of_five_and_more_go_back_and_nothing_else() {
     let folder = tempfile::tempdir().expect("folder");
     let alerts = alerts(folder.path());
-    let clearance = clearance(folder.path(), "consents = true\n[sink.acme.record]\nsector = \"energy\"\ncustomer = \"ACME-CO\"");
+    let clearance =
+        clearance(folder.path(), "consents = true\n[sink.acme.record]\nsector = \"energy\"\ncustomer = \"ACME-CO\"");
     let args = ["--clearance", &clearance, "--sink-clearance", "acme"];
     let (output, bundle) = sightings(folder.path(), &alerts, &args);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -95,7 +108,18 @@ fn counts_of_five_and_more_go_back_and_nothing_else() {
     let fields: BTreeSet<&str> = told[0].as_object().expect("object").keys().map(String::as_str).collect();
     assert!(!fields.iter().any(|field| field.starts_with("observed") || field.contains("summary")), "{fields:?}");
     let shared = bundle.to_string();
-    for secret in ["evil.example", "c2.invalid", "malware.test", "name-c2", "domain-name--", "192.0.2.", "203.0.113.", "ACME-CO", "acme", "pcap"] {
+    for secret in [
+        "evil.example",
+        "c2.invalid",
+        "malware.test",
+        "name-c2",
+        "domain-name--",
+        "192.0.2.",
+        "203.0.113.",
+        "ACME-CO",
+        "acme",
+        "pcap",
+    ] {
         assert!(!shared.contains(secret), "{secret}");
     }
     assert!(stderr(&output).contains(&format!("suppressed: 1 indicators, {named} alerts")), "{}", stderr(&output));

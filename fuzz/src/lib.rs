@@ -3,4 +3,5 @@
 
 pub mod feeds;
 pub mod frames;
+pub mod markings;
 pub mod parsers;

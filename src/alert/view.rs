@@ -259,6 +259,11 @@ impl<'a> Source<'a> {
         self.context.first_seen.as_deref()
     }
 
+    /// What the indicator is about: each path with a text.
+    pub fn about(&self) -> impl Iterator<Item = (Where, &'a str)> + use<'a> {
+        self.context.about.iter().map(|(path, text)| (*path, &**text))
+    }
+
     /// The feed file, if the source may be named.
     pub fn feed(&self) -> Option<&'a str> {
         self.is_named.then_some(&*self.context.feed)

@@ -19,7 +19,12 @@ pub struct ReaderArgs {
     #[arg(long, value_name = "FILE")]
     pub clearance: Option<PathBuf>,
     /// Whose section of the clearance file counts, [sink.NAME]; a name without one is the public
-    #[arg(long, value_name = "NAME", requires = "clearance", default_value_if("clearance", clap::builder::ArgPredicate::IsPresent, DEFAULT_SINK))]
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "clearance",
+        default_value_if("clearance", clap::builder::ArgPredicate::IsPresent, DEFAULT_SINK)
+    )]
     pub sink_clearance: Option<String>,
 }
 
@@ -36,6 +41,14 @@ impl ReaderArgs {
     /// A file that cannot be read or says what it must not.
     pub(super) fn read(&self) -> anyhow::Result<Option<Clearances>> {
         Ok(self.clearance.as_deref().map(Clearances::read).transpose()?)
+    }
+
+    /// What the machine may hold, by the file.
+    ///
+    /// # Errors
+    /// A file that cannot be read or says what it must not.
+    pub(super) fn sensor(&self) -> anyhow::Result<Option<Arc<Clearance>>> {
+        super::sensor(self.clearance.as_deref())
     }
 
     /// The name of the section that counts.
@@ -63,13 +76,13 @@ impl ReaderArgs {
     }
 }
 
-/// Loads allow-lists. They may name what a feed may not: they only ever take alerts away.
+/// Loads allow-lists, for a sensor that may hold what is in them. They may name what a feed may not: they only ever take alerts away.
 ///
 /// # Errors
 /// A path that cannot be read.
-pub(super) fn load_allow(paths: &[PathBuf]) -> anyhow::Result<IndicatorSet> {
+pub(super) fn load_allow(paths: &[PathBuf], clearance: Option<Arc<Clearance>>) -> anyhow::Result<IndicatorSet> {
     let mut allow = IndicatorSet::default();
-    crate::feed::load(paths, &crate::feed::Options { force: true, ..Default::default() }, &mut allow)?;
+    crate::feed::load(paths, &crate::feed::Options { force: true, clearance }, &mut allow)?;
     Ok(allow)
 }
 
@@ -81,7 +94,8 @@ fn shown(reader: &Clearance, context: &Context) -> Option<Context> {
     if reader.may_name_source(&context.marking).allowed {
         return Some(context.clone());
     }
-    let unnamed = Context { feed: UNNAMED.into(), provider: None, reference: None, description: None, ..context.clone() };
+    let unnamed =
+        Context { feed: UNNAMED.into(), provider: None, reference: None, description: None, ..context.clone() };
     Some(unnamed)
 }
 
@@ -99,7 +113,8 @@ pub(super) fn policy(file: &Path, clearances: &Clearances, sink: &str) -> anyhow
     let key = match &terms.key_file {
         Some(path) => {
             let path = file.parent().unwrap_or(Path::new("")).join(path);
-            let key = fs::read(&path).with_context(|| format!("{}: cannot read the reference key {}", at(), path.display()))?;
+            let key = fs::read(&path)
+                .with_context(|| format!("{}: cannot read the reference key {}", at(), path.display()))?;
             let customer = terms.customer.as_deref().unwrap_or(sink);
             Some(ReferenceKey::new(&decoded(&key), customer).with_context(at)?)
         }

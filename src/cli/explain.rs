@@ -50,7 +50,7 @@ pub struct ExplainArgs {
 pub fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let files = Files::open(std::slice::from_ref(&args.capture))?;
     let feeds = args.reader.load(&args.feeds, args.force)?;
-    let set = Arc::new(MatchSet::compile(feeds, super::clearance::load_allow(&args.allow)?));
+    let set = Arc::new(MatchSet::compile(feeds, super::clearance::load_allow(&args.allow, args.reader.sensor()?)?));
     let Some(told) = pipeline::explain(files, &set, &Options::default(), args.frame) else {
         bail!("{} has no frame {}", args.capture.display(), args.frame);
     };

@@ -53,6 +53,9 @@ struct Feeds {
     /// Load dangerous entries too (public suffixes, default routes, loopback, very short signatures)
     #[arg(long)]
     force: bool,
+    /// Clearance file: what the sensor may not hold is refused and counted
+    #[arg(long, value_name = "FILE")]
+    clearance: Option<PathBuf>,
     /// How to print; a table on a terminal and JSON otherwise if not given
     #[arg(long)]
     format: Option<Form>,
@@ -95,7 +98,8 @@ pub fn run(args: &FeedArgs) -> anyhow::Result<ExitCode> {
 impl Feeds {
     fn load(&self) -> anyhow::Result<(IndicatorSet, LoadReport)> {
         let mut set = IndicatorSet::default();
-        let report = feed::load(&self.paths, &feed::Options { force: self.force, ..Default::default() }, &mut set)?;
+        let options = feed::Options { force: self.force, clearance: super::sensor(self.clearance.as_deref())? };
+        let report = feed::load(&self.paths, &options, &mut set)?;
         Ok((set, report))
     }
 

@@ -71,7 +71,8 @@ struct Found<'a> {
 /// # Errors
 /// A feed that cannot be read, or output that cannot be written.
 pub fn run(args: &LookupArgs) -> anyhow::Result<ExitCode> {
-    let set = MatchSet::compile(args.reader.load(&args.feeds, args.force)?, super::clearance::load_allow(&args.allow)?);
+    let allow = super::clearance::load_allow(&args.allow, args.reader.sensor()?)?;
+    let set = MatchSet::compile(args.reader.load(&args.feeds, args.force)?, allow);
     let at = args.at.unwrap_or_else(jiff::Timestamp::now).as_nanosecond();
     let at = Timestamp::from_ns(u64::try_from(at).unwrap_or(0));
     let out = io::stdout().lock();

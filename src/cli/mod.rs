@@ -4,13 +4,18 @@ mod clearance;
 pub mod explain;
 pub mod feed;
 pub mod lookup;
+pub mod marking;
 pub mod protect;
 pub mod replay;
 pub mod sightings;
 
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+
+use crate::marking::{Clearance, Clearances};
 
 /// Match marked threat indicators on network traffic.
 #[derive(Parser)]
@@ -32,6 +37,8 @@ enum Command {
     Sightings(sightings::SightingsArgs),
     /// Check feeds and count what is in them.
     Feed(feed::FeedArgs),
+    /// Say what a marking lets the sensor and each sink do, and which rule decides.
+    Marking(marking::MarkingArgs),
 }
 
 /// Runs what the arguments ask for.
@@ -45,5 +52,11 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Explain(args) => explain::run(args),
         Command::Sightings(args) => sightings::run(args),
         Command::Feed(args) => feed::run(args),
+        Command::Marking(args) => marking::run(args),
     }
+}
+
+/// What the sensor may hold, by its clearance file; without one, whoever gives the feed has it hold everything.
+fn sensor(clearance: Option<&Path>) -> anyhow::Result<Option<Arc<Clearance>>> {
+    Ok(clearance.map(Clearances::read).transpose()?.map(|all| all.sensor))
 }

@@ -38,7 +38,9 @@ fn report(info: &PanicHookInfo<'_>) -> String {
     let thread = std::thread::current();
     let thread = thread.name().unwrap_or("without a name");
     match info.location() {
-        Some(at) => format!("picket: defect: panic in thread {thread} at {}:{}:{}\n", at.file(), at.line(), at.column()),
+        Some(at) => {
+            format!("picket: defect: panic in thread {thread} at {}:{}:{}\n", at.file(), at.line(), at.column())
+        }
         None => format!("picket: defect: panic in thread {thread}\n"),
     }
 }

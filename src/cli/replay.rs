@@ -14,8 +14,8 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::clearance::ReaderArgs;
 use self::outputs::Outputs;
+use super::clearance::ReaderArgs;
 use crate::capture::Files;
 use crate::feed::{self, LoadReport};
 use crate::indicator::IndicatorSet;
@@ -159,15 +159,16 @@ fn warn_of_feeds(report: &LoadReport, withholds: bool) {
 fn load(args: &ReplayArgs, clearances: Option<&Clearances>) -> anyhow::Result<(Arc<MatchSet>, LoadReport)> {
     let mut set = IndicatorSet::default();
     let clearance = clearances.map(|clearances| Arc::clone(&clearances.sensor));
-    let report = feed::load(&args.feeds, &feed::Options { force: args.force, clearance }, &mut set)?;
+    let report = feed::load(&args.feeds, &feed::Options { force: args.force, clearance: clearance.clone() }, &mut set)?;
     if set.is_empty() {
         bail!(
-            "no indicator was loaded from {} ({} entries refused): run `picket feed check` on it",
+            "no indicator was loaded from {} ({} entries refused): run `picket feed check` on it{}",
             args.feeds.iter().map(|feed| feed.display().to_string()).collect::<Vec<_>>().join(", "),
-            report.totals.refused
+            report.totals.refused,
+            if args.reader.clearance.is_some() { ", with the same --clearance" } else { "" }
         );
     }
-    let allow = super::clearance::load_allow(&args.allow)?;
+    let allow = super::clearance::load_allow(&args.allow, clearance)?;
     Ok((Arc::new(MatchSet::compile_seeded(set, allow, Seeds::fixed(REPLAY_SEED))), report))
 }
 

@@ -109,7 +109,11 @@ pub fn run(args: &SightingsArgs) -> anyhow::Result<ExitCode> {
     let mut err = io::stderr().lock();
     writeln!(err, "{} sightings written, sector {sector}", told.len())?;
     writeln!(err, "suppressed: {} indicators, {suppressed} alerts (seen under {MIN_COUNT} times)", kept.len())?;
-    writeln!(err, "not counted: {} alerts without a feed's id, {} lines that are no alerts", tally.without_id, tally.unreadable)?;
+    writeln!(
+        err,
+        "not counted: {} alerts without a feed's id, {} lines that are no alerts",
+        tally.without_id, tally.unreadable
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -117,7 +121,9 @@ pub fn run(args: &SightingsArgs) -> anyhow::Result<ExitCode> {
 fn consented_sector(args: &SightingsArgs) -> anyhow::Result<String> {
     let sink = args.reader.sink();
     let Some((file, clearances)) = args.reader.clearance.as_deref().zip(args.reader.read()?) else {
-        bail!("nothing is shared without the customer's consent: give --clearance FILE, with consents = true in [sink.{sink}] of it");
+        bail!(
+            "nothing is shared without the customer's consent: give --clearance FILE, with consents = true in [sink.{sink}] of it"
+        );
     };
     if !clearances.of_sink(sink).consents {
         bail!(
@@ -127,7 +133,9 @@ fn consented_sector(args: &SightingsArgs) -> anyhow::Result<String> {
     }
     match &clearances.record_of(sink).sector {
         Some(sector) => Ok(sector.to_string()),
-        None => bail!("sightings name a sector and no customer: set sector in [sink.{sink}.record] of {}", file.display()),
+        None => {
+            bail!("sightings name a sector and no customer: set sector in [sink.{sink}.record] of {}", file.display())
+        }
     }
 }
 
@@ -192,7 +200,9 @@ mod tests {
     use super::*;
 
     fn alert(time: &str, id: &str) -> String {
-        format!(r#"{{"@timestamp":"{time}","threat":{{"enrichments":[{{"matched":{{"id":"{id}"}}}},{{"matched":{{"id":"{id}"}}}}]}}}}"#)
+        format!(
+            r#"{{"@timestamp":"{time}","threat":{{"enrichments":[{{"matched":{{"id":"{id}"}}}},{{"matched":{{"id":"{id}"}}}}]}}}}"#
+        )
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Nothing else of the document is kept. Depth is bounded by serde_json (128), size by the longest line.
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::indicator::Refusal;
 
@@ -15,7 +16,21 @@ pub(super) struct Document {
     bad: bool,
     /// A condition that is not understood.
     bad_condition: bool,
+    /// Markings that are objects, as JSON.
+    markings: Vec<(Scheme, Box<RawValue>)>,
 }
+
+/// The scheme of a marking that is an object, as its STIX extension has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scheme {
+    /// `picket.acs`
+    Acs,
+    /// `picket.cui`
+    Cui,
+}
+
+/// Where such a marking is, whole. What is below here in dotted keys is refused: a part passed over could loosen.
+const SCHEMES: [(&str, Scheme); 2] = [("picket.acs", Scheme::Acs), ("picket.cui", Scheme::Cui)];
 
 /// A field: its position in [`FIELDS`].
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,6 +69,7 @@ fields! {
     TRANSPORT "picket.transport"
     PAP "picket.pap"
     CLASSIFICATION "picket.classification"
+    STATEMENT "picket.statement"
     VALID_FROM "picket.valid_from"
     VALID_UNTIL "picket.valid_until"
     SEVERITY "picket.severity"
@@ -85,6 +101,7 @@ impl Default for Document {
             present: [false; FIELDS.len()],
             bad: false,
             bad_condition: false,
+            markings: Vec::new(),
         }
     }
 }
@@ -98,6 +115,7 @@ impl Document {
     pub(super) fn read(&mut self, line: &[u8]) -> Result<(), Refusal> {
         self.present = [false; FIELDS.len()];
         (self.bad, self.bad_condition) = (false, false);
+        self.markings.clear();
         let mut path = String::new();
         let mut json = serde_json::Deserializer::from_slice(line);
         let object = json.deserialize_map(Node { document: self, path: &mut path });
@@ -113,6 +131,11 @@ impl Document {
     pub(super) fn get(&self, field: Field) -> Option<&str> {
         let Field(at) = field;
         if *self.present.get(at)? { self.texts.get(at).map(String::as_str) } else { None }
+    }
+
+    /// Markings that are objects, each with its JSON.
+    pub(super) fn markings(&self) -> impl Iterator<Item = (Scheme, &str)> {
+        self.markings.iter().map(|(scheme, json)| (*scheme, json.get()))
     }
 
     fn put(&mut self, path: &str, value: &str) {
@@ -165,7 +188,12 @@ impl<'de> Visitor<'de> for Node<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let length = self.path.len();
         while map.next_key_seed(Key(self.path))?.is_some() {
-            if self.path.starts_with("threat") || self.path.starts_with("picket") {
+            if let Some((_, scheme)) = SCHEMES.iter().find(|(path, _)| path == self.path) {
+                self.document.markings.push((*scheme, map.next_value()?));
+            } else if SCHEMES.iter().any(|(path, _)| self.path.strip_prefix(path).is_some_and(|r| r.starts_with('.'))) {
+                self.document.bad = true;
+                map.next_value::<IgnoredAny>()?;
+            } else if self.path.starts_with("threat") || self.path.starts_with("picket") {
                 map.next_value_seed(Node { document: self.document, path: self.path })?;
             } else {
                 map.next_value::<IgnoredAny>()?;

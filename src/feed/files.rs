@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::FeedError;
 use super::report::Skipped;
+use super::{FORMATS, FeedError, Format};
 
 /// A feed file.
 pub(super) struct Found {
@@ -12,17 +12,34 @@ pub(super) struct Found {
     pub(super) path: PathBuf,
     /// What it is called in alerts: as given, or its path below the given directory.
     pub(super) feed: Box<str>,
+    /// Its format, if the user named it.
+    pub(super) format: Option<&'static Format>,
 }
 
 /// A file given by name is taken whatever it is called; below a directory the rules of [`not_a_feed`] hold.
 pub(super) fn find(path: &Path, skipped: &mut Vec<Skipped>) -> Result<Vec<Found>, FeedError> {
+    let (format, path) = match format_of(path) {
+        Some((format, rest)) if !fs::exists(path).unwrap_or(false) => (Some(format), rest),
+        _ => (None, path),
+    };
     let metadata = fs::metadata(path).map_err(|error| FeedError::new(path, error))?;
-    if !metadata.is_dir() {
-        return Ok(vec![Found { path: path.to_owned(), feed: path.to_string_lossy().into() }]);
-    }
     let mut found = Vec::new();
-    descend(path, "", 0, &mut found, skipped)?;
+    if metadata.is_dir() {
+        descend(path, "", 0, &mut found, skipped)?;
+    } else {
+        found.push(Found { path: path.to_owned(), feed: path.to_string_lossy().into(), format: None });
+    }
+    for file in &mut found {
+        file.format = format;
+    }
     Ok(found)
+}
+
+/// The format and path of `FORMAT=PATH`.
+fn format_of(path: &Path) -> Option<(&'static Format, &Path)> {
+    let (name, rest) = path.to_str()?.split_once('=')?;
+    let format = FORMATS.iter().find(|format| format.name == name)?;
+    Some((format, Path::new(rest)))
 }
 
 fn descend(
@@ -50,7 +67,7 @@ fn descend(
                 continue;
             }
             None if target.is_file() => {
-                found.push(Found { path, feed: feed.into() });
+                found.push(Found { path, feed: feed.into(), format: None });
                 continue;
             }
             None => "not a regular file",

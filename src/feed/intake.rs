@@ -2,7 +2,7 @@
 
 use super::Options;
 use super::report::FileReport;
-use crate::indicator::{Added, Context, ContextIx, Draft, IndicatorSet, Refusal};
+use crate::indicator::{Added, Context, ContextIx, Draft, IndicatorSet, Refusal, Where};
 use crate::marking::{Clearance, Marking};
 
 /// See the module.
@@ -28,6 +28,8 @@ pub(super) struct Meta<'a> {
     pub(super) reference: Option<&'a str>,
     pub(super) description: Option<&'a str>,
     pub(super) first_seen: Option<&'a str>,
+    /// See [`Context::about`]; of more than [`MAX_ABOUT`] the first are kept.
+    pub(super) about: &'a [(Where, &'a str)],
 }
 
 impl<'a> Intake<'a> {
@@ -100,6 +102,7 @@ impl Meta<'_> {
             && same(self.first_seen, &context.first_seen)
             && self.severity == context.severity
             && self.marking == context.marking
+            && self.about().eq(context.about.iter().map(|(path, text)| (*path, &**text)))
     }
 
     fn to_context(&self, feed: &str) -> Context {
@@ -113,7 +116,12 @@ impl Meta<'_> {
             reference: kept(self.reference),
             description: kept(self.description),
             first_seen: kept(self.first_seen),
+            about: self.about().map(|(path, text)| (path, text.into())).collect(),
         }
+    }
+
+    fn about(&self) -> impl Iterator<Item = (Where, &str)> {
+        self.about.iter().take(MAX_ABOUT).map(|(path, text)| (*path, cut(text)))
     }
 }
 
@@ -124,3 +132,5 @@ fn cut(text: &str) -> &str {
 
 /// Longest provider, reference, description, ... kept: every alert repeats them.
 const MAX_TEXT_BYTES: usize = 1024;
+/// Most names and tags kept of an entry.
+const MAX_ABOUT: usize = 32;

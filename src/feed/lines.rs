@@ -1,7 +1,7 @@
 //! [`Lines`]: a feed's lines out of one large buffer, decompressed by content (gzip, zstd), nothing allocated a line.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
@@ -114,6 +114,13 @@ impl Lines {
         (self.number, Line::Text(&self.buffer[line]))
     }
 
+    /// The whole text from here on, for formats that are one document. To be called after [`Lines::head`] and instead of
+    /// [`Lines::next`].
+    #[allow(dead_code, reason = "the formats that are one document come next")]
+    pub(super) fn document(&mut self) -> impl BufRead + '_ {
+        Document(self)
+    }
+
     fn fill(&mut self) -> io::Result<()> {
         if self.end + REFILL_BYTES > self.buffer.len() {
             self.buffer.copy_within(self.start..self.end, 0);
@@ -158,6 +165,36 @@ impl Lines {
     /// Bytes of text so far, decompressed.
     pub(super) fn text_bytes(&self) -> u64 {
         self.text_bytes
+    }
+}
+
+/// See [`Lines::document`].
+#[allow(dead_code, reason = "the formats that are one document come next")]
+struct Document<'a>(&'a mut Lines);
+
+impl Read for Document<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let mut unread = self.fill_buf()?;
+        let count = unread.read(out)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl BufRead for Document<'_> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.0.start == self.0.end && !self.0.ended {
+            self.0.fill()?;
+        }
+        Ok(&self.0.buffer[self.0.start..self.0.end])
+    }
+
+    fn consume(&mut self, count: usize) {
+        let lines = &mut *self.0;
+        let consumed = lines.start..(lines.start + count).min(lines.end);
+        lines.start = consumed.end;
+        let feeds = memchr::memchr_iter(b'\n', &lines.buffer[consumed]).count();
+        lines.number = lines.number.saturating_add(u32::try_from(feeds).unwrap_or(u32::MAX));
     }
 }
 
@@ -236,6 +273,19 @@ mod tests {
         assert_eq!(over(&zst, 1), [Some(b"a\r".to_vec()), Some(b"b".to_vec())]);
         assert!(over(b"", 1).is_empty());
         assert_eq!(over(b"\n", 1), [Some(Vec::new())]);
+    }
+
+    #[test]
+    fn a_document_is_the_text_from_its_head_on() {
+        let text = b"\xef\xbb\xbf{\n\n\"a\": 1}\n".repeat(40_000);
+        for step in [1000, 100_000] {
+            let mut lines = Lines::over(Box::new(Drip(text.clone(), step)), 0).expect("opens");
+            lines.head().expect("reads");
+            let mut read = Vec::new();
+            lines.document().read_to_end(&mut read).expect("reads");
+            assert!(read == text[3..], "{step}");
+            assert_eq!(lines.number() as usize, 3 * 40_000);
+        }
     }
 
     #[test]

@@ -47,8 +47,11 @@ pub struct Options {
 pub struct Format {
     /// Its name in reports.
     pub name: &'static str,
-    /// Whether a text that begins with `head` is of this format. The first that says yes reads the file.
-    sniff: fn(head: &[u8]) -> bool,
+    /// What its entries are counted by: `line`, or `object` where it has no lines.
+    unit: &'static str,
+    /// Whether a text that begins with `head`, in a file of this name, is of this format. The first that says yes reads the
+    /// file, unless the user named a format.
+    sniff: fn(head: &[u8], name: &str) -> bool,
     /// Hands every entry to the intake. Fails only when the input does, or with what makes the rest of the file unusable.
     read: fn(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken>,
 }
@@ -81,8 +84,14 @@ enum Broken {
     Options { line: u32, what: String },
 }
 
+/// The names of all feed formats.
+pub fn formats() -> impl Iterator<Item = &'static str> {
+    FORMATS.iter().map(|format| format.name)
+}
+
 /// Loads every feed in `paths`, in order, into `set`. A directory loads every feed below it, in name order, except
-/// `README*`, `*.md`, `LICENSE*` and hidden files.
+/// `README*`, `*.md`, `LICENSE*` and hidden files. A path `FORMAT=PATH` (`plain=list.txt`) says the format of what it names,
+/// which is told by content otherwise; a file that is called so comes first.
 ///
 /// # Errors
 /// A path that does not exist or cannot be opened. What was loaded before it stays in the set.
@@ -113,9 +122,9 @@ fn load_file(found: &Found, options: &Options, set: &mut IndicatorSet) -> Result
         report.error = Some(why);
         return Ok(report);
     }
-    let format = FORMATS.iter().find(|format| (format.sniff)(head));
+    let format = found.format.or_else(|| FORMATS.iter().find(|format| (format.sniff)(head, &found.feed)));
     if let Some(format) = format {
-        report.format = Some(format.name);
+        (report.format, report.unit) = (Some(format.name), format.unit);
         set.reserve(lines.expected_lines());
         let mut intake = Intake::new(set, options, &mut report);
         if let Err(broken) = (format.read)(&mut lines, &mut intake) {

@@ -1,18 +1,19 @@
 //! Picket's own format: JSON Lines, one Elastic Common Schema `threat.indicator` document a line, with what the schema
 //! lacks under `picket.` (`feeds/README.md` lists every field). `type` and `name` suffice.
 
-use super::document::{self as doc, Document};
+use super::document::{self as doc, Document, Scheme};
 use super::intake::{Intake, Meta};
 use super::lines::{Line, Lines};
 use super::{Broken, Format, field, pattern, recognise};
 use crate::indicator::kind::{CERTIFICATE, EMAIL_ADDR, ISSUER, SERIAL, SUBJECT};
 use crate::indicator::{Condition, Draft, Index, Kind, Named, Pattern, Refusal, Window};
+use crate::marking::{Acs, Cui, Marking};
 use crate::time::Timestamp;
 
 /// See the module. Known by the first line that is neither empty nor a comment: it begins with `{`.
-pub(super) const FORMAT: Format = Format { name: "native", sniff, read };
+pub(super) const FORMAT: Format = Format { name: "native", unit: "line", sniff, read };
 
-fn sniff(head: &[u8]) -> bool {
+fn sniff(head: &[u8], _: &str) -> bool {
     head.split(|b| *b == b'\n')
         .map(<[u8]>::trim_ascii)
         .find(|line| !line.is_empty() && !line.starts_with(b"#"))
@@ -58,7 +59,15 @@ fn entry(document: &Document, line: u32, intake: &mut Intake<'_>) -> Result<(), 
     if window.from >= window.until || id.is_some_and(|id| id.len() > MAX_ID_BYTES) {
         return Err(Refusal::BadField);
     }
-    let (marking, unreadable) = field::marking(get(doc::TLP), get(doc::PAP), get(doc::CLASSIFICATION))?;
+    let (mut marking, mut unreadable) = field::marking(get(doc::TLP), get(doc::PAP), get(doc::CLASSIFICATION))?;
+    if let Some(text) = get(doc::STATEMENT) {
+        marking = marking.combine(&Marking::of_statement(text));
+    }
+    for (scheme, json) in document.markings() {
+        let further = further(scheme, json);
+        unreadable += u32::from(!further.undefined_refs().is_empty());
+        marking = marking.combine(&further);
+    }
     let meta = Meta {
         provider: get(doc::PROVIDER),
         marking,
@@ -67,6 +76,7 @@ fn entry(document: &Document, line: u32, intake: &mut Intake<'_>) -> Result<(), 
         reference: get(doc::REFERENCE),
         description: get(doc::DESCRIPTION),
         first_seen: get(doc::FIRST_SEEN),
+        about: &[],
     };
     let transport = get(doc::TRANSPORT).or(get(doc::PATTERN_TRANSPORT)).map_or(Ok(None), field::transport)?;
     let port = get(doc::PORT).map(field::number).transpose()?;
@@ -106,6 +116,14 @@ fn entry(document: &Document, line: u32, intake: &mut Intake<'_>) -> Result<(), 
     (0..unreadable).for_each(|_| intake.unreadable_marking());
     intake.add(&draft);
     Ok(())
+}
+
+/// A marking that is an object; what cannot be read is undefined.
+fn further(scheme: Scheme, json: &str) -> Marking {
+    match scheme {
+        Scheme::Acs => Acs::parse_json(json).map_or_else(|_| Marking::undefined("picket.acs"), Marking::of_acs),
+        Scheme::Cui => Cui::parse_json(json).map_or_else(|_| Marking::undefined("picket.cui"), Marking::of_cui),
+    }
 }
 
 /// `picket.when`.
@@ -337,6 +355,46 @@ mod tests {
             assert_eq!(reason(&line), Some(expected), "{pattern}");
         }
         assert_eq!(reason("{"), Some(Refusal::Malformed));
+    }
+
+    #[test]
+    fn markings_that_are_objects_are_read_whole() {
+        let acs = r#"{"extension_type":"property-extension","identifier":"isa:guide.1","create_date_time":"2024-01-01T00:00:00Z",
+            "responsible_entity_custodian":"USA.NSA","policy_reference":"urn:isa:policy:acs:ns:v3.0?privdefault=deny&sharedefault=deny",
+            "control_set":{"classification":"S","sensitivity":["NTOC_DHS_ECYBER_SVC_SHARE.NSA.NSA"],"permitted_nationalities":["USA","GBR"]}}"#
+            .replace('\n', "");
+        let cui = r#"{"extension_type":"property-extension","control":"CUI","designator_ref":"identity--1","categories":["SP-CTI"]}"#;
+        let entry = |picket: &str| {
+            let line =
+                format!(r#"{{"threat":{{"indicator":{{"type":"domain-name","name":"evil.example"}}}},{picket}}}"#);
+            let (set, report) = loaded(line.as_bytes());
+            let shown =
+                set.iter().next().map(|one| set.sources(one.ix).next().expect("a source").0.marking.to_string());
+            (shown.unwrap_or_default(), report.unreadable_markings, report.refused_total())
+        };
+        let read = |shown: &str| (shown.to_string(), 0, 0);
+        assert_eq!(
+            entry(&format!(r#""picket":{{"acs":{acs}}}"#)),
+            read(r#"SECRET//REL TO USA, GBR ACS:"isa:guide.1""#)
+        );
+        assert_eq!(
+            entry(&format!(r#""picket":{{"cui":{cui},"classification":"S//NF","statement":"keep"}}"#)),
+            read(r#"SECRET//SP-CTI//NOFORN CUI:"identity--1" STATEMENT:"keep""#)
+        );
+        assert_eq!(entry(&format!(r#""picket.acs":{acs},"picket":{{"acs":{acs}}}"#)).2, 0, "said twice is said once");
+        for bad in [
+            r#""picket":{"acs":null}"#.to_string(),
+            r#""picket":{"acs":"S"}"#.to_string(),
+            format!(r#""picket":{{"acs":[{acs}]}}"#),
+            format!(
+                r#""picket":{{"acs":{}}}"#,
+                acs.replace(r#""identifier":"#, r#""identifier":"again","identifier":"#)
+            ),
+        ] {
+            assert_eq!(entry(&bad), (r#"UNDEFINED:"picket.acs""#.into(), 1, 0), "{bad}");
+        }
+        assert_eq!(entry(r#""picket.acs.identifier":"isa:guide.1""#).2, 1, "a part of one is refused");
+        assert_eq!(entry(r#""picket":{"cui.control":"CUI"}"#).2, 1);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{Broken, Format, recognise, refang};
 use crate::indicator::{ContextIx, Draft, Index, Kind, Match, Refusal, Transport, Window};
 
 /// See the module. Any text is a plain list when it is nothing else.
-pub(super) const FORMAT: Format = Format { name: "plain", sniff: |_| true, read };
+pub(super) const FORMAT: Format = Format { name: "plain", unit: "line", sniff: |_, _| true, read };
 
 fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
     let mut limits = Limits::default();

@@ -50,6 +50,8 @@ pub struct FileReport {
     pub feed: Box<str>,
     /// Its format, if it has a known one.
     pub format: Option<&'static str>,
+    /// What [`RefusedLine::line`] counts: `line`, or `object` where the format has no lines.
+    pub unit: &'static str,
     /// Bytes on disk.
     pub bytes: u64,
     /// Bytes of text, decompressed.
@@ -73,7 +75,7 @@ pub struct FileReport {
 /// A refused entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct RefusedLine {
-    /// 1-based.
+    /// 1-based; of what, says [`FileReport::unit`].
     pub line: u32,
     /// Why.
     pub reason: Refusal,
@@ -133,6 +135,7 @@ impl FileReport {
             path: found.path.to_string_lossy().into_owned(),
             feed: found.feed.clone(),
             format: None,
+            unit: "line",
             bytes: 0,
             text_bytes: 0,
             lines: 0,

@@ -34,6 +34,20 @@ fn dir_of(files: &[(&str, &[u8])]) -> tempfile::TempDir {
 }
 
 #[test]
+fn a_format_can_be_named() {
+    let dir = dir_of(&[("a", b"{\"threat.indicator.type\":\"ipv4-addr\",\"threat.indicator.name\":\"192.0.2.2\"}\n")]);
+    let format = |path: std::path::PathBuf| {
+        let report = load(&[path], &Options::default(), &mut IndicatorSet::default()).expect("loads");
+        (report.files[0].format, *report.files[0].feed == dir.path().join("a").to_string_lossy())
+    };
+    let named = |name: &str| PathBuf::from(format!("{name}={}", dir.path().join("a").display()));
+    assert_eq!(format(dir.path().join("a")), (Some("native"), true));
+    assert_eq!(format(named("plain")), (Some("plain"), true));
+    assert!(load(&[named("nonsense")], &Options::default(), &mut IndicatorSet::default()).is_err());
+    assert!(formats().any(|name| name == "zeek"));
+}
+
+#[test]
 fn a_directory_loads_every_feed_in_name_order() {
     let dir = dir_of(&[
         ("b.txt", b"192.0.2.1\n192.0.2.2\n"),
@@ -172,11 +186,11 @@ proptest! {
     fn any_bytes_load_or_are_refused_in_every_format(text in nearly_a_feed(), force in any::<bool>()) {
         for format in FORMATS {
             let mut set = IndicatorSet::default();
-            let found = Found { path: "x".into(), feed: "x".into() };
+            let found = Found { path: "x".into(), feed: "x".into(), format: None };
             let mut report = FileReport::new(&found);
             let mut lines = Lines::over(Box::new(io::Cursor::new(text.clone())), text.len() as u64).expect("opens");
             if let Ok(head) = lines.head() {
-                let _ = (format.sniff)(head);
+                let _ = (format.sniff)(head, "x");
                 let options = Options { force, ..Options::default() };
                 let mut intake = Intake::new(&mut set, &options, &mut report);
                 let _ = (format.read)(&mut lines, &mut intake);

@@ -11,9 +11,9 @@ use crate::indicator::kind::{DOMAIN, URL};
 use crate::indicator::{Draft, Kind, Match, Refusal};
 
 /// See the module. Known by its `#fields` header among the comments at the start.
-pub(super) const FORMAT: Format = Format { name: "zeek", sniff, read };
+pub(super) const FORMAT: Format = Format { name: "zeek", unit: "line", sniff, read };
 
-fn sniff(head: &[u8]) -> bool {
+fn sniff(head: &[u8], _: &str) -> bool {
     head.split(|b| *b == b'\n')
         .take_while(|line| line.is_empty() || line.starts_with(b"#") || line.starts_with(b"\r"))
         .any(|line| Columns::of(line).is_some())

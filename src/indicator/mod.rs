@@ -102,6 +102,10 @@ pub struct Context {
     pub description: Option<Box<str>>,
     /// `threat.indicator.first_seen`, RFC 3339 as written.
     pub first_seen: Option<Box<str>>,
+    /// What else it says, as Elastic Common Schema paths: whom or what it indicates (`threat.group.name`,
+    /// `threat.software.name`, `threat.technique.id`, `threat.tactic.name`), `rule.name`, `tags`. May quote the value: handled like
+    /// the value. A path may come several times.
+    pub about: Box<[(Where, Box<str>)]>,
 }
 
 impl fmt::Debug for Context {
@@ -254,6 +258,10 @@ pub enum Refusal {
     /// Its own feed says not to match it.
     #[error("its feed has it whitelisted or removed")]
     Withdrawn,
+    /// It uses something of its format that Picket does not honour; the word names it and is never from the feed. Honouring
+    /// the rest would match more, or less, than its author meant.
+    #[error("not honoured: {0}")]
+    Unsupported(&'static str),
     /// The set is full.
     #[error("too many indicators")]
     Full,
@@ -293,6 +301,7 @@ impl Refusal {
             Self::ForeignMarking => "foreign_marking",
             Self::NotCleared(rule) => rule.code(),
             Self::Withdrawn => "withdrawn",
+            Self::Unsupported(_) => "unsupported",
             Self::Full => "full",
             Self::PublicSuffix => "public_suffix",
             Self::WideNetwork => "wide_network",
@@ -309,6 +318,9 @@ impl Refusal {
 
 impl serde::Serialize for Refusal {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.code())
+        match self {
+            Self::Unsupported(what) => serializer.collect_str(&format_args!("{}: {what}", self.code())),
+            _ => serializer.serialize_str(self.code()),
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! [`Clearances`]: a clearance file, `[sensor]` and one `[sink.NAME]` for each sink, in TOML.
 //!
 //! Fails closed: an unknown field or value is an error, what is left out is not had, and a sink without a section is the
-//! public. The README has one.
+//! public. `fixtures/clearance.toml` shows one.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -66,7 +66,12 @@ pub enum ClearanceError {
 impl Clearances {
     /// Without a file: sensor and sinks belong to whoever gives the feed ([`Clearance::owner`]).
     pub fn owner() -> Self {
-        Self { sensor: Arc::new(Clearance::owner()), sinks: BTreeMap::new(), records: BTreeMap::new(), others: Clearance::owner() }
+        Self {
+            sensor: Arc::new(Clearance::owner()),
+            sinks: BTreeMap::new(),
+            records: BTreeMap::new(),
+            others: Clearance::owner(),
+        }
     }
 
     /// Reads a file of up to 1 MiB.
@@ -318,7 +323,10 @@ key_file = "acme.key"
         assert_eq!(all.of_sink("else"), &public, "a sink without a section is the public");
         let record = all.record_of("customer");
         assert_eq!((record.key_file, record.customer), (Some("acme.key".into()), None));
-        assert_eq!((record.home_networks, all.record_of("soc")), (Some(vec!["10.0.0.0/8".to_string()]), RecordTerms::default()));
+        assert_eq!(
+            (record.home_networks, all.record_of("soc")),
+            (Some(vec!["10.0.0.0/8".to_string()]), RecordTerms::default())
+        );
         assert!(Clearances::owner().of_sink("any").is_owner && !all.sensor.is_owner);
     }
 

@@ -28,8 +28,23 @@ impl Cui {
     /// # Errors
     /// [`CuiError`], also for fields that the specification does not have: they could limit.
     pub fn parse(extension: &serde_json::Value) -> Result<Self, CuiError> {
-        let raw =
-            Raw::deserialize(extension).map_err(|_| CuiError("a field is missing, unknown or of another type"))?;
+        Raw::deserialize(extension).map_err(|_| UNLIKE)?.check()
+    }
+
+    /// Reads the extension's JSON text. Unlike a parsed value, a text shows fields that are there twice, which are refused.
+    ///
+    /// # Errors
+    /// [`CuiError`].
+    pub fn parse_json(extension: &str) -> Result<Self, CuiError> {
+        serde_json::from_str::<Raw>(extension).map_err(|_| UNLIKE)?.check()
+    }
+}
+
+const UNLIKE: CuiError = CuiError("a field is missing, unknown, there twice or of another type");
+
+impl Raw {
+    fn check(self) -> Result<Cui, CuiError> {
+        let raw = self;
         if raw.extension_type != "property-extension" || !["CUI", "CONTROLLED"].contains(&raw.control.as_str()) {
             return Err(CuiError("control is neither CUI nor CONTROLLED"));
         }
@@ -46,7 +61,7 @@ impl Cui {
             .filter(|read| read.is_readable() && read.level() == Level::Controlled)
             .ok_or(CuiError("a category or dissemination control cannot be read"))?;
         let statements = raw.required_statements.iter().chain(&raw.supplemental_administrative);
-        Ok(Self {
+        Ok(Cui {
             classification,
             designator: super::cut(&raw.designator_ref, MAX_DESIGNATOR_BYTES).into(),
             statements: statements.take(MAX_STATEMENTS).map(|text| super::statement(text)).collect(),

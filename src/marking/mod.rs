@@ -31,7 +31,7 @@ pub use cui::{Cui, CuiError};
 pub use decision::{Decision, Rule};
 pub use granular::{Granular, refs_for};
 pub use nations::Nations;
-pub use stix::{Definitions, definition};
+pub use stix::{Definitions, definition, faults};
 pub use tag::tag;
 
 use std::fmt;

@@ -121,6 +121,17 @@ fn of_extension(name: &str, extension: &Value) -> Option<Marking> {
     }
 }
 
+/// Why parts of a `marking-definition` object cannot be read, for whoever asks about it. May quote the marking.
+pub fn faults(object: &Value) -> Vec<String> {
+    let extensions = object.get("extensions").and_then(Value::as_object).into_iter().flatten();
+    let fault = |(name, extension): (&String, &Value)| match name.as_str() {
+        ACS => Acs::parse(extension).err().map(|error| error.to_string()),
+        CUI => Cui::parse(extension).err().map(|error| error.to_string()),
+        _ => of_extension(name, extension).is_none().then(|| format!("{name} is not known or cannot be read")),
+    };
+    extensions.filter_map(fault).collect()
+}
+
 /// The definitions of a bundle, by id.
 #[derive(Debug, Clone, Default)]
 pub struct Definitions(HashMap<Box<str>, Marking>);

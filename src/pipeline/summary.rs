@@ -241,7 +241,13 @@ impl AlertTally {
 
 impl Summary {
     /// Sums a run up for `audience`, for whom `alerts` were counted too.
-    pub fn new(outcome: &Outcome, alerts: &AlertTally, loaded: Loaded<'_>, audience: &Audience, interrupted: bool) -> Self {
+    pub fn new(
+        outcome: &Outcome,
+        alerts: &AlertTally,
+        loaded: Loaded<'_>,
+        audience: &Audience,
+        interrupted: bool,
+    ) -> Self {
         let Loaded { set, report, seconds: load_seconds } = loaded;
         let counters = &outcome.counters;
         let wall = outcome.stages.wall.as_secs_f64();
@@ -273,7 +279,11 @@ impl Summary {
             },
             packets_per_second: if wall > 0.0 { counters.frames as f64 / wall } else { 0.0 },
             // Names of feeds and counts of kinds say who knows what.
-            feeds: if audience.withholds() { LoadReport { totals: report.totals, ..LoadReport::default() } } else { report },
+            feeds: if audience.withholds() {
+                LoadReport { totals: report.totals, ..LoadReport::default() }
+            } else {
+                report
+            },
         }
     }
 

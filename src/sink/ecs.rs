@@ -4,6 +4,7 @@
 //! lacks is under `picket`. `event.id` is derived from the content: the same alert has the same id in every run. A customer record
 //! has `picket.record: customer` and keyed references in place of ids.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::net::IpAddr;
 
@@ -110,6 +111,9 @@ fn indicator(root: &mut Nested, release: &Release<'_>, full: Option<&Full<'_>>) 
     if !markings.is_empty() {
         set("picket.marking", json!(markings));
     }
+    for (path, texts) in about(&release.sources) {
+        set(path, json!(texts));
+    }
     let enrichments = release.sources.iter().map(|source| enrichment(release, full, source)).collect();
     root.set_list("threat.enrichments", enrichments);
 }
@@ -135,6 +139,15 @@ fn customer(root: &mut Nested, record: &CustomerRecord) {
         set("picket.reference", json!(references.indicator));
         set("picket.flow_reference", json!(references.flow));
     }
+}
+
+/// What the sources say besides: each path with all its texts.
+fn about<'a>(sources: &[Source<'a>]) -> BTreeMap<&'static str, BTreeSet<&'a str>> {
+    let mut all: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for (path, text) in sources.iter().flat_map(Source::about) {
+        all.entry(path.0).or_default().insert(text);
+    }
+    all
 }
 
 fn endpoint(

@@ -51,7 +51,9 @@ impl Needles {
             put("hxxp", secret.replace("http", "hxxp").into(), true);
         }
         let hex = |bytes: &[u8]| -> String { bytes.iter().map(|b| format!("{b:02x}")).collect() };
-        for (case, text) in [("", secret.to_owned()), (" lower", secret.to_lowercase()), (" upper", secret.to_uppercase())] {
+        for (case, text) in
+            [("", secret.to_owned()), (" lower", secret.to_lowercase()), (" upper", secret.to_uppercase())]
+        {
             let bytes = text.as_bytes();
             put(&format!("hex{case}"), hex(bytes).into(), true);
             let percent: String = bytes.iter().map(|b| format!("%{b:02x}")).collect();
@@ -65,8 +67,10 @@ impl Needles {
                 }
             }
         }
-        let reserved: String =
-            secret.bytes().map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") }).collect();
+        let reserved: String = secret
+            .bytes()
+            .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") })
+            .collect();
         if reserved != secret {
             put("URL-encoded", reserved.into(), true);
         }

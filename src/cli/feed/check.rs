@@ -57,7 +57,7 @@ fn troubles(file: &FileReport, out: &mut dyn Write) -> io::Result<()> {
         if *count > lines.len() as u64 {
             lines.push(format!("and {} more", count - lines.len() as u64));
         }
-        writeln!(out, "{path}: {count} refused, {reason}: line {}", lines.join(", "))?;
+        writeln!(out, "{path}: {count} refused, {reason}: {} {}", file.unit, lines.join(", "))?;
     }
     Ok(())
 }

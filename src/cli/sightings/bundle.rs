@@ -87,17 +87,23 @@ mod tests {
     const STIX_ID: &str = "indicator--6a2e9c1e-3f4b-4c5d-8e6f-0123456789ab";
 
     fn bundle() -> Value {
-        let sighting = |indicator, count| Sighting { indicator, count, first_secs: 1_709_287_199, last_secs: 1_709_290_801 };
+        let sighting =
+            |indicator, count| Sighting { indicator, count, first_secs: 1_709_287_199, last_secs: 1_709_290_801 };
         of("energy", [sighting(STIX_ID, 5), sighting("name", 7)].into_iter())
     }
 
     #[test]
     fn a_sighting_names_indicator_count_hours_and_sector() {
         let bundle = bundle();
-        let [identity, first, second] = bundle["objects"].as_array().expect("objects").as_slice() else { panic!("three") };
+        let [identity, first, second] = bundle["objects"].as_array().expect("objects").as_slice() else {
+            panic!("three")
+        };
         assert_eq!((identity["type"].as_str(), identity["sectors"][0].as_str()), (Some("identity"), Some("energy")));
         assert_eq!(first["sighting_of_ref"], STIX_ID);
-        assert_eq!((first["first_seen"].as_str(), first["count"].as_u64()), (Some("2024-03-01T09:00:00.000Z"), Some(5)));
+        assert_eq!(
+            (first["first_seen"].as_str(), first["count"].as_u64()),
+            (Some("2024-03-01T09:00:00.000Z"), Some(5))
+        );
         assert_eq!(first["last_seen"], "2024-03-01T11:00:00.000Z");
         assert_eq!(first["where_sighted_refs"], json!([identity["id"]]));
         // Python: ns = uuid.uuid5(uuid.NAMESPACE_DNS, "picket.sightings"); uuid.uuid5(ns, "indicator\0name\0")

@@ -150,8 +150,10 @@ mod tests {
     #[test]
     fn a_source_may_be_shown_without_its_name() {
         let hidden = set().released(|_| Some(Context { feed: "hidden".into(), ..Context::default() }));
-        let sources: Vec<(String, u32)> =
-            hidden.iter().flat_map(|i| hidden.sources(i.ix).map(|(c, line)| (c.feed.to_string(), line)).collect::<Vec<_>>()).collect();
+        let sources: Vec<(String, u32)> = hidden
+            .iter()
+            .flat_map(|i| hidden.sources(i.ix).map(|(c, line)| (c.feed.to_string(), line)).collect::<Vec<_>>())
+            .collect();
         assert_eq!(hidden.len(), set().len());
         assert!(sources.iter().all(|source| *source == ("hidden".to_owned(), 0)), "{sources:?}");
     }

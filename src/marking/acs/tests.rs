@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::raw::{MAX_LIST, defaults};
 use super::*;
 
 /// Every field that limits.
@@ -58,7 +59,8 @@ fn the_control_set_is_a_classification() {
 
 #[test]
 fn what_is_not_in_the_schema_is_refused() {
-    let cases: [(&str, fn(&mut Value)); 17] = [
+    type Change = fn(&mut Value);
+    let cases: [(&str, Change); 17] = [
         ("unknown field", |e| e["colour"] = json!("red")),
         ("unknown control", |e| e["control_set"]["colour"] = json!(["red"])),
         ("no identifier", |e| drop(e.as_object_mut().map(|o| o.remove("identifier")))),
