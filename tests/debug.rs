@@ -1,7 +1,5 @@
 //! What `Debug` can print. A type that derives it and can hold a text, bytes or an address is named here with the reason why that is no
 //! value of an indicator and nothing of traffic; every other one shows its name alone (`opaque_debug!`) or writes its own.
-//!
-//! Seen to fail: with `#[derive(Debug)]` put back on `http::head::Head`.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,4 @@
 //! What the process lets out when it dies: no core dump, and of a panic the place alone.
-//!
-//! Seen to fail: without the call of `protect` in `main`, and with the standard panic hook.
 #![cfg(target_os = "linux")]
 
 mod common;

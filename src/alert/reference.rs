@@ -21,22 +21,22 @@ pub struct ReferenceKey {
 
 /// Why a key is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a reference key has at least {MIN_KEY_BYTES} bytes; `head -c 32 /dev/urandom | base64` makes one")]
+#[error("a reference key has at least 32 bytes; `head -c 32 /dev/urandom | base64` makes one")]
 pub struct ShortKey;
-
-/// As long as the digest is the strength of the HMAC.
-const MIN_KEY_BYTES: usize = 32;
 
 /// Seconds of a day.
 const DAY_SECS: u64 = 86_400;
 
 impl ReferenceKey {
+    /// Shortest key: as long as the digest is the strength of the HMAC.
+    pub const MIN_BYTES: usize = 32;
+
     /// For references of `customer`.
     ///
     /// # Errors
     /// [`ShortKey`].
     pub fn new(key: &[u8], customer: &str) -> Result<Self, ShortKey> {
-        if key.len() < MIN_KEY_BYTES {
+        if key.len() < Self::MIN_BYTES {
             return Err(ShortKey);
         }
         Ok(Self { key: key.into(), customer: customer.into() })

@@ -135,8 +135,9 @@ pub(super) fn needs_key(file: &Path, sink: &str) -> anyhow::Result<()> {
     )
 }
 
-/// The bytes that a key file holds: of base64 what it stands for, else as they are.
+/// The bytes that a key file holds: of base64 what it stands for, if that is long enough to be a key, else the text as it is.
 fn decoded(file: &[u8]) -> Vec<u8> {
     let text = file.trim_ascii();
-    base64::engine::general_purpose::STANDARD.decode(text).unwrap_or_else(|_| text.to_vec())
+    let decoded = base64::engine::general_purpose::STANDARD.decode(text).ok();
+    decoded.filter(|key| key.len() >= ReferenceKey::MIN_BYTES).unwrap_or_else(|| text.to_vec())
 }

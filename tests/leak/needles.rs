@@ -1,4 +1,5 @@
 //! Secrets in every form that they could be written in, and the search for them.
+#![allow(unreachable_pub)]
 
 use aho_corasick::AhoCorasick;
 use base64::Engine;
