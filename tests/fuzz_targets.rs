@@ -20,7 +20,7 @@ mod common;
 use std::fs;
 
 use common::{FEED, file, runs};
-use picket::proto::ics::{bacnet, dnp3, enip, iec104, modbus, opcua, s7comm};
+use picket::proto::ics::{bacnet, dnp3, enip, goose, iec104, modbus, opcua, profinet, s7comm};
 use picket::proto::{dns, dtls, ftp, http, http2, imap, ldap, mysql, openvpn, pop3, postgresql, quic, smtp, ssh, tls};
 
 /// Damaged copies of each frame and capture.
@@ -146,6 +146,20 @@ fn parsers() {
     drive(&inputs, parsers::stream_and_datagrams::<pop3::Pop3>);
     drive(&inputs, parsers::stream_and_datagrams::<imap::Imap>);
     drive(&inputs, parsers::stream_and_datagrams::<ftp::Ftp>);
+}
+
+#[test]
+fn in_frames() {
+    let of_type = |number: u16| -> Vec<Vec<u8>> {
+        let payload = |frame: &Vec<u8>| {
+            frame.get(12..14).filter(|kind| *kind == number.to_be_bytes()).map(|_| frame[14..].to_vec())
+        };
+        pieces().iter().filter_map(payload).collect()
+    };
+    let (dcp, messages) = (of_type(0x8892), of_type(0x88b8));
+    assert!(dcp.len() > 3 && messages.len() > 3);
+    drive(&dcp, parsers::in_frame::<profinet::ProfinetDcp>);
+    drive(&messages, parsers::in_frame::<goose::Goose>);
 }
 
 #[test]

@@ -117,6 +117,10 @@ impl HomeNetworks {
     /// Which way a conversation goes, and its end that is the customer's: of two, the one that opened it.
     pub(super) fn judge(&self, flow: &AlertFlow, has_ports: bool) -> (Heading, Option<Host>) {
         let host = |(ip, port): (IpAddr, u16)| Some(Host { ip, port: has_ports.then_some(port) });
+        if flow.hardware().is_some() {
+            // One network, and neither address tells whose it is.
+            return (Heading::Internal, None);
+        }
         match (self.contains(flow.originator.0), self.contains(flow.responder.0)) {
             (true, false) => (Heading::Outbound, host(flow.originator)),
             (false, true) => (Heading::Inbound, host(flow.responder)),
@@ -190,6 +194,7 @@ fn mapped(ip: IpAddr) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::packet::Ends;
 
     fn flow(originator: &str, responder: &str) -> AlertFlow {
         let end = |text: &str, port| (text.parse().expect("address"), port);
@@ -197,7 +202,7 @@ mod tests {
             originator: end(originator, 1025),
             responder: end(responder, 443),
             protocol_number: 6,
-            is_arp: false,
+            ends: Ends::Ip,
             tunnel: 0,
             protocol: None,
             vlans: vec![],

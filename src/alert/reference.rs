@@ -49,19 +49,19 @@ impl ReferenceKey {
         let name = |parts: &[&[u8]]| hex(&digest(&day_key, parts));
         let flow = &alert.flow;
         let id = alert.indicator().id();
-        let community_id = alert.community_id();
+        let conversation = alert.community_id().unwrap_or_else(|| flow.addresses().join(" "));
         let tunnel = flow.tunnel.to_be_bytes();
         let frame = &alert.frame;
         let capture = alert.capture.to_string_lossy();
         References {
             indicator: name(&[b"indicator", id.as_bytes()]),
-            flow: name(&[b"flow", community_id.as_bytes(), &tunnel]),
+            flow: name(&[b"flow", conversation.as_bytes(), &tunnel]),
             event: name(&[
                 b"event",
                 &frame.time.as_ns().to_be_bytes(),
                 capture.as_bytes(),
                 &frame.number.to_be_bytes(),
-                community_id.as_bytes(),
+                conversation.as_bytes(),
                 id.as_bytes(),
                 alert.field.0.as_bytes(),
             ]),

@@ -157,7 +157,8 @@ fn exposes(exposure: &mut Exposure, alert: &Alert) -> bool {
         OwnedValue::Text(text) => Some(text.as_str()),
         OwnedValue::Number(_) => None,
     });
-    exposure.addr(flow.originator.0)
+    flow.hardware().is_some_and(|ends| ends.iter().any(|end| exposure.text(end)))
+        || exposure.addr(flow.originator.0)
         || exposure.addr(flow.responder.0)
         || exposure.text(&alert.atomic)
         || shown.into_iter().any(|text| exposure.text(text))
@@ -220,8 +221,8 @@ impl<'a> Full<'a> {
         self.alert.has_ports()
     }
 
-    /// `network.community_id`, seed 0.
-    pub fn community_id(&self) -> String {
+    /// `network.community_id`, seed 0; `None` without addresses of IP.
+    pub fn community_id(&self) -> Option<String> {
         self.alert.community_id()
     }
 }

@@ -13,7 +13,7 @@ mod wants;
 
 pub use condition::{Condition, Named, PROTOCOLS, Sighting};
 pub use kind::{Index, KINDS, Kind};
-pub use observable::{Field, FieldValue, Observable, Seen, Value, Where};
+pub use observable::{EncodedName, Field, FieldValue, MAX_NAME_TEXT_BYTES, Observable, Seen, Value, Where};
 pub use store::{Added, IndicatorSet};
 pub use wants::{Digest, Wants};
 
@@ -49,6 +49,8 @@ pub enum Transport {
     Tcp,
     /// UDP.
     Udp,
+    /// None: straight in an Ethernet frame. No feed can name it.
+    Ethernet,
 }
 
 /// When an indicator is valid: `from <= packet time < until`.

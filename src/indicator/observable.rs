@@ -30,6 +30,8 @@ pub enum Value<'a> {
     Endpoint(IpAddr, u16, Option<Transport>),
     /// A name, URL, fingerprint, ... as bytes: traffic need not be UTF-8.
     Text(&'a [u8]),
+    /// A name that is only made into text when it may matter.
+    Name(&'a dyn EncodedName),
     /// The next bytes of a file, decoded, to be looked through for byte signatures. One file after the other in a direction
     /// of a flow: offset 0 begins another one.
     Piece {
@@ -39,6 +41,19 @@ pub enum Value<'a> {
         offset: u64,
     },
 }
+
+/// A domain name in the form that its protocol has, well-formed.
+pub trait EncodedName {
+    /// Its last label and the one before (empty if there is none) as they are in its text, but for the case of letters. `None` if only
+    /// its text tells: a label of other than printable ASCII letters.
+    fn ends(&self) -> Option<[&[u8]; 2]>;
+
+    /// Its text, without a dot at its end.
+    fn text<'t>(&self, buffer: &'t mut [u8; MAX_NAME_TEXT_BYTES]) -> &'t [u8];
+}
+
+/// Text of any name: every byte of the longest one (RFC 1035 section 2.3.4) escaped as `\DDD`.
+pub const MAX_NAME_TEXT_BYTES: usize = 4 * 255;
 
 /// A field of the alert: an Elastic Common Schema path and its value.
 #[derive(Clone, Copy)]
@@ -58,6 +73,8 @@ pub enum FieldValue<'a> {
     Word(&'static str),
     /// A number.
     Number(u64),
+    /// Text that costs more than a look-up: made only when an alert is raised. Nothing is left out.
+    Made(&'a dyn Fn() -> Vec<u8>),
 }
 
 impl<'a> Field<'a> {
@@ -69,6 +86,11 @@ impl<'a> Field<'a> {
     /// A field whose value is one of ours.
     pub fn word(path: &'static str, value: &'static str) -> Self {
         Self { path: Where(path), value: FieldValue::Word(value) }
+    }
+
+    /// A text field that is made when it is needed.
+    pub fn made(path: &'static str, make: &'a dyn Fn() -> Vec<u8>) -> Self {
+        Self { path: Where(path), value: FieldValue::Made(make) }
     }
 
     /// A numeric field.

@@ -114,7 +114,8 @@ impl Clearance {
     }
 
     /// Whether `action` is permitted, by the marking and to this clearance. PAP RED logs only, AMBER adds passive checks,
-    /// GREEN is the first that permits what the adversary can notice. ACS must permit NETDEF.
+    /// GREEN is the first that permits what the adversary can notice. ACS must permit NETDEF. Who is not cleared for an entry
+    /// does nothing with it; TLP is not asked: what hands values on, such as an export, asks [`Clearance::may_see`] too.
     pub fn may_act(&self, marking: &Marking, action: Action) -> Decision {
         if self.is_owner && action == Action::Log {
             return Decision::allow(Rule::Owner, String::new());
@@ -124,8 +125,9 @@ impl Clearance {
                 let detail = format!("{} is beyond act = {}", action.name(), clearance.act.name());
                 return Err(Decision::deny(Rule::Action, detail));
             }
-            if action > Action::Log {
-                defined(marked)?;
+            match clearance.is_owner {
+                true => defined(marked)?,
+                false => clearance.cleared(marked, met)?,
             }
             if let Some(pap) = marked.pap {
                 let permitted = permitted_by(pap);

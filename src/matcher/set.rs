@@ -11,7 +11,9 @@ use super::prefix::{Covered, EndpointKey, Prefix};
 use super::suffix::{NameKey, Suffix};
 use super::text::Text;
 use super::view::How;
-use crate::indicator::{Index, Indicator, IndicatorIx, IndicatorSet, Observable, Transport, Value, Wants};
+use crate::indicator::{
+    Index, Indicator, IndicatorIx, IndicatorSet, MAX_NAME_TEXT_BYTES, Observable, Transport, Value, Wants,
+};
 use crate::time::Timestamp;
 
 /// Every indicator and the structures that find them: immutable, shared by `Arc`.
@@ -234,11 +236,14 @@ impl Indexes {
             (Value::Endpoint(ip, port, transport), _) => {
                 self.prefix.find(set, ip, Some(port), |ix, covered| report(ix, transport, covered.into()));
             }
-            (Value::Text(name), Index::Suffix) => {
-                let mut form = [0; 256];
-                let name = observed::name(name, &mut form);
-                self.suffix.find(set, name, |ix, labels| report(ix, None, How::below(labels)));
+            (Value::Text(name), Index::Suffix) => self.find_name(set, name, report),
+            (Value::Name(name), Index::Suffix) => {
+                if name.ends().is_none_or(|[last, before]| self.suffix.maybe(self.suffix.key_of(last, before))) {
+                    self.find_name(set, name.text(&mut [0; MAX_NAME_TEXT_BYTES]), report);
+                }
             }
+            // Bringing a URL into normal form costs more than finding it.
+            (Value::Text(_), Index::Path) if self.path.len() == 0 => {}
             (Value::Text(url), Index::Path) => {
                 let Some(url) = observed::url(url, scratch) else { return };
                 self.path.find(set, url, |ix, whole| {
@@ -249,8 +254,15 @@ impl Indexes {
                 self.text.find(set, observable.kind, text, |ix| report(ix, None, How::Exact));
             }
             // An address arrives as one, payload by `Matcher::scan`.
-            (Value::Text(_), Index::Prefix | Index::Pattern) | (Value::Piece { .. }, _) => {}
+            (Value::Text(_), Index::Prefix | Index::Pattern) | (Value::Name(_) | Value::Piece { .. }, _) => {}
         }
+    }
+
+    #[inline]
+    fn find_name(&self, set: &IndicatorSet, name: &[u8], mut report: impl FnMut(IndicatorIx, Option<Transport>, How)) {
+        let mut form = [0; 256];
+        let name = observed::name(name, &mut form);
+        self.suffix.find(set, name, |ix, labels| report(ix, None, How::below(labels)));
     }
 
     fn memory(&self, parts: &mut Vec<Memory>) {

@@ -92,6 +92,14 @@ impl Suffix {
         key
     }
 
+    /// [`Suffix::key`] of a name that ends with these labels; `before` is empty if there is only one.
+    #[inline]
+    pub fn key_of(&self, last: &[u8], before: &[u8]) -> NameKey {
+        let last = self.seeds.chain_lower(self.seeds.start(), last);
+        let two = if before.is_empty() { last } else { self.seeds.chain_lower(last, before) };
+        NameKey { last, two }
+    }
+
     /// Asks for the key's line ahead of use.
     #[inline]
     pub fn prefetch(&self, key: NameKey) {
@@ -178,6 +186,9 @@ mod tests {
         let mut all = Vec::new();
         suffix.find(set, name.as_bytes(), |ix, labels| all.push((ix.0, labels)));
         assert!(all.is_empty() || suffix.maybe(suffix.key(name.as_bytes())), "a false no");
+        let mut labels = name.rsplit('.').map(str::as_bytes);
+        let ends = suffix.key_of(labels.next().unwrap_or_default(), labels.next().unwrap_or_default());
+        assert!(all.is_empty() || suffix.maybe(ends), "a false no from its last labels");
         all
     }
 

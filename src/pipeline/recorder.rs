@@ -3,7 +3,7 @@
 
 use crate::alert::printable;
 use crate::flow::{FlowKey, Identity};
-use crate::indicator::{IndicatorIx, Kind, Observable, Transport, Value, Where};
+use crate::indicator::{IndicatorIx, Kind, MAX_NAME_TEXT_BYTES, Observable, Transport, Value, Where};
 use crate::matcher::{Hit, How};
 use crate::packet::FrameRef;
 use std::net::IpAddr;
@@ -72,6 +72,11 @@ impl Recorder {
                 (ip.to_canonical().to_string(), OwnedValue::Endpoint(ip, port, transport))
             }
             Value::Text(text) => (printable(text), OwnedValue::Text(text.to_vec())),
+            Value::Name(name) => {
+                let mut buffer = [0; MAX_NAME_TEXT_BYTES];
+                let text = name.text(&mut buffer);
+                (printable(text), OwnedValue::Text(text.to_vec()))
+            }
             // Pieces of files are scanned; what is found is noted.
             Value::Piece { .. } => return,
         };

@@ -174,7 +174,9 @@ impl AlertTally {
             View::Full(full) => {
                 self.count_release(&full.release);
                 self.by_field.count(full.field().0);
-                self.count_talker(full.flow().originator.0);
+                if full.flow().hardware().is_none() {
+                    self.count_talker(full.flow().originator.0);
+                }
             }
             View::Partial(release, record) => {
                 self.count_release(release);

@@ -5,15 +5,15 @@
 //! - `x509.alternative_names`: DNS names and addresses; without a DNS name among them,
 //!   `x509.subject.common_name` if it reads like a host's name.
 //!
-//! With each: subject and issuer as written, serial number, and the digests that were made. A digest is made only if one of
-//! its sort is looked for. Not seen: mail addresses and URIs among the names, public keys, validity, the chain's soundness.
+//! With each: subject and issuer as written, serial number, and the digests that were made. A digest, and a distinguished name,
+//! is made only if one of its sort is looked for. Not seen: mail addresses and URIs among the names, public keys, validity, the chain's soundness.
 
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
 use super::client_hello::address;
 use super::handshake::Role;
-use super::x509::{Alternative, Certificate, Line};
+use super::x509::{Alternative, Certificate, Line, Name};
 use crate::bytes::Reader;
 use crate::indicator::kind::{self, CERTIFICATE, DOMAIN, ISSUER, SERIAL, SUBJECT};
 use crate::indicator::{Digest, Field, Kind, Observable, Seen, Value, Wants, Where};
@@ -52,38 +52,34 @@ fn show_one(der: &[u8], at: &Paths, wants: &Wants, seen: Seen<'_>) -> Result<(),
     }
     let parsed = Certificate::parse(der);
     let certificate = parsed.unwrap_or_default();
-    let (mut subject, mut issuer) = (Line::new(), Line::new());
-    let is_text = certificate.subject.write(&mut subject).is_ok() & certificate.issuer.write(&mut issuer).is_ok();
+    let subject = || text_of(certificate.subject);
+    let issuer = || text_of(certificate.issuer);
     let mut digits = [0; kind::x509::MAX_SERIAL_DIGITS];
     let serial = hex(certificate.serial, &mut digits);
     let serial = serial.get(serial.iter().take_while(|d| **d == b'0').count().min(serial.len().saturating_sub(1))..);
     let serial = serial.unwrap_or_default();
 
-    let known = [
-        (at.subject, subject.text()),
-        (at.issuer, issuer.text()),
-        (at.serial, serial),
-        (at.sha1, sha1),
-        (at.sha256, sha256),
+    // What is empty an alert leaves out.
+    let with = [
+        Field::made(at.subject, &subject),
+        Field::made(at.issuer, &issuer),
+        Field::text(at.serial, serial),
+        Field::text(at.sha1, sha1),
+        Field::text(at.sha256, sha256),
     ];
-    let mut fields = [Field::text(at.subject, b""); 5];
-    let mut used = 0;
-    for (path, text) in known.into_iter().filter(|(_, text)| !text.is_empty()) {
-        if let Some(field) = fields.get_mut(used) {
-            *field = Field::text(path, text);
-            used += 1;
-        }
-    }
-    let with = fields.get(..used).unwrap_or_default();
-    let mut view = View { with, seen };
+    let mut view = View { with: &with, seen };
     for (digest, path) in [(sha1, at.sha1), (sha256, at.sha256)] {
         if !digest.is_empty() {
             view.show(&CERTIFICATE, Value::Text(digest), path);
         }
     }
     let Some(certificate) = parsed else { return Err("malformed certificate") };
-    view.distinguished_name(&SUBJECT, subject.text(), at.subject, wants);
-    view.distinguished_name(&ISSUER, issuer.text(), at.issuer, wants);
+    let mut is_text = true;
+    for (kind, name, at) in [(&SUBJECT, certificate.subject, at.subject), (&ISSUER, certificate.issuer, at.issuer)] {
+        if wants.kind(kind) {
+            is_text &= view.distinguished_name(kind, name, at);
+        }
+    }
     if !serial.is_empty() {
         view.show(&SERIAL, Value::Text(serial), at.serial);
     }
@@ -102,12 +98,15 @@ impl View<'_, '_> {
         (self.seen)(Observable { kind, value, at: Where(at), with: self.with });
     }
 
-    /// A distinguished name in normal form: only made if one is looked for.
-    fn distinguished_name(&mut self, kind: &'static Kind, text: &[u8], at: &'static str, wants: &Wants) {
+    /// A distinguished name in normal form; false if not all of it is text that fits.
+    fn distinguished_name(&mut self, kind: &'static Kind, name: Name<'_>, at: &'static str) -> bool {
+        let mut line = Line::new();
+        let is_text = name.write(&mut line).is_ok();
         let mut normal = Vec::new();
-        if wants.kind(kind) && kind::x509::distinguished_name(text, &mut normal) {
+        if kind::x509::distinguished_name(line.text(), &mut normal) {
             self.show(kind, Value::Text(&normal), at);
         }
+        is_text
     }
 
     fn hosts(&mut self, certificate: &Certificate<'_>, at: &Paths) {
@@ -121,7 +120,7 @@ impl View<'_, '_> {
                 Alternative::Ip(ip) => self.show(kind::of_addr(ip), Value::Addr(ip), at.names),
             }
         }
-        if let Some(name) = certificate.subject.common_name().filter(|name| !has_name && reads_like_a_host(name)) {
+        if !has_name && let Some(name) = certificate.subject.common_name().filter(|name| reads_like_a_host(name)) {
             self.host(name, at.common_name);
         }
     }
@@ -134,6 +133,13 @@ impl View<'_, '_> {
             None => {}
         }
     }
+}
+
+/// A name as text, as much of it as is text and fits.
+fn text_of(name: Name<'_>) -> Vec<u8> {
+    let mut line = Line::new();
+    let _ = name.write(&mut line);
+    line.text().to_vec()
 }
 
 fn reads_like_a_host(name: &[u8]) -> bool {

@@ -4,15 +4,15 @@
 //! - `tls.client.server_name`: the server's name, or an address if a client wrongly names one (RFC 6066 section 3);
 //! - `tls.client.ja3` and `tls.client.ja4`: the fingerprints.
 //!
-//! With each: all of these, and `tls.client.alpn` (the protocols offered, comma-separated). Never allocates, unless a hello
-//! lists hundreds of cipher suites.
+//! With each: all of these, and `tls.client.alpn` (the protocols offered, comma-separated). A fingerprint is only made if one of
+//! its sort is looked for, or for an alert. Never allocates otherwise, unless a hello lists hundreds of cipher suites.
 
 use std::net::IpAddr;
 
 use super::{ja3, ja4};
 use crate::bytes::Reader;
 use crate::indicator::kind::{self, DOMAIN, JA3, JA4};
-use crate::indicator::{Field, Observable, Seen, Value, Where};
+use crate::indicator::{Field, Observable, Seen, Value, Wants, Where};
 
 /// What carries the hello.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,9 +124,9 @@ pub struct Shown {
 }
 
 /// Shows what the body of a ClientHello holds. `Err` says what was wrong with it, after what came before that was shown.
-pub fn show(body: &[u8], carrier: Carrier, seen: Seen<'_>) -> Result<Shown, &'static str> {
+pub fn show(body: &[u8], carrier: Carrier, wants: &Wants, seen: Seen<'_>) -> Result<Shown, &'static str> {
     let hello = ClientHello::parse(body, carrier).ok_or("malformed ClientHello")?;
-    show_parts(&hello, carrier, seen);
+    show_parts(&hello, carrier, wants, seen);
     if hello.is_damaged {
         return Err("malformed extensions of a ClientHello");
     }
@@ -136,14 +136,15 @@ pub fn show(body: &[u8], carrier: Carrier, seen: Seen<'_>) -> Result<Shown, &'st
 /// [`show`] for a body that ends too early: a name that is whole, and no fingerprint.
 pub fn show_cut(body: &[u8], carrier: Carrier, seen: Seen<'_>) {
     if let Some(hello) = ClientHello::parse(body, carrier) {
-        show_parts(&ClientHello { is_damaged: true, ..hello }, carrier, seen);
+        show_parts(&ClientHello { is_damaged: true, ..hello }, carrier, &Wants::NONE, seen);
     }
 }
 
-fn show_parts(hello: &ClientHello<'_>, carrier: Carrier, seen: Seen<'_>) {
+fn show_parts(hello: &ClientHello<'_>, carrier: Carrier, wants: &Wants, seen: Seen<'_>) {
     let name = hello.server_name.filter(|name| !name.is_empty() && name.len() <= MAX_NAME_BYTES);
-    let (ja3, ja4);
-    let mut alpn = [0; ALPN_TEXT_BYTES];
+    let alpn = || alpn_text(hello);
+    let ja3 = || ja3::fingerprint(hello).to_vec();
+    let ja4 = || ja4::fingerprint(hello, carrier).to_vec();
     let mut fields = [Field::text("tls.client.server_name", name.unwrap_or_default()); 4];
     let mut used = usize::from(name.is_some());
     let mut push = |field| {
@@ -152,16 +153,10 @@ fn show_parts(hello: &ClientHello<'_>, carrier: Carrier, seen: Seen<'_>) {
             used += 1;
         }
     };
-    let alpn = alpn_text(hello, &mut alpn);
-    if !alpn.is_empty() {
-        push(Field::text("tls.client.alpn", alpn));
-    }
-    let mut prints = None;
+    push(Field::made("tls.client.alpn", &alpn));
     if !hello.is_damaged {
-        (ja3, ja4) = (ja3::fingerprint(hello), ja4::fingerprint(hello, carrier));
-        push(Field::text("tls.client.ja3", &ja3));
-        push(Field::text("tls.client.ja4", &ja4));
-        prints = Some((&ja3, &ja4));
+        push(Field::made("tls.client.ja3", &ja3));
+        push(Field::made("tls.client.ja4", &ja4));
     }
     let with = fields.get(..used).unwrap_or_default();
     if let Some(name) = name {
@@ -171,9 +166,13 @@ fn show_parts(hello: &ClientHello<'_>, carrier: Carrier, seen: Seen<'_>) {
         };
         seen(Observable { kind, value, at: Where("tls.client.server_name"), with });
     }
-    if let Some((ja3, ja4)) = prints {
-        seen(Observable { kind: &JA3, value: Value::Text(ja3), at: Where("tls.client.ja3"), with });
-        seen(Observable { kind: &JA4, value: Value::Text(ja4), at: Where("tls.client.ja4"), with });
+    if !hello.is_damaged && wants.kind(&JA3) {
+        let print = ja3::fingerprint(hello);
+        seen(Observable { kind: &JA3, value: Value::Text(&print), at: Where("tls.client.ja3"), with });
+    }
+    if !hello.is_damaged && wants.kind(&JA4) {
+        let print = ja4::fingerprint(hello, carrier);
+        seen(Observable { kind: &JA4, value: Value::Text(&print), at: Where("tls.client.ja4"), with });
     }
 }
 
@@ -250,19 +249,19 @@ pub(super) fn address(name: &[u8]) -> Option<IpAddr> {
 }
 
 /// The protocols offered, comma-separated, as many as fit whole. Names that a list could not hold are left out.
-fn alpn_text<'t>(hello: &ClientHello<'_>, text: &'t mut [u8; ALPN_TEXT_BYTES]) -> &'t [u8] {
-    let mut len = 0;
+fn alpn_text(hello: &ClientHello<'_>) -> Vec<u8> {
+    let mut text = Vec::new();
     for name in protocols(hello.alpn).filter(|n| !n.is_empty() && n.iter().all(|b| b.is_ascii_graphic() && *b != b','))
     {
-        let start = if len > 0 { len + 1 } else { 0 };
-        let Some(to) = text.get_mut(start..start + name.len()) else { break };
-        to.copy_from_slice(name);
-        if let Some(comma) = start.checked_sub(1).and_then(|at| text.get_mut(at)) {
-            *comma = b',';
+        if text.len() + name.len() >= ALPN_TEXT_BYTES {
+            break;
         }
-        len = start + name.len();
+        if !text.is_empty() {
+            text.push(b',');
+        }
+        text.extend_from_slice(name);
     }
-    text.get(..len).unwrap_or_default()
+    text
 }
 
 const RANDOM_BYTES: usize = 32;
@@ -270,5 +269,5 @@ const MAX_SESSION_ID_BYTES: u8 = 32;
 const HOST_NAME: u8 = 0;
 /// Longest name that anyone can look up; a longer one is no name.
 const MAX_NAME_BYTES: usize = 255;
-/// Room for the protocols that clients really offer several times over.
+/// More than the protocols that clients really offer take.
 const ALPN_TEXT_BYTES: usize = 128;

@@ -69,7 +69,7 @@ impl Side {
         match kind {
             CLIENT_HELLO => {
                 (self.role, self.has_hello) = (Role::Client, true);
-                match client_hello::show(body, carrier, seen) {
+                match client_hello::show(body, carrier, wants, seen) {
                     Ok(shown) if shown.is_outer => Outcome::Partly("encrypted_client_hello"),
                     Ok(_) => Outcome::Read,
                     Err(reason) => Outcome::Malformed(reason),

@@ -69,6 +69,10 @@ impl Parser for Quic {
             Outcome::Trouble(reason) => Progress::Damaged { bytes: data.len(), need: 0, reason },
         }
     }
+
+    fn unfinished(&self) -> Option<&'static str> {
+        self.sides.iter().flat_map(|sides| sides.iter()).any(Side::is_unfinished).then_some(INCOMPLETE)
+    }
 }
 
 /// One direction: that of a client if its Initial packets open with a client's keys.
@@ -107,6 +111,12 @@ enum Outcome {
 }
 
 impl Side {
+    /// Part of a hello came, no whole one did, and nobody has said so yet.
+    fn is_unfinished(&self) -> bool {
+        let waits = |connection: &Connection| connection.crypto.is_waiting() && !connection.was_cut;
+        !self.hello_seen && self.connections.iter().any(waits)
+    }
+
     fn datagram(&mut self, other: &Self, data: &[u8], wants: &Wants, scratch: &mut Vec<u8>, seen: Seen<'_>) -> Outcome {
         let (mut trouble, mut is_later, mut brought) = (None, false, false);
         let (mut rest, mut initials) = (data, 0);
@@ -196,7 +206,7 @@ impl Side {
         let Some(connection) = self.connections.get_mut(index) else { return Ok(false) };
         let brought = connection.frames(scratch.get(frames).unwrap_or_default())?;
         match brought {
-            Brought::Bytes => self.hello_seen |= connection.messages(seen)?,
+            Brought::Bytes => self.hello_seen |= connection.messages(wants, seen)?,
             // The client repeats itself: what is missing was lost before it came here.
             Brought::Repeated if connection.cut(seen) => return Err(INCOMPLETE),
             Brought::Repeated | Brought::Nothing => {}
@@ -328,7 +338,7 @@ impl Connection {
     }
 
     /// Shows every hello that is whole; whether one was.
-    fn messages(&mut self, seen: Seen<'_>) -> Result<bool, &'static str> {
+    fn messages(&mut self, wants: &Wants, seen: Seen<'_>) -> Result<bool, &'static str> {
         let mut is_shown = false;
         while let Some((head, rest)) = self.crypto.ready().split_first_chunk() {
             let [kind, l0, l1, l2] = *head;
@@ -337,7 +347,7 @@ impl Connection {
                 return Err("QUIC handshake that is no ClientHello");
             }
             let Some(body) = rest.get(..length) else { break };
-            let result = client_hello::show(body, Carrier::Quic, seen);
+            let result = client_hello::show(body, Carrier::Quic, wants, seen);
             self.crypto.advance(head.len() + length);
             is_shown = true;
             result?;

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::client_hello::Carrier;
 use super::{Hint, Parser, Progress};
 use crate::flow::Direction;
-use crate::indicator::{FieldValue, Observable, Transport, Value, Wants};
+use crate::indicator::{FieldValue, MAX_NAME_TEXT_BYTES, Observable, Transport, Value, Wants};
 
 pub(crate) fn udp(source_port: u16, destination_port: u16) -> Hint {
     Hint { transport: Transport::Udp, source_port, destination_port, wants: Wants::ALL }
@@ -16,18 +16,24 @@ pub(crate) fn tcp(source_port: u16, destination_port: u16) -> Hint {
     Hint { transport: Transport::Tcp, source_port, destination_port, wants: Wants::ALL }
 }
 
+/// What lies straight in a frame of this EtherType.
+pub(crate) fn ethernet(number: u16) -> Hint {
+    Hint { transport: Transport::Ethernet, source_port: 0, destination_port: number, wants: Wants::ALL }
+}
+
 /// `kind path value`.
 pub(crate) fn text_of(seen: &Observable<'_>) -> String {
     let value = match seen.value {
         Value::Addr(addr) => addr.to_string(),
         Value::Endpoint(addr, port, _) => format!("{addr} {port}"),
         Value::Text(text) => String::from_utf8_lossy(text).into_owned(),
+        Value::Name(name) => String::from_utf8_lossy(name.text(&mut [0; MAX_NAME_TEXT_BYTES])).into_owned(),
         Value::Piece { bytes, offset } => format!("{offset} {}", String::from_utf8_lossy(bytes)),
     };
     format!("{} {} {value}", seen.kind.name, seen.at.0)
 }
 
-/// [`text_of`] and the fields that came with it, ` path=value` each.
+/// [`text_of`] and the fields that came with it, ` path=value` each; an alert leaves out what is empty.
 pub(crate) fn text_with_fields(seen: &Observable<'_>) -> String {
     let mut out = text_of(seen);
     for field in seen.with {
@@ -35,8 +41,11 @@ pub(crate) fn text_with_fields(seen: &Observable<'_>) -> String {
             FieldValue::Text(text) => String::from_utf8_lossy(text).into_owned(),
             FieldValue::Word(word) => word.to_owned(),
             FieldValue::Number(number) => number.to_string(),
+            FieldValue::Made(make) => String::from_utf8_lossy(&make()).into_owned(),
         };
-        let _ = write!(out, " {}={value}", field.path.0);
+        if !value.is_empty() {
+            let _ = write!(out, " {}={value}", field.path.0);
+        }
     }
     out
 }

@@ -26,6 +26,8 @@ const HEADER: [&str; COLUMNS] = [
     "picket.match",
     "event.severity",
     "picket.feed",
+    "source.mac",
+    "destination.mac",
     "network.direction",
     "picket.reference",
     "picket.flow_reference",
@@ -34,7 +36,7 @@ const HEADER: [&str; COLUMNS] = [
 ];
 
 /// Those of a full record, then those that only a customer record has.
-const COLUMNS: usize = 21;
+const COLUMNS: usize = 23;
 
 struct Csv(csv::Writer<Box<dyn Write + Send>>);
 
@@ -80,15 +82,23 @@ fn set_traffic(row: &mut [String; COLUMNS], full: &Full<'_>) {
     set(row, "@timestamp", full.frame().time);
     set(row, "picket.capture", harmless(&full.capture().to_string_lossy()));
     set(row, "picket.frame", full.frame().number);
-    set(row, "source.ip", flow.originator.0);
-    set(row, "destination.ip", flow.responder.0);
+    match flow.hardware() {
+        Some([source, destination]) => {
+            set(row, "source.mac", source);
+            set(row, "destination.mac", destination);
+        }
+        None => {
+            set(row, "source.ip", flow.originator.0);
+            set(row, "destination.ip", flow.responder.0);
+        }
+    }
     if full.has_ports() {
         set(row, "source.port", flow.originator.1);
         set(row, "destination.port", flow.responder.1);
     }
     set(row, "network.transport", transport(flow.protocol_number).unwrap_or_default());
     set(row, "network.protocol", flow.protocol.unwrap_or_default());
-    set(row, "network.community_id", full.community_id());
+    set(row, "network.community_id", full.community_id().unwrap_or_default());
     set(row, "matched.field", full.field().0);
     set(row, "matched.atomic", harmless(full.atomic()));
 }

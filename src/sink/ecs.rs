@@ -16,7 +16,7 @@ use super::{Format, Sink};
 use crate::alert::{AlertFlow, CustomerRecord, Full, Heading, OwnedValue, Release, Source, View};
 use crate::indicator::{Condition, Kind};
 use crate::matcher::How;
-use crate::packet::protocol;
+use crate::packet::{Ends, protocol};
 
 /// `--format ecs`.
 pub static FORMAT: Format = Format { name: "ecs", open: |writer| Box::new(Ecs { writer, line: Vec::new() }) };
@@ -80,15 +80,26 @@ fn document(view: &View<'_>, root: &mut Nested) -> bool {
 /// The flow, the message and the packet.
 fn traffic(root: &mut Nested, full: &Full<'_>) {
     let community_id = full.community_id();
+    let conversation = community_id.clone().unwrap_or_else(|| full.flow().addresses().join(" "));
     let mut set = |path: &'static str, value: Value| root.set(path, value);
     for field in full.with() {
         set(field.path.0, value_of(&field.value));
     }
     set("@timestamp", json!(full.frame().time.to_string()));
-    set("event.id", json!(event_id(full, &community_id)));
+    set("event.id", json!(event_id(full, &conversation)));
     let flow = full.flow();
-    endpoint(&mut set, SOURCE, flow.originator, full.has_ports());
-    endpoint(&mut set, DESTINATION, flow.responder, full.has_ports());
+    match flow.hardware() {
+        Some([source, destination]) => {
+            set("source.address", json!(source));
+            set("source.mac", json!(source));
+            set("destination.address", json!(destination));
+            set("destination.mac", json!(destination));
+        }
+        None => {
+            endpoint(&mut set, SOURCE, flow.originator, full.has_ports());
+            endpoint(&mut set, DESTINATION, flow.responder, full.has_ports());
+        }
+    }
     network(&mut set, flow, community_id);
     set("picket.capture", json!(full.capture().to_string_lossy()));
     set("picket.frame", json!(full.frame().number));
@@ -164,12 +175,14 @@ fn endpoint(
     }
 }
 
-fn network(set: &mut impl FnMut(&'static str, Value), flow: &AlertFlow, community_id: String) {
-    if flow.is_arp {
-        set("network.type", json!("arp"));
-    } else {
-        set("network.type", json!(if flow.originator.0.is_ipv4() { "ipv4" } else { "ipv6" }));
-        set("network.iana_number", json!(flow.protocol_number.to_string()));
+fn network(set: &mut impl FnMut(&'static str, Value), flow: &AlertFlow, community_id: Option<String>) {
+    match flow.ends {
+        Ends::Hardware => {}
+        Ends::Arp => set("network.type", json!("arp")),
+        Ends::Ip => {
+            set("network.type", json!(if flow.originator.0.is_ipv4() { "ipv4" } else { "ipv6" }));
+            set("network.iana_number", json!(flow.protocol_number.to_string()));
+        }
     }
     if let Some(transport) = transport(flow.protocol_number) {
         set("network.transport", json!(transport));
@@ -177,7 +190,9 @@ fn network(set: &mut impl FnMut(&'static str, Value), flow: &AlertFlow, communit
     if let Some(protocol) = flow.protocol {
         set("network.protocol", json!(protocol));
     }
-    set("network.community_id", json!(community_id));
+    if let Some(community_id) = community_id {
+        set("network.community_id", json!(community_id));
+    }
     if let [outer, inner @ ..] = &flow.vlans[..] {
         set("network.vlan.id", json!(outer.to_string()));
         if let [inner, ..] = inner {
@@ -272,14 +287,14 @@ pub(super) fn transport(protocol_number: u8) -> Option<&'static str> {
     })
 }
 
-fn event_id(full: &Full<'_>, community_id: &str) -> String {
+fn event_id(full: &Full<'_>, conversation: &str) -> String {
     let mut hash = Sha256::new();
     let frame = full.frame();
     for part in [
         frame.time.as_ns().to_string().as_str(),
         &full.capture().to_string_lossy(),
         &frame.number.to_string(),
-        community_id,
+        conversation,
         &full.release.indicator.id(),
         full.field().0,
     ] {

@@ -41,8 +41,9 @@ impl Sink for Table {
 fn full_line(full: &Full<'_>) -> String {
     let flow = full.flow();
     let proto = flow.protocol.or(transport(flow.protocol_number)).unwrap_or("ip");
-    let conversation =
-        format!("{} > {} {proto}", end(flow.originator, full.has_ports()), end(flow.responder, full.has_ports()));
+    let [from, to] =
+        flow.hardware().unwrap_or_else(|| [flow.originator, flow.responder].map(|e| end(e, full.has_ports())));
+    let conversation = format!("{from} > {to} {proto}");
     let time = full.frame().time.to_string();
     let capture = full.capture().file_name().unwrap_or(full.capture().as_os_str()).to_string_lossy();
     format!(

@@ -47,7 +47,7 @@ impl IndicatorSet {
             return part;
         }
         part.contexts.push(Context::default());
-        let released: HashSet<(&[u8], (u8, bool, u16))> =
+        let released: HashSet<_> =
             released.iter().map(|&at| &self.records[at]).map(|record| (self.value_of(record), named(record))).collect();
         for record in withheld.into_iter().map(|at| &self.records[at]) {
             let value = self.value_of(record);

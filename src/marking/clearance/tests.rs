@@ -81,6 +81,8 @@ fn pap_green_is_the_first_to_permit_a_block() {
         assert!(clearance.may_act(&marking, Action::Log).allowed);
     }
     assert_eq!(Clearance::default().may_act(&Marking::default(), Action::Passive).rule, Rule::Action);
+    let unclassified = clearance.may_act(&marked("S//REL TO USA, GBR"), Action::Active);
+    assert_eq!(unclassified.rule, Rule::Level, "who is not cleared for it does not act on it");
     assert_eq!(Clearance::owner().may_act(&marked("PAP:RED"), Action::Active).rule, Rule::Pap, "use, not sharing");
 }
 

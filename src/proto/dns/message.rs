@@ -1,6 +1,6 @@
 //! One message: header, questions, records (RFC 1035 section 4.1).
 
-use super::name::{self, Name, NameError};
+use super::name::Name;
 use super::record;
 use crate::bytes::Reader;
 use crate::indicator::kind::{self, DOMAIN};
@@ -84,18 +84,13 @@ pub(super) fn walk(bytes: &[u8], care: Care, seen: Seen<'_>) -> Result<(), &'sta
         return Err("not a DNS message");
     }
     let mut walk = Walk { bytes, care, at: Header::BYTES, seen };
-    let mut text = [0; name::TEXT_BYTES];
     let mut first = None;
-    for number in 0..header.questions {
-        if number == 0 {
-            first = Some(walk.question(&header, &mut text)?);
-        } else {
-            walk.question(&header, &mut [0; name::TEXT_BYTES])?;
-        }
+    for _ in 0..header.questions {
+        let question = walk.question(&header)?;
+        first.get_or_insert(question);
     }
     if header.records() > 0 {
-        let question = first.map(|(len, kind)| (text.get(..len).unwrap_or_default(), kind));
-        walk.records(&header, question)?;
+        walk.records(&header, first)?;
     }
     if walk.at < bytes.len() { Err("bytes after the DNS message") } else { Ok(()) }
 }
@@ -108,37 +103,27 @@ pub(super) struct Walk<'m, 's> {
     seen: Seen<'s>,
 }
 
-/// Name (empty if it does not fit) and type of a question.
-type Question<'a> = (&'a [u8], u16);
+/// Name and type of a question.
+type Question<'m> = (Name<'m>, u16);
 
 impl<'m> Walk<'m, '_> {
-    /// Shows one question; the length of its text and its type.
-    fn question(&mut self, header: &Header, text: &mut [u8; name::TEXT_BYTES]) -> Result<(usize, u16), &'static str> {
-        let decoded = name::decode(self.bytes, self.at, text);
-        let Name { len, next } = match decoded {
-            Ok(name) => name,
-            // The name is still shown below, from a longer buffer; only the records' fields go without it.
-            Err(NameError::NoRoom) => Name { len: 0, next: self.skip_name()? },
-            Err(NameError::Malformed) => return Err("malformed name in a DNS question"),
-        };
-        let mut r = self.reader(next);
+    /// Shows one question.
+    fn question(&mut self, header: &Header) -> Result<Question<'m>, &'static str> {
+        let name = Name::read(self.bytes, self.at).ok_or("malformed name in a DNS question")?;
+        let mut r = self.reader(name.next);
         let (kind, class) = r.u16().zip(r.u16()).ok_or("DNS message cut in a question")?;
         if self.care == Care::Strict && (!is_class(class) || kind == 0 || is_netbios(self.bytes, self.at)) {
             return Err("not a DNS question");
         }
-        let shown = text.get(..len).unwrap_or_default();
-        let fields = Fields::new(header, Some((shown, kind)));
-        if decoded.is_ok() {
-            self.show_name("dns.question.name", shown, &fields);
-        } else {
-            self.show_long_name(self.at, "dns.question.name", &fields);
-        }
-        self.at = next + r.position();
-        Ok((len, kind))
+        let text = || name.to_text();
+        self.show_name("dns.question.name", &name, &Fields::new(header, Some((&text, kind))));
+        self.at = name.next + r.position();
+        Ok((name, kind))
     }
 
-    fn records(&mut self, header: &Header, question: Option<Question<'_>>) -> Result<(), &'static str> {
-        let fields = Fields::new(header, question);
+    fn records(&mut self, header: &Header, question: Option<Question<'m>>) -> Result<(), &'static str> {
+        let text = || question.map(|(name, _)| name.to_text()).unwrap_or_default();
+        let fields = Fields::new(header, question.map(|(_, kind)| (&text as &dyn Fn() -> Vec<u8>, kind)));
         let mut damage = Ok(());
         // The owner of most records is a pointer to the question's name, which stands right behind the header.
         let mut known_owner = question.map(|_| Header::BYTES);
@@ -168,7 +153,7 @@ impl<'m> Walk<'m, '_> {
     fn owner(
         &mut self,
         known: Option<usize>,
-        question: Option<Question<'_>>,
+        question: Option<Question<'m>>,
         fields: &Fields<'_>,
     ) -> Result<Option<usize>, &'static str> {
         let pair = self.reader(self.at).u16().map(usize::from);
@@ -177,36 +162,19 @@ impl<'m> Walk<'m, '_> {
             self.at += 2;
             return Ok(known);
         }
-        let mut text = [0; name::TEXT_BYTES];
-        let next = match name::decode(self.bytes, self.at, &mut text) {
-            Ok(Name { len, next }) => {
-                let owner = text.get(..len).unwrap_or_default();
-                if !question.is_some_and(|(asked, _)| owner.eq_ignore_ascii_case(asked)) {
-                    self.show_name("dns.answers.name", owner, fields);
-                }
-                next
-            }
-            Err(NameError::NoRoom) => self.show_long_name(self.at, "dns.answers.name", fields),
-            Err(NameError::Malformed) => return Err("malformed owner name in a DNS record"),
-        };
-        let here = std::mem::replace(&mut self.at, next);
+        let owner = Name::read(self.bytes, self.at).ok_or("malformed owner name in a DNS record")?;
+        if !question.is_some_and(|(asked, _)| owner.is(&asked)) {
+            self.show_name("dns.answers.name", &owner, fields);
+        }
+        let here = std::mem::replace(&mut self.at, owner.next);
         Ok(points_to.or(Some(here)))
     }
 
     /// Shows the name at `at` as a record's data, which ends at `limit`; where the name ends.
     pub(super) fn data_name(&mut self, at: usize, limit: usize, fields: &Fields<'_>) -> Option<usize> {
-        let mut text = [0; name::TEXT_BYTES];
-        match name::decode(self.bytes, at, &mut text) {
-            Ok(Name { len, next }) if next <= limit => {
-                self.show_name("dns.answers.data", text.get(..len).unwrap_or_default(), fields);
-                Some(next)
-            }
-            Err(NameError::NoRoom) => {
-                let next = self.show_long_name(at, "dns.answers.data", fields);
-                (next <= limit).then_some(next)
-            }
-            _ => None,
-        }
+        let name = Name::read(self.bytes, at).filter(|name| name.next <= limit)?;
+        self.show_name("dns.answers.data", &name, fields);
+        Some(name.next)
     }
 
     /// Shows an address of a record's data.
@@ -216,31 +184,10 @@ impl<'m> Walk<'m, '_> {
     }
 
     /// Shows a name; the root is none.
-    fn show_name(&mut self, at: &'static str, text: &[u8], fields: &Fields<'_>) {
-        if !text.is_empty() {
-            (self.seen)(Observable { kind: &DOMAIN, value: Value::Text(text), at: Where(at), with: fields.list() });
+    fn show_name(&mut self, at: &'static str, name: &Name<'_>, fields: &Fields<'_>) {
+        if !name.is_root() {
+            (self.seen)(Observable { kind: &DOMAIN, value: Value::Name(name), at: Where(at), with: fields.list() });
         }
-    }
-
-    /// Shows a name that fits no usual buffer for its escapes; where it ends.
-    #[cold]
-    #[inline(never)]
-    fn show_long_name(&mut self, from: usize, at: &'static str, fields: &Fields<'_>) -> usize {
-        let mut text = [0; name::ESCAPED_TEXT_BYTES];
-        match name::decode(self.bytes, from, &mut text) {
-            Ok(Name { len, next }) => {
-                self.show_name(at, text.get(..len).unwrap_or_default(), fields);
-                next
-            }
-            Err(_) => self.bytes.len(),
-        }
-    }
-
-    #[cold]
-    fn skip_name(&self) -> Result<usize, &'static str> {
-        name::decode(self.bytes, self.at, &mut [0; name::ESCAPED_TEXT_BYTES])
-            .map(|name| name.next)
-            .map_err(|_| "malformed name in a DNS question")
     }
 
     fn reader(&self, at: usize) -> Reader<'m> {
@@ -255,13 +202,12 @@ pub(super) struct Fields<'a> {
 }
 
 impl<'a> Fields<'a> {
-    fn new(header: &Header, question: Option<Question<'a>>) -> Self {
+    /// Of a message's first question: its name and type.
+    fn new(header: &Header, question: Option<(&'a dyn Fn() -> Vec<u8>, u16)>) -> Self {
         let mut all = Self { fields: [Field::number("dns.id", header.id.into()); 5], used: 1 };
         all.push(Field::word("dns.type", if header.is_response() { "answer" } else { "query" }));
         if let Some((name, kind)) = question {
-            if !name.is_empty() {
-                all.push(Field::text("dns.question.name", name));
-            }
+            all.push(Field::made("dns.question.name", name));
             all.push(match record::type_name(kind) {
                 Some(word) => Field::word("dns.question.type", word),
                 None => Field::number("dns.question.type", kind.into()),

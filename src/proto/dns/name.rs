@@ -3,137 +3,149 @@
 //! The text is as seen: case kept, no trailing dot, the root empty. A byte that would change how the text reads (a dot or
 //! backslash inside a label, a control) is written `\DDD`, in decimal (RFC 1035 section 5.1; the dot too, not as `\.`, so
 //! that a dot in the text is always a label boundary and no label can pose as two). Other bytes, UTF-8 of mDNS among them,
-//! stay.
+//! stay. Most names are of no interest to anybody: they are found well-formed, and made into text when they are.
+
+use crate::indicator::{EncodedName, MAX_NAME_TEXT_BYTES};
 
 /// Longest name on the wire, RFC 1035 section 2.3.4.
-pub(super) const MAX_WIRE_BYTES: usize = 255;
-/// Text of any name that needs no escapes, and of most that do.
-pub(super) const TEXT_BYTES: usize = 256;
-/// Text of any name: every byte of the longest one escaped.
-pub(super) const ESCAPED_TEXT_BYTES: usize = 4 * MAX_WIRE_BYTES;
+const MAX_WIRE_BYTES: usize = 255;
 
-/// A decoded name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Name {
-    /// Bytes of text written.
-    pub(super) len: usize,
+/// A name as it lies in its message, found to be well-formed and not made into text.
+#[derive(Clone, Copy)]
+pub(super) struct Name<'m> {
+    message: &'m [u8],
+    at: usize,
     /// Where the message goes on after the name.
     pub(super) next: usize,
+    /// Its last label and the one before, without their lengths.
+    ends: [&'m [u8]; 2],
 }
 
-/// Why there is no text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NameError {
-    /// Not a name, or one cut off.
-    Malformed,
-    /// The text does not fit in the buffer, but does in [`ESCAPED_TEXT_BYTES`].
-    NoRoom,
-}
+impl<'m> Name<'m> {
+    /// Reads the name at `at` of `message` (pointers count from its first byte). `None` for what is no name, or is cut off.
+    pub(super) fn read(message: &'m [u8], at: usize) -> Option<Self> {
+        let mut position = at;
+        // Every pointer goes before the run of labels that it ends: no loops, whatever the hop cap.
+        let mut run = at;
+        let mut next = None;
+        let (mut wire, mut hops) = (1, 0);
+        let mut ends: [&[u8]; 2] = [&[]; 2];
+        loop {
+            let lead = *message.get(position)?;
+            let size = usize::from(lead & !POINTER);
+            match lead & POINTER {
+                0 if size == 0 => break,
+                0 => {
+                    wire += 1 + size;
+                    if wire > MAX_WIRE_BYTES {
+                        return None;
+                    }
+                    ends = [message.get(position + 1..position + 1 + size)?, ends[0]];
+                    position += 1 + size;
+                }
+                POINTER => {
+                    let target = size << 8 | usize::from(*message.get(position + 1)?);
+                    hops += 1;
+                    if target >= run || target < HEADER_BYTES || hops > MAX_HOPS {
+                        return None;
+                    }
+                    next.get_or_insert(position + 2);
+                    run = target;
+                    position = target;
+                }
+                _ => return None,
+            }
+        }
+        Some(Self { message, at, next: next.unwrap_or(position + 1), ends })
+    }
 
-/// Decodes the name at `at` of `message` (pointers count from its first byte) into `text`.
-pub(super) fn decode(message: &[u8], at: usize, text: &mut [u8]) -> Result<Name, NameError> {
-    let mut position = at;
-    // Every pointer goes before the run of labels that it ends: no loops, whatever the hop cap.
-    let mut run = at;
-    let mut next = None;
-    let (mut wire, mut len, mut hops) = (1, 0, 0);
-    loop {
-        let lead = *message.get(position).ok_or(NameError::Malformed)?;
-        let size = usize::from(lead & !POINTER);
-        match lead & POINTER {
-            0 if size == 0 => break,
-            0 => {
-                wire += 1 + size;
-                if wire > MAX_WIRE_BYTES {
-                    return Err(NameError::Malformed);
+    /// Whether it is the name of the zone above all.
+    pub(super) fn is_root(&self) -> bool {
+        self.ends[0].is_empty()
+    }
+
+    /// Whether two names are the same, whatever the case of their letters.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.labels().map(Some).chain([None]).zip(other.labels().map(Some).chain([None])).all(|pair| match pair {
+            (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+            (one, other) => one == other,
+        })
+    }
+
+    /// Its labels, from the left.
+    fn labels(&self) -> impl Iterator<Item = &'m [u8]> + use<'m> {
+        let (message, mut position) = (self.message, self.at);
+        std::iter::from_fn(move || {
+            loop {
+                // It was read to its end before.
+                let lead = *message.get(position)?;
+                let size = usize::from(lead & !POINTER);
+                if lead & POINTER != 0 {
+                    position = size << 8 | usize::from(*message.get(position + 1)?);
+                    continue;
                 }
-                if len > 0 {
-                    *text.get_mut(len).ok_or(NameError::NoRoom)? = b'.';
-                    len += 1;
-                }
-                len = label(message, position + 1, size, text, len)?;
+                let label = message.get(position + 1..position + 1 + size).filter(|label| !label.is_empty())?;
                 position += 1 + size;
+                return Some(label);
             }
-            POINTER => {
-                let low = *message.get(position + 1).ok_or(NameError::Malformed)?;
-                let target = size << 8 | usize::from(low);
-                hops += 1;
-                if target >= run || target < HEADER_BYTES || hops > MAX_HOPS {
-                    return Err(NameError::Malformed);
-                }
-                next.get_or_insert(position + 2);
-                run = target;
-                position = target;
-            }
-            _ => return Err(NameError::Malformed),
-        }
+        })
     }
-    Ok(Name { len, next: next.unwrap_or(position + 1) })
+
+    /// Its text on the heap, for an alert.
+    pub(super) fn to_text(self) -> Vec<u8> {
+        self.text(&mut [0; MAX_NAME_TEXT_BYTES]).to_vec()
+    }
 }
 
-/// Writes the label of `size` bytes at `at` to `text` at `len`; the new length of the text.
+impl EncodedName for Name<'_> {
+    fn ends(&self) -> Option<[&[u8]; 2]> {
+        self.ends.iter().all(|label| is_plain(label)).then_some(self.ends)
+    }
+
+    fn text<'t>(&self, buffer: &'t mut [u8; MAX_NAME_TEXT_BYTES]) -> &'t [u8] {
+        let mut len = 0;
+        for label in self.labels() {
+            if len > 0 {
+                len += put(b".", buffer, len);
+            }
+            for byte in label {
+                let escaped = [b'\\', b'0' + byte / 100, b'0' + byte / 10 % 10, b'0' + byte % 10];
+                let piece = if is_odd(*byte) { &escaped[..] } else { std::slice::from_ref(byte) };
+                len += put(piece, buffer, len);
+            }
+        }
+        buffer.get(..len).unwrap_or_default()
+    }
+}
+
+/// Writes a piece of text at `len`; its length, or 0 if it does not fit, which a name always does.
+fn put(piece: &[u8], buffer: &mut [u8], len: usize) -> usize {
+    let Some(to) = buffer.get_mut(len..len + piece.len()) else { return 0 };
+    to.copy_from_slice(piece);
+    piece.len()
+}
+
+/// Whether the bytes are ASCII and none is odd.
 #[inline]
-fn label(message: &[u8], at: usize, size: usize, text: &mut [u8], len: usize) -> Result<usize, NameError> {
-    let source = message.get(at..at + size).ok_or(NameError::Malformed)?;
-    let (mut done, mut odd) = (0, 0);
-    // Eight at a time; the last step may take bytes past the label along, which the next label or nobody overwrites.
-    while done < size {
-        let (Some(word), Some(to)) = (
-            message.get(at + done..).and_then(|b| b.first_chunk::<8>()),
-            text.get_mut(len + done..).and_then(|b| b.first_chunk_mut::<8>()),
-        ) else {
-            break;
-        };
-        *to = *word;
-        odd |= odd_bytes(u64::from_le_bytes(*word)) & low_bytes(size - done);
-        done += 8;
-    }
-    if odd != 0 {
-        return escape(source, text, len);
-    }
-    if done < size {
-        let rest = source.get(done..).unwrap_or_default();
-        if rest.iter().any(|b| is_odd(*b)) {
-            return escape(source, text, len);
-        }
-        text.get_mut(len + done..len + size).ok_or(NameError::NoRoom)?.copy_from_slice(rest);
-    }
-    Ok(len + size)
+fn is_plain(label: &[u8]) -> bool {
+    !label.iter().fold(false, |odd, byte| odd | NOT_PLAIN.get(usize::from(*byte)).is_some_and(|odd| *odd))
 }
 
-/// [`label`] for one that holds odd bytes.
-#[cold]
-#[inline(never)]
-fn escape(source: &[u8], text: &mut [u8], mut len: usize) -> Result<usize, NameError> {
-    for byte in source {
-        let escaped = [b'\\', b'0' + byte / 100, b'0' + byte / 10 % 10, b'0' + byte % 10];
-        let piece = if is_odd(*byte) { &escaped[..] } else { std::slice::from_ref(byte) };
-        text.get_mut(len..len + piece.len()).ok_or(NameError::NoRoom)?.copy_from_slice(piece);
-        len += piece.len();
+/// Whether each byte is odd or beyond ASCII.
+#[expect(clippy::indexing_slicing, reason = "evaluated while compiling")]
+const NOT_PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = byte >= 0x80 || is_odd(byte as u8);
+        byte += 1;
     }
-    Ok(len)
-}
+    table
+};
 
 /// Whether a byte of a label is written `\DDD`.
-fn is_odd(byte: u8) -> bool {
+const fn is_odd(byte: u8) -> bool {
     byte < 0x20 || matches!(byte, b'.' | b'\\' | 0x7f)
-}
-
-/// [`is_odd`] for eight bytes at once: zero only if none is; the lowest bit set lies in an odd byte.
-#[inline]
-fn odd_bytes(word: u64) -> u64 {
-    let zero_byte = |v: u64| v.wrapping_sub(ONES) & !v;
-    let below_space = word.wrapping_sub(ONES * 0x20) & !word;
-    let dot = zero_byte(word ^ (ONES * b'.' as u64));
-    let backslash = zero_byte(word ^ (ONES * b'\\' as u64));
-    let delete = zero_byte(word ^ (ONES * 0x7f));
-    (below_space | dot | backslash | delete) & (ONES * 0x80)
-}
-
-/// A mask of the first `count` bytes of a little-endian word.
-#[inline]
-fn low_bytes(count: usize) -> u64 {
-    if count >= 8 { u64::MAX } else { (1 << (8 * count)) - 1 }
 }
 
 /// A pointer's two high bits; also the mask of a length byte's type.
@@ -142,7 +154,6 @@ const POINTER: u8 = 0xc0;
 const HEADER_BYTES: usize = 12;
 /// Real names take under ten: servers point at whole suffixes. What it bounds is the work for one name.
 const MAX_HOPS: usize = 32;
-const ONES: u64 = 0x0101_0101_0101_0101;
 
 #[cfg(test)]
 mod tests {
@@ -150,10 +161,9 @@ mod tests {
 
     use super::*;
 
-    fn text(message: &[u8], at: usize) -> Result<(String, usize), NameError> {
-        let mut out = [0; ESCAPED_TEXT_BYTES];
-        let name = decode(message, at, &mut out)?;
-        Ok((String::from_utf8_lossy(&out[..name.len]).into_owned(), name.next))
+    fn text(message: &[u8], at: usize) -> Option<(String, usize)> {
+        let name = Name::read(message, at)?;
+        Some((String::from_utf8_lossy(&name.to_text()).into_owned(), name.next))
     }
 
     fn wire(labels: &[&[u8]]) -> Vec<u8> {
@@ -168,8 +178,8 @@ mod tests {
 
     #[test]
     fn labels_become_dotted_text_as_seen() {
-        assert_eq!(text(&wire(&[b"wWw", b"Example", b"com"]), 12), Ok(("wWw.Example.com".into(), 29)));
-        assert_eq!(text(&wire(&[]), 12), Ok((String::new(), 13)));
+        assert_eq!(text(&wire(&[b"wWw", b"Example", b"com"]), 12), Some(("wWw.Example.com".into(), 29)));
+        assert_eq!(text(&wire(&[]), 12), Some((String::new(), 13)));
         assert_eq!(text(&wire(&["Büro Drucker".as_bytes(), b"local"]), 12).unwrap().0, "Büro Drucker.local");
     }
 
@@ -185,19 +195,19 @@ mod tests {
         let mut m = wire(&[b"example", b"com"]);
         let www = m.len();
         m.extend(*b"\x03www\xc0\x0c");
-        assert_eq!(text(&m, www), Ok(("www.example.com".into(), m.len())));
+        assert_eq!(text(&m, www), Some(("www.example.com".into(), m.len())));
         let again = m.len();
         m.extend([0xc0, www as u8]);
-        assert_eq!(text(&m, again), Ok(("www.example.com".into(), again + 2)));
+        assert_eq!(text(&m, again), Some(("www.example.com".into(), again + 2)));
         for bad in [m.len(), m.len() + 2, 0, 11] {
             let mut m = m.clone();
             m.extend([0xc0, bad as u8, 0, 0, 0]);
-            assert_eq!(text(&m, again + 2), Err(NameError::Malformed), "to {bad}");
+            assert_eq!(text(&m, again + 2), None, "to {bad}");
         }
         // A run that points into itself would never end.
         let mut m = vec![0; HEADER_BYTES];
         m.extend(*b"\x01a\xc0\x0c");
-        assert_eq!(text(&m, 12), Err(NameError::Malformed));
+        assert_eq!(text(&m, 12), None);
     }
 
     #[test]
@@ -210,7 +220,7 @@ mod tests {
                 m.extend([0xc0 | (last >> 8) as u8, last as u8]);
                 last = here;
             }
-            assert_eq!(text(&m, last).is_ok(), fits);
+            assert_eq!(text(&m, last).is_some(), fits);
         }
     }
 
@@ -219,15 +229,41 @@ mod tests {
         let longest = [&[b'a'; 63][..], &[b'b'; 63], &[b'c'; 63], &[b'd'; 61]];
         assert_eq!(text(&wire(&longest), 12).unwrap().0.len(), 253);
         let over = [&[b'a'; 63][..], &[b'b'; 63], &[b'c'; 63], &[b'd'; 62]];
-        assert_eq!(text(&wire(&over), 12), Err(NameError::Malformed));
-        assert_eq!(text(&[&[0; 12][..], &[0x40, 0, 0]].concat(), 12), Err(NameError::Malformed));
+        assert_eq!(text(&wire(&over), 12), None);
+        assert_eq!(text(&[&[0; 12][..], &[0x40, 0, 0]].concat(), 12), None);
     }
 
     #[test]
-    fn odd_names_need_the_longer_buffer() {
-        let odd = wire(&[&[1; 63], &[2; 63]]);
-        assert_eq!(decode(&odd, 12, &mut [0; TEXT_BYTES]), Err(NameError::NoRoom));
-        assert_eq!(text(&odd, 12).unwrap().0.len(), 4 * 126 + 1);
+    fn the_longest_text_fits() {
+        let odd = wire(&[&[1; 63], &[2; 63], &[3; 63], &[4; 61]]);
+        assert_eq!(text(&odd, 12).unwrap().0.len(), 4 * 250 + 3);
+    }
+
+    #[test]
+    fn the_ends_are_told_without_the_text_where_they_can_be() {
+        let ends = |labels: &[&[u8]]| {
+            let message = wire(labels);
+            let name = Name::read(&message, 12).expect("a name");
+            name.ends().map(|ends| ends.map(|label| String::from_utf8_lossy(label).into_owned()))
+        };
+        assert_eq!(ends(&["b\u{fc}".as_bytes(), b"Evil", b"example"]), Some(["example".into(), "Evil".into()]));
+        assert_eq!(ends(&[b"local"]), Some(["local".into(), String::new()]));
+        assert_eq!(ends(&[]), Some([String::new(), String::new()]));
+        for odd in ["b\u{fc}cher-und-mehr", "a.b", "a\\b", "a\nbcdefgh", "b\u{fc}"] {
+            assert_eq!(ends(&[b"a", odd.as_bytes(), b"example"]), None, "{odd}");
+            assert_eq!(ends(&[b"a", b"b", odd.as_bytes()]), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn names_are_the_same_whatever_their_case_and_pointers() {
+        let mut m = wire(&[b"www", b"example", b"com"]);
+        let again = m.len();
+        m.extend(*b"\x03WWW\xc0\x10\x07EXAMPLE\xc0\x18\0");
+        let at = |at| Name::read(&m, at).expect("a name");
+        assert!(at(12).is(&at(again)) && at(again).is(&at(12)));
+        assert!(at(16).is(&at(again + 6)) && !at(12).is(&at(16)) && !at(16).is(&at(12)));
+        assert!(at(m.len() - 1).is_root() && !at(m.len() - 1).is(&at(12)));
     }
 
     proptest! {
@@ -245,7 +281,7 @@ mod tests {
                     _ => vec![*b],
                 }).collect::<Vec<_>>().concat()
             }).map(|l| String::from_utf8_lossy(&l).into_owned()).collect();
-            prop_assert_eq!(text(&m, 12), Ok((expected.join("."), end)));
+            prop_assert_eq!(text(&m, 12), Some((expected.join("."), end)));
         }
 
         #[test]

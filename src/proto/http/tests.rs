@@ -119,6 +119,7 @@ fn shown(o: &Observable<'_>) -> String {
         Value::Endpoint(addr, port, transport) => format!("{} {addr} {port} {:?}", o.at.0, transport.expect("known")),
         Value::Text(value) if o.kind.name == "url" => format!("{} <{}>", o.at.0, text(value)),
         Value::Text(value) => format!("{} {}", o.at.0, text(value)),
+        Value::Name(_) => o.at.0.to_string(),
         Value::Piece { bytes, offset } => format!("{} {offset} {}", o.at.0, text(bytes)),
     }
 }
@@ -193,6 +194,7 @@ fn a_request_shows_url_host_agent_and_referrer() {
                     FieldValue::Text(value) => format!("{}={}", f.path.0, text(value)),
                     FieldValue::Word(word) => format!("{}={word}", f.path.0),
                     FieldValue::Number(number) => format!("{}={number}", f.path.0),
+                    FieldValue::Made(make) => format!("{}={}", f.path.0, text(&make())),
                 })
                 .collect::<Vec<_>>()
                 .join(" "),
