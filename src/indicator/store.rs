@@ -4,6 +4,8 @@
 //! validity window, pattern limits, further sources) lives aside. It never looks a value up for traffic: that is the
 //! matcher's.
 
+mod subset;
+
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::RandomState;
@@ -43,6 +45,7 @@ struct MoreSource {
     next: u32,
 }
 
+#[derive(Clone, Copy)]
 struct Record {
     value_at: u32,
     detail: u32,
@@ -55,6 +58,7 @@ struct Record {
     flags: u8,
 }
 
+#[derive(Clone)]
 struct Detail {
     id: Option<Box<str>>,
     window: Window,
@@ -262,6 +266,15 @@ impl IndicatorSet {
 
     /// Who named it: each feed's context and line, first come first.
     pub fn sources(&self, ix: IndicatorIx) -> impl Iterator<Item = (&Context, u32)> {
+        self.source_list(ix).map(|(context, line)| (&self.contexts[context.0 as usize], line))
+    }
+
+    /// Everything that feeds say about entries besides their values.
+    pub fn contexts(&self) -> &[Context] {
+        &self.contexts
+    }
+
+    fn source_list(&self, ix: IndicatorIx) -> impl Iterator<Item = (ContextIx, u32)> {
         let record = &self.records[ix.0 as usize];
         let mut more = Vec::new();
         let mut at = self.more_of.get(&ix.0).map_or(NONE, |(head, _)| *head);
@@ -269,9 +282,7 @@ impl IndicatorSet {
             more.push((source.context, source.line));
             at = source.next;
         }
-        std::iter::once((record.context, record.line))
-            .chain(more.into_iter().rev())
-            .map(|(context, line)| (&self.contexts[context.0 as usize], line))
+        std::iter::once((record.context, record.line)).chain(more.into_iter().rev())
     }
 
     /// How many indicators there are of each kind, in the order of [`KINDS`].

@@ -26,7 +26,7 @@ pub enum Carrier {
 }
 
 /// A ClientHello's parts, borrowed. Lists of 16-bit numbers are read with [`numbers`].
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct ClientHello<'a> {
     /// `legacy_version`.
     pub version: u16,
@@ -55,6 +55,8 @@ pub struct ClientHello<'a> {
     /// Something in the extensions, or behind them, is malformed: the parts before it are good, fingerprints would not be.
     pub is_damaged: bool,
 }
+
+crate::bytes::opaque_debug!(ClientHello<'_>, "ClientHello");
 
 impl<'a> ClientHello<'a> {
     /// Parses the body of the handshake message (behind its type and length); `None` if it is none up to the extensions.

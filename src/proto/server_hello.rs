@@ -9,7 +9,7 @@ use crate::indicator::kind::{JA3S, RULE};
 use crate::indicator::{Field, Observable, Seen, Value, Wants, Where};
 
 /// A ServerHello's parts, borrowed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct ServerHello<'a> {
     /// `legacy_version`.
     pub version: u16,
@@ -22,6 +22,8 @@ pub struct ServerHello<'a> {
     /// It is a HelloRetryRequest: another hello of both sides follows.
     pub is_retry: bool,
 }
+
+crate::bytes::opaque_debug!(ServerHello<'_>, "ServerHello");
 
 /// How the handshake of the server's side goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
