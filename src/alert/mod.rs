@@ -12,9 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::flow::{Identity, community_id};
-use crate::indicator::{
-    Field, FieldValue, Indicator, IndicatorIx, MAX_NAME_TEXT_BYTES, Observable, Value, Where,
-};
+use crate::indicator::{Field, FieldValue, Indicator, IndicatorIx, MAX_NAME_TEXT_BYTES, Observable, Value, Where};
 use crate::matcher::{How, MatchSet};
 use crate::packet::{FrameRef, protocol};
 

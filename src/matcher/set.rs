@@ -259,12 +259,7 @@ impl Indexes {
     }
 
     #[inline]
-    fn find_name(
-        &self,
-        set: &IndicatorSet,
-        name: &[u8],
-        mut report: impl FnMut(IndicatorIx, Option<Transport>, How),
-    ) {
+    fn find_name(&self, set: &IndicatorSet, name: &[u8], mut report: impl FnMut(IndicatorIx, Option<Transport>, How)) {
         let mut form = [0; 256];
         let name = observed::name(name, &mut form);
         self.suffix.find(set, name, |ix, labels| report(ix, None, How::below(labels)));
