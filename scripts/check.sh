@@ -72,7 +72,7 @@ step_bench() {
     cargo bench --locked -- --test
 }
 
-# Fuzzing proper needs nightly (see fuzz/README.md). On stable: the seeded mutations with another seed than the tests take.
+# Fuzzing proper takes hours (scripts/fuzz.sh). Here: the seeded mutations with another seed than the tests take.
 step_fuzz() {
     PICKET_FUZZ_SEED=${PICKET_FUZZ_SEED:-2} cargo test --locked --release --test never_panics
     rustfmt --check --edition 2024 fuzz/src/lib.rs fuzz/fuzz_targets/*.rs

@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::{FEED, documents, file, finish, finish_with, picket, stderr, stdout, text_at};
+use common::{FEED, at, documents, file, finish, finish_with, picket, stderr, stdout, text_at};
 
 /// A capture with one alert.
 const ONE: &str = "fixtures/pcaps/dns-query-a.pcap";
@@ -163,10 +163,13 @@ fn a_packet_is_explained() {
         ("link-other-ethertypes", "1", &["stopped at byte", "flow: none", "verdict: unknown layer"]),
         ("tcp-out-of-window", "5", &["too far from its stream", "name-c2"]),
         ("damage-snap-length", "4", &["captured", "cut by the snap length"]),
+        ("fragment-in-order", "1", &["stopped at byte", "verdict: open"]),
+        ("fragment-in-order", "3", &["verdict: inspected", "dns.question.name"]),
+        ("ics-goose", "2", &["Fieldbus", "00-00-5E-00-53-02", "goose", "goose:state-change", "matches ics-goose"]),
     ];
     for (capture, frame, expected) in cases {
         let path = format!("fixtures/pcaps/{capture}.pcap");
-        let (code, out, err) = run(&["explain", "--feed", FEED, "--frame", frame, &path]);
+        let (code, out, err) = run(&["explain", "--format", "text", "--feed", FEED, "--frame", frame, &path]);
         assert_eq!(code, Some(0), "{capture}: {err}");
         let mut rest = out.as_str();
         for words in *expected {
@@ -177,8 +180,38 @@ fn a_packet_is_explained() {
     let (code, _, err) = run(&["explain", "--frame", "999", ONE]);
     assert_eq!(code, Some(1));
     assert!(err.contains("no frame 999"), "{err}");
-    let (code, out, _) = run(&["explain", "--frame", "1", ONE]);
+    let (code, out, _) = run(&["explain", "--frame", "1", "--format", "text", ONE]);
     assert!(code == Some(0) && out.contains("no indicator of kind domain-name is loaded"), "{out}");
+}
+
+/// Frames are named as alerts name them, over several captures; what comes before is read too.
+#[test]
+fn a_packet_of_several_captures_is_explained() {
+    let folder = "fixtures/pcaps";
+    let captures = ["rotated.1.pcap", "rotated.2.pcap"].map(|name| format!("{folder}/{name}"));
+    let [a, b] = captures.each_ref().map(String::as_str);
+    let (_, out, _) = run(&["replay", "--feed", FEED, a, b]);
+    let alerts = documents(&out);
+    assert!(!alerts.is_empty());
+    for alert in &alerts {
+        let (capture, frame) =
+            (text_at(alert, "picket.capture"), at(alert, "picket.frame").expect("frame").to_string());
+        let name = capture.rsplit('/').next().expect("name");
+        let (code, out, err) = run(&["explain", "--feed", FEED, "--frame", &frame, "--in", name, a, b]);
+        assert_eq!(code, Some(0), "{err}");
+        let told = &documents(&out)[0];
+        assert_eq!((text_at(told, "capture"), told["frame"].to_string()), (capture, frame));
+        let id = text_at(&alert["threat"]["enrichments"][0], "matched.id");
+        let seen = told["seen"].as_array().expect("list").iter().chain(told["seen_later"].as_array().expect("list"));
+        let ids: Vec<_> =
+            seen.flat_map(|seen| seen["matches"].as_array().expect("list")).map(|hit| &hit["id"]).collect();
+        assert!(ids.iter().any(|seen| *seen == id), "{id} of {ids:?}");
+        assert!(told["alerts"].as_u64() > Some(0), "{told}");
+    }
+    for (arguments, words) in [(vec![a, b], "--in"), (vec![a, "--in", "other.pcap"], "none of the captures")] {
+        let (code, _, err) = run(&[vec!["explain", "--frame", "1"], arguments].concat());
+        assert_eq!((code, err.contains(words)), (Some(1), true), "{err}");
+    }
 }
 
 fn owned(words: &[&str]) -> Vec<String> {

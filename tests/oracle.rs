@@ -84,6 +84,14 @@ fn ids(alert: &Value) -> Vec<String> {
     enrichments.into_iter().flatten().map(|e| text_at(e, "matched.id").to_string()).collect()
 }
 
+/// Addresses of IP and the conversation's name, or hardware addresses and none.
+fn has_ends(alert: &Value) -> bool {
+    let is_hardware = !text_at(alert, "source.mac").is_empty();
+    let ends = if is_hardware { ["source.mac", "destination.mac"] } else { ["source.ip", "destination.ip"] };
+    ends.iter().all(|path| !text_at(alert, path).is_empty())
+        && text_at(alert, "network.community_id").is_empty() == is_hardware
+}
+
 /// Alerts that lack what every one must have.
 fn misshapen(alerts: &[Value]) -> Vec<String> {
     let is_good = |alert: &Value| {
@@ -91,16 +99,8 @@ fn misshapen(alerts: &[Value]) -> Vec<String> {
             && at(alert, "event.category") == Some(&json!(["intrusion_detection"]))
             && at(alert, "event.type") == Some(&json!(["info"]))
             && text_at(alert, "@timestamp").len() == "2023-11-14T22:13:20.000000000Z".len()
-            && [
-                "event.id",
-                "source.ip",
-                "destination.ip",
-                "network.community_id",
-                "observer.vendor",
-                "observer.product",
-            ]
-            .iter()
-            .all(|path| !text_at(alert, path).is_empty())
+            && ["event.id", "observer.vendor", "observer.product"].iter().all(|path| !text_at(alert, path).is_empty())
+            && has_ends(alert)
             && !ids(alert).is_empty()
     };
     alerts.iter().filter(|alert| !is_good(alert)).map(|alert| format!("misshapen: {alert}")).collect()

@@ -73,7 +73,7 @@ fn however_it_is_cut_it_gives_the_same_alerts() {
 }
 
 /// What of an alert must stay: indicator, field, value, conversation, who opened it.
-type Found = (String, &'static str, String, String, (IpAddr, u16));
+type Found = (String, &'static str, String, Option<String>, (IpAddr, u16));
 
 fn compiled() -> Arc<MatchSet> {
     let mut indicators = IndicatorSet::default();

@@ -125,7 +125,7 @@ fn every_packet_of_every_fixture_can_be_explained() {
         let last = numbers.last().copied().unwrap_or(0);
         for number in numbers.into_iter().take(FRAMES) {
             let files = Files::open(std::slice::from_ref(&path)).expect("opens");
-            let told = explain(files, &set, &options, number).ok_or(format!("{name}: no frame {number}"))?;
+            let told = explain(files, &set, &options, (0, number)).ok_or(format!("{name}: no frame {number}"))?;
             if told.frame.number != number
                 || told.verdict.is_some_and(|verdict| all.visibility.of(verdict).packets == 0)
             {
@@ -133,7 +133,7 @@ fn every_packet_of_every_fixture_can_be_explained() {
             }
         }
         let files = Files::open(std::slice::from_ref(&path)).expect("opens");
-        match explain(files, &set, &options, last + 1) {
+        match explain(files, &set, &options, (0, last + 1)) {
             None => Ok(()),
             Some(_) => Err(format!("{name}: a frame too many")),
         }
@@ -181,4 +181,35 @@ fn verdicts_are_as_they_should_be() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A ClientHello that never gets whole is counted once, whether the client repeats itself, the flow ends or the captures do.
+#[test]
+fn a_quic_hello_that_never_completes_is_counted() {
+    let set = set(|_| true);
+    let incomplete = |name: &str, max_flows| -> u64 {
+        let counters = run(&[file(&format!("fixtures/pcaps/{name}.pcap"))], &set, 1, max_flows);
+        let lines = counters.uninspected();
+        lines.iter().filter(|line| line.reason == "QUIC_ClientHello_incomplete").map(|line| line.count).sum()
+    };
+    assert_eq!((incomplete("quic-incomplete", 65_536), incomplete("quic-sni", 65_536)), (2, 0));
+}
+
+/// Pieces of a datagram have its verdict, in whatever order they come; what is never whole is `fragment`.
+#[test]
+fn pieces_have_the_verdict_of_their_datagram() {
+    let set = set(|_| true);
+    for (name, pieces) in [
+        ("fragment-in-order", 0),
+        ("fragment-reversed", 0),
+        ("fragment-duplicate", 0),
+        ("fragment-interleaved", 0),
+        ("fragment-outer", 0),
+        ("fragment-inner", 0),
+        ("fragment-address", 1),
+    ] {
+        let visibility = run(&[file(&format!("fixtures/pcaps/{name}.pcap"))], &set, 1, 65_536).visibility;
+        let all = visibility.of(Verdict::Fragment);
+        assert_eq!((all.packets, all.flows), (pieces, pieces), "{name}: {:?}", visibility.report().verdicts);
+    }
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use picket::capture::{Batch, Files, Source};
-use picket::flow::Defrag;
+use picket::flow::{Defrag, Share};
 use picket::packet::{LinkType, MAX_TUNNELS, Packet, decode_datagram, decode_into};
 use picket::time::Timestamp;
 
@@ -46,13 +46,15 @@ pub fn defrag(data: &[u8]) {
         let (mut packet, mut outer) = (Packet::default(), Vec::new());
         decode_into(&mut packet, &frame, LinkType::RAW, &mut outer);
         pieces += 1;
-        if let Some(whole) = defrag.add(&packet, packet.payload(&frame), Timestamp::from_parts(pieces, 0)).whole {
+        if let Some(whole) =
+            defrag.add(&packet, packet.payload(&frame), Timestamp::from_parts(pieces, 0), Share::default()).whole
+        {
             let inner = decode_datagram(&packet, &whole.payload, whole.missing_bytes, &mut outer);
             assert!(inner.payload(&whole.payload).len() <= whole.payload.len());
             assert!(whole.payload.len() + whole.missing_bytes as usize <= 65_535);
         }
     }
-    let counters = defrag.close();
+    let (counters, _) = defrag.close();
     assert!(counters.pieces <= pieces && counters.datagrams <= counters.pieces);
 }
 

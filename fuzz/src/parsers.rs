@@ -2,6 +2,7 @@
 
 use picket::flow::Direction;
 use picket::indicator::{Observable, Transport, Value, Wants};
+use picket::packet::fieldbus::{GOOSE, PROFINET};
 use picket::proto::coding::{Coding, DecodeError, Decoder, FREE_BYTES, MAX_RATIO};
 use picket::proto::{AfterGap, Hint, Parser, Probe, Progress};
 
@@ -36,6 +37,22 @@ pub fn whole_datagram<P: Parser>(data: &[u8]) {
         let _ = P::probe(datagram, &hint);
         check(parser.parse(way(number), datagram, &hint, &mut seen), datagram.len());
     }
+}
+
+/// The bytes as what lies in an Ethernet frame, sent in both directions.
+pub fn in_frame<P: Parser>(data: &[u8]) {
+    let mut parser = P::default();
+    for (number, ether_type) in [PROFINET, GOOSE, PROFINET, GOOSE, PROFINET, GOOSE].into_iter().enumerate() {
+        let hint = in_frame_of(ether_type);
+        if P::probe(data, &hint) == Probe::Yes {
+            check(parser.parse(way(number), data, &hint, &mut seen), data.len());
+        }
+    }
+    check(parser.parse(Direction::ToResponder, data, &in_frame_of(GOOSE), &mut seen), data.len());
+}
+
+fn in_frame_of(destination_port: u16) -> Hint {
+    Hint { transport: Transport::Ethernet, source_port: 0, destination_port, wants: Wants::ALL }
 }
 
 /// Cut where the bytes themselves say: a byte of the first half's stride gives the length of the next piece.

@@ -232,3 +232,56 @@ def _(c):
     frame = flow.send(dns.response("once.malware.test", [dns.record("once.malware.test", dns.A, dns.address("192.0.2.80"))]), back=True)
     c.hit("when-answer", "dns.question.name", frame, flow)
     connect(c, 80).send(b"GET / HTTP/1.1\r\nHost: once.malware.test\r\n\r\n")
+
+
+ENGINEER, DEVICE, SPOILT, GROUP = (bytes.fromhex(mac) for mac in ("00005e005301", "00005e005302", "00005e005303", "010ccd010001"))
+PROFINET_ALL = bytes.fromhex("010ecf000000")
+
+
+def in_frame(c, source, destination, kind, payload, tags=()):
+    """A frame of an EtherType, at least as long as Ethernet wants it."""
+    head = destination + source
+    for vlan in tags:
+        head += struct.pack("!HH", 0x8100, vlan)
+    return c.add_frame((head + struct.pack("!H", kind) + payload).ljust(60, b"\0"))
+
+
+def dcp(frame_id, service, kind, blocks):
+    data = b""
+    for option, suboption, value in blocks:
+        data += struct.pack("!BBH", option, suboption, len(value)) + value + b"\0" * (len(value) % 2)
+    return struct.pack("!HBBIHH", frame_id, service, kind, 1, 0, len(data)) + data
+
+
+def goose(sequence, app_id=1, state=1, simulated=False, fields=b""):
+    def element(tag, value):
+        return bytes([tag, len(value)]) + value
+    pdu = element(0x80, b"IED1LD0/LLN0$GO$gcb1") + element(0x81, struct.pack("!H", 2000)) + element(0x82, b"IED1LD0/LLN0$DS1")
+    pdu += element(0x83, b"trip") + element(0x84, bytes(8)) + element(0x85, bytes([state])) + element(0x86, bytes([sequence]))
+    pdu += element(0x87, b"\0") + element(0x88, b"\1") + element(0x89, b"\0") + element(0x8A, b"\1") + element(0xAB, element(0x83, b"\1")) + fields
+    pdu = element(0x61, pdu)
+    return struct.pack("!HHHH", app_id, 8 + len(pdu), 0x8000 if simulated else 0, 0) + pdu
+
+
+@case("ics-profinet.pcap", "PROFINET DCP in Ethernet: identify, the answer of a listed device, a new name, a factory reset, once more; cyclic data")
+def _(c):
+    in_frame(c, ENGINEER, PROFINET_ALL, 0x8892, dcp(0xFEFE, 5, 0, [(0xFF, 0xFF, b"")]))
+    frame = in_frame(c, DEVICE, ENGINEER, 0x8892, dcp(0xFEFF, 5, 1, [(2, 2, b"\0\0pump-1"), (2, 3, b"\0\0\0\x2a\1\x0e")]))
+    c.hit("ics-profinet-device", "ics.profinet.device_id", frame)
+    frame = in_frame(c, ENGINEER, DEVICE, 0x8892, dcp(0xFEFD, 4, 0, [(2, 2, b"\0\1valve")]))
+    c.hit("ics-profinet-name", "ics.profinet.function", frame)
+    frame = in_frame(c, ENGINEER, DEVICE, 0x8892, dcp(0xFEFD, 4, 0, [(5, 6, b"\0\2\0\2")]))
+    c.hit("ics-profinet", "ics.profinet.operation", frame)
+    in_frame(c, ENGINEER, DEVICE, 0x8892, dcp(0xFEFD, 4, 0, [(5, 6, b"\0\2\0\2")]))
+    in_frame(c, DEVICE, ENGINEER, 0x8892, b"\x80\0" + bytes(40))
+    # The lengths do not add up: the last block says more than there is.
+    in_frame(c, SPOILT, DEVICE, 0x8892, dcp(0xFEFD, 4, 0, [(5, 6, b"\0\2\0\2")])[:-5] + b"\xff\0\2\0\2")
+
+
+@case("ics-goose.pcap", "GOOSE in Ethernet: the same state again, a change, in a VLAN by a listed application; something else of its EtherType")
+def _(c):
+    in_frame(c, DEVICE, GROUP, 0x88B8, goose(7))
+    c.hit("ics-goose", "ics.goose.function", in_frame(c, DEVICE, GROUP, 0x88B8, goose(0, state=2)))
+    in_frame(c, DEVICE, GROUP, 0x88B8, goose(1, state=2))
+    c.hit("ics-goose-appid", "ics.goose.app_id", in_frame(c, DEVICE, GROUP, 0x88B8, goose(3, app_id=0x3F), tags=(5,)))
+    in_frame(c, DEVICE, GROUP, 0x88B8, goose(0, fields=b"\x8f\x7f"))

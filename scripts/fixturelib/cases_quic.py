@@ -122,3 +122,17 @@ def _(c):
     flow(c, 50002).send(quic.initial(whole(hello(BAD)), ident=b"not that"))
     flow(c, 50003).send(quic.initial(b"\x06" + quic.varint(0) + quic.varint(5000) + b"evil.example"))
     flow(c, 50004).send(quic.initial(b"\x06" + quic.varint(0x3FFFFFFF) + quic.varint(12) + b"evil.example"))
+
+
+@case("quic-incomplete.pcap", "half a hello and no more; half a hello, then all of it; half a hello twice: one is counted for each that never gets whole")
+def _(c):
+    data = hello(BAD, share=1216)
+    half = quic.crypto(data, 0, 60)
+    flow(c).send(quic.initial(half))
+    f = flow(c, 50001)
+    f.send(quic.initial(half))
+    f.send(quic.initial(quic.crypto(data, 60, 1000), number=1))
+    c.hit("name", SNI, f.send(quic.initial(quic.crypto(data, 1000, len(data)), number=2)), f)
+    f = flow(c, 50002)
+    f.send(quic.initial(half))
+    f.send(quic.initial(half, number=1))

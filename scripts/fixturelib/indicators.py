@@ -82,6 +82,11 @@ DOCUMENTS = [
     document("user", "user-account", "evil-user"),
     document("mail-addr", "email-addr", MAIL_ADDR),
     document("mail-subject", "email-subject", MAIL_SUBJECT),
+    document("ics-profinet", "ics-function", "profinet:any-control"),
+    document("ics-profinet-name", "ics-function", "profinet:dcp_set_name_of_station"),
+    document("ics-profinet-device", "ics-function", "profinet:device-0x002a010e"),
+    document("ics-goose", "ics-function", "goose:state-change"),
+    document("ics-goose-appid", "ics-function", "goose:appid-0x3f"),
 ]
 
 

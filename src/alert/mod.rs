@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::flow::{Identity, community_id};
 use crate::indicator::{Field, FieldValue, Indicator, IndicatorIx, MAX_NAME_TEXT_BYTES, Observable, Value, Where};
 use crate::matcher::{How, MatchSet};
-use crate::packet::{FrameRef, protocol};
+use crate::packet::{Address, Ends, FrameRef, protocol, written};
 
 /// See the module.
 #[derive(Clone)]
@@ -44,10 +44,10 @@ pub struct AlertFlow {
     pub originator: (IpAddr, u16),
     /// Address and port of the other end.
     pub responder: (IpAddr, u16),
-    /// IP protocol number; 0 for ARP.
+    /// IP protocol number; 0 without IP.
     pub protocol_number: u8,
-    /// No IP packets: ARP between two addresses.
-    pub is_arp: bool,
+    /// What the ends are.
+    pub ends: Ends,
     /// Tells the tunnels apart that it was in; 0 outside any.
     pub tunnel: u32,
     /// `network.protocol`, as far as it was recognised when the alert was raised.
@@ -91,7 +91,7 @@ impl Alert {
                 originator: flow.originator(),
                 responder: flow.responder(),
                 protocol_number: flow.protocol(),
-                is_arp: flow.is_arp(),
+                ends: flow.ends(),
                 tunnel: flow.tunnel(),
                 protocol: None,
                 vlans: flow.vlans().to_vec(),
@@ -129,10 +129,27 @@ impl Alert {
         self.indicator
     }
 
-    /// `network.community_id`, seed 0.
-    pub fn community_id(&self) -> String {
+    /// `network.community_id`, seed 0; `None` without addresses of IP.
+    pub fn community_id(&self) -> Option<String> {
         let flow = &self.flow;
-        community_id(0, flow.protocol_number, flow.originator, flow.responder)
+        let has_ip = flow.ends != Ends::Hardware;
+        has_ip.then(|| community_id(0, flow.protocol_number, flow.originator, flow.responder))
+    }
+}
+
+impl AlertFlow {
+    /// The hardware addresses of both ends, the originator's first, where they have no others: `00-00-5E-00-53-23`.
+    pub fn hardware(&self) -> Option<[String; 2]> {
+        let written = |ip: IpAddr| Address::from(ip).as_hardware().map(written);
+        if self.ends != Ends::Hardware {
+            return None;
+        }
+        Some([written(self.originator.0)?, written(self.responder.0)?])
+    }
+
+    /// The ends' addresses as text, the originator's first.
+    pub fn addresses(&self) -> [String; 2] {
+        self.hardware().unwrap_or_else(|| [self.originator.0.to_string(), self.responder.0.to_string()])
     }
 }
 

@@ -1,20 +1,25 @@
 //! `picket explain`: how one packet was read, layer by layer, which flow it fell in, what it showed, and why that matched or did not.
 //! For whoever has to trust a "no alert".
 
+mod json;
+
 use std::collections::BTreeSet;
-use std::io::{self, Write};
-use std::path::PathBuf;
+use std::io::{self, IsTerminal, Write};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use crate::alert::printable;
 use crate::capture::Files;
-use crate::flow::Direction;
-use crate::indicator::IndicatorSet;
+use crate::flow::{Direction, StreamCounters};
+use crate::indicator::kind::BYTES;
+use crate::indicator::{IndicatorIx, IndicatorSet};
 use crate::matcher::{Hit, How, MatchSet, Matcher};
+use crate::packet::{Address, Ends, written};
 use crate::pipeline::{self, Explanation, FlowFacts, Noted, Options};
 use crate::proto::Reading;
 use crate::time::Timestamp;
@@ -25,7 +30,7 @@ const MAX_TIMES: usize = 4096;
 /// Arguments of `picket explain`.
 #[derive(Args)]
 pub struct ExplainArgs {
-    /// Number of the packet in the capture, from 1.
+    /// Number of the packet in its capture, from 1, as alerts have it (`picket.frame`).
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     frame: u64,
     /// Feed file, or directory of feeds; may be given several times. Without one, what the packet shows is listed.
@@ -40,9 +45,24 @@ pub struct ExplainArgs {
     /// Clearance file: what the sensor may not hold is refused and counted.
     #[arg(long, value_name = "FILE")]
     clearance: Option<PathBuf>,
-    /// Capture: pcap or pcapng, plain or compressed.
-    #[arg(value_name = "CAPTURE")]
-    capture: PathBuf,
+    /// Of several captures, the one that the packet is in: its path or its name, as alerts have it (`picket.capture`).
+    #[arg(long = "in", value_name = "CAPTURE")]
+    within: Option<PathBuf>,
+    /// How to print; without it text on a terminal and JSON elsewhere.
+    #[arg(long, value_enum)]
+    format: Option<Form>,
+    /// Captures, or directories of them, in the order in which they are replayed: pcap or pcapng, plain or compressed.
+    #[arg(value_name = "CAPTURE", required = true)]
+    captures: Vec<PathBuf>,
+}
+
+/// How to print.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    /// For a reader.
+    Text,
+    /// One JSON document.
+    Json,
 }
 
 /// Runs the subcommand.
@@ -50,7 +70,10 @@ pub struct ExplainArgs {
 /// # Errors
 /// Feeds or captures that cannot be opened, a packet that is not there, output that cannot be written.
 pub fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
-    let files = Files::open(std::slice::from_ref(&args.capture))?;
+    let files = Files::open(&args.captures)?;
+    let paths: Vec<&Path> = files.files().iter().map(|file| file.path.as_path()).collect();
+    let file = place(&paths, args.within.as_deref())?;
+    let capture = paths.get(file).map(|path| path.display().to_string()).unwrap_or_default();
     let clearance = super::sensor(args.clearance.as_deref())?;
     let (mut feeds, mut allow) = (IndicatorSet::default(), IndicatorSet::default());
     crate::feed::load(
@@ -58,14 +81,46 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
         &crate::feed::Options { force: args.force, clearance: clearance.clone() },
         &mut feeds,
     )?;
-    crate::feed::load(&args.allow, &crate::feed::Options { force: true, clearance }, &mut allow)?;
+    crate::feed::load_allow_lists(&args.allow, clearance, &mut allow)?;
     let set = Arc::new(MatchSet::compile(feeds, allow));
-    let Some(told) = pipeline::explain(files, &set, &Options::default(), args.frame) else {
-        bail!("{} has no frame {}", args.capture.display(), args.frame);
+    let Some(told) = pipeline::explain(files, &set, &Options::default(), (file, args.frame)) else {
+        bail!("{capture} has no frame {}", args.frame);
     };
     let mut out = io::stdout().lock();
-    print(&told, &set, &mut out).context("cannot write")?;
-    Ok(ExitCode::SUCCESS)
+    let default = if out.is_terminal() { Form::Text } else { Form::Json };
+    let written = match args.format.unwrap_or(default) {
+        Form::Text => print(&told, &set, &mut out),
+        Form::Json => {
+            let document = json::document(&told, &capture, &mut Judge::new(&set, args.frame));
+            writeln!(out, "{document}")
+        }
+    };
+    match written {
+        // A reader that has seen enough (`head`) is no failure.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error).context("cannot write"),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Which of the captures is meant: by its whole path, or by its name if only one has it.
+fn place(paths: &[&Path], within: Option<&Path>) -> anyhow::Result<usize> {
+    let Some(wanted) = within else {
+        if paths.len() > 1 {
+            bail!("{} captures: say with --in which one the frame is in", paths.len());
+        }
+        return Ok(0);
+    };
+    if let Some(at) = paths.iter().position(|path| *path == wanted) {
+        return Ok(at);
+    }
+    let mut named = paths.iter().enumerate().filter(|(_, path)| path.ends_with(wanted));
+    match (named.next(), named.next()) {
+        (Some((at, _)), None) => Ok(at),
+        (None, _) => bail!("{} is none of the captures given", wanted.display()),
+        (Some((_, a)), Some((_, b))) => {
+            bail!("{} may be {} or {}: give its path", wanted.display(), a.display(), b.display())
+        }
+    }
 }
 
 fn print(told: &Explanation, set: &Arc<MatchSet>, out: &mut impl Write) -> io::Result<()> {
@@ -89,7 +144,10 @@ fn print(told: &Explanation, set: &Arc<MatchSet>, out: &mut impl Write) -> io::R
     print_stream(told, out)?;
     match told.verdict {
         Some(verdict) => writeln!(out, "verdict: {}", verdict.words())?,
-        None => writeln!(out, "verdict: open until the rest of its message, or the other direction, is seen")?,
+        None => writeln!(
+            out,
+            "verdict: open until the rest of its message, of its datagram, or the other direction, is seen"
+        )?,
     }
     let mut judge = Judge::new(set, frame.number);
     print_seen("shown by this packet", &told.seen, &mut judge, out)?;
@@ -122,15 +180,22 @@ fn print_layers(told: &Explanation, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "  {} payload bytes were not captured", packet.payload_missing_bytes)?;
     }
     if packet.ip_version > 0 {
-        let (source, destination) = (packet.source.ip(), packet.destination.ip());
+        let [source, destination] = ends(packet.ends, [packet.source.ip(), packet.destination.ip()]);
         let (from, to) = (packet.source_port, packet.destination_port);
         writeln!(out, "  {source} {from} -> {destination} {to}, protocol {}", packet.protocol)?;
     }
     Ok(())
 }
 
+/// Addresses as text: hardware addresses where there are no others.
+fn ends(ends: Ends, addresses: [IpAddr; 2]) -> [String; 2] {
+    let hardware = |ip: IpAddr| Address::from(ip).as_hardware().filter(|_| ends == Ends::Hardware);
+    addresses.map(|ip| hardware(ip).map_or_else(|| ip.to_string(), written))
+}
+
 fn print_flow(flow: &FlowFacts, out: &mut impl Write) -> io::Result<()> {
     let ((a, p), (b, q)) = (flow.identity.originator(), flow.identity.responder());
+    let [a, b] = ends(flow.identity.ends(), [a, b]);
     let way = match flow.direction {
         Direction::ToResponder => "to the responder",
         Direction::ToOriginator => "to the originator",
@@ -138,14 +203,7 @@ fn print_flow(flow: &FlowFacts, out: &mut impl Write) -> io::Result<()> {
     let since = if flow.is_new { "begun by this packet" } else { "begun before" };
     writeln!(out, "flow: {a} {p} -> {b} {q}, {since}, now {:?}; this packet goes {way}", flow.lifecycle)?;
     let protocol = flow.protocol.unwrap_or("not recognised");
-    let reading = match flow.reading {
-        Reading::Unknown => "no protocol recognised yet",
-        Reading::Searching => "the next message is looked for",
-        Reading::Holding => "part of a message is held until the rest comes",
-        Reading::Parsing => "every whole message was read",
-        Reading::Skipping => "a body is stepped over",
-        Reading::Done => "read no further",
-    };
+    let reading = reading_word(flow.reading);
     let hole = if flow.has_hole { ", bytes wait behind a hole" } else { "" };
     writeln!(out, "  protocol: {protocol}; direction: {reading}{hole}")?;
     if !flow.is_new {
@@ -154,19 +212,39 @@ fn print_flow(flow: &FlowFacts, out: &mut impl Write) -> io::Result<()> {
     Ok(())
 }
 
-fn print_stream(told: &Explanation, out: &mut impl Write) -> io::Result<()> {
-    let streams = &told.streams;
-    for (count, what) in [
+fn reading_word(reading: Reading) -> &'static str {
+    match reading {
+        Reading::Unknown => "no protocol recognised yet",
+        Reading::Searching => "the next message is looked for",
+        Reading::Holding => "part of a message is held until the rest comes",
+        Reading::Parsing => "every whole message was read",
+        Reading::Skipping => "a body is stepped over",
+        Reading::Done => "read no further",
+    }
+}
+
+/// What happened to the packet in its stream.
+fn in_its_stream(streams: &StreamCounters) -> impl Iterator<Item = &'static str> {
+    [
         (streams.out_of_order, "arrived behind a hole"),
         (streams.retransmitted, "all its bytes were seen before; it was looked at on its own"),
         (streams.overlapping, "overlaps bytes seen before; it was looked at on its own"),
         (streams.gaps, "a hole was given up"),
         (streams.out_of_window, "too far from its stream; it was looked at on its own"),
         (streams.urgent_bytes, "has an urgent byte, read with and without"),
-    ] {
-        if count > 0 {
-            writeln!(out, "  stream: {what}")?;
-        }
+    ]
+    .into_iter()
+    .filter_map(|(count, what)| (count > 0).then_some(what))
+}
+
+/// The value as it may be printed: bytes of a signature are the indicator's own, the rest is the traffic's.
+fn shown(noted: &Noted) -> &str {
+    if *noted.kind == BYTES { "byte signature" } else { &noted.text }
+}
+
+fn print_stream(told: &Explanation, out: &mut impl Write) -> io::Result<()> {
+    for what in in_its_stream(&told.streams) {
+        writeln!(out, "  stream: {what}")?;
     }
     for why in &told.unread {
         writeln!(out, "  not read: {}", why.code())?;
@@ -187,9 +265,7 @@ fn print_seen(title: &str, seen: &[Noted], judge: &mut Judge<'_>, out: &mut impl
             format!(" (frame {})", noted.frame.number)
         };
         judge.last_frame = noted.frame.number;
-        // Bytes of a signature are the indicator's own; the rest is the traffic's.
-        let text = if noted.field.0 == "picket.payload" { "byte signature" } else { &noted.text };
-        writeln!(out, "  {} = {text}{by}\n      {why}", noted.field.0)?;
+        writeln!(out, "  {} = {}{by}\n      {why}", noted.field.0, shown(noted))?;
     }
     Ok(())
 }
@@ -219,12 +295,15 @@ impl<'s> Judge<'s> {
         }
     }
 
+    fn id(&self, ix: IndicatorIx) -> String {
+        printable(self.set.indicator(ix).id().as_bytes())
+    }
+
     fn why(&mut self, noted: &Noted) -> String {
-        let id = |ix| printable(self.set.indicator(ix).id().as_bytes());
         if !noted.hits.is_empty() {
             let each = noted.hits.iter().map(|&(ix, how, suppressed)| {
                 let allowed = if suppressed { ", suppressed by the allow-list" } else { "" };
-                format!("{} ({}{allowed})", id(ix), words(how))
+                format!("{} ({}{allowed})", self.id(ix), how_it_covers(how))
             });
             return format!("matches {}", each.collect::<Vec<_>>().join(", "));
         }
@@ -236,14 +315,14 @@ impl<'s> Judge<'s> {
         for &time in &self.times {
             self.matcher.seen(&noted.observable(), time, &mut hits);
             if let Some(hit) = hits.first() {
-                return format!("no match: {} covers it but is not valid at the packet's time", id(hit.indicator));
+                return format!("no match: {} covers it but is not valid at the packet's time", self.id(hit.indicator));
             }
         }
         format!("no match: none of {of_kind} indicators of kind {} covers it", noted.kind.name)
     }
 }
 
-fn words(how: How) -> String {
+fn how_it_covers(how: How) -> String {
     match how {
         How::Exact => "exact".to_owned(),
         How::Subtree { labels } => format!("{labels} labels below"),

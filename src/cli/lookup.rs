@@ -72,7 +72,9 @@ struct Found<'a> {
 pub fn run(args: &LookupArgs) -> anyhow::Result<ExitCode> {
     let clearance = super::sensor(args.clearance.as_deref())?;
     let feeds = load(&args.feeds, &Options { force: args.force, clearance: clearance.clone() })?;
-    let set = MatchSet::compile(feeds, load(&args.allow, &Options { force: true, clearance })?);
+    let mut allow = IndicatorSet::default();
+    crate::feed::load_allow_lists(&args.allow, clearance, &mut allow)?;
+    let set = MatchSet::compile(feeds, allow);
     let at = args.at.unwrap_or_else(jiff::Timestamp::now).as_nanosecond();
     let at = Timestamp::from_ns(u64::try_from(at).unwrap_or(0));
     let out = io::stdout().lock();

@@ -153,8 +153,7 @@ fn load(args: &ReplayArgs) -> anyhow::Result<(Arc<MatchSet>, LoadReport)> {
         );
     }
     let mut allow = IndicatorSet::default();
-    // An allow-list may name what a feed may not: it only ever takes alerts away.
-    feed::load(&args.allow, &feed::Options { force: true, clearance }, &mut allow)?;
+    feed::load_allow_lists(&args.allow, clearance, &mut allow)?;
     Ok((Arc::new(MatchSet::compile_seeded(set, allow, Seeds::fixed(REPLAY_SEED))), report))
 }
 

@@ -40,13 +40,17 @@ const SCHEMES: [(&str, Scheme); 2] = [("picket.acs", Scheme::Acs), ("picket.cui"
 /// Whom or what an entry indicates, and its tags: fields of which every value is kept.
 pub(super) const ABOUT: &[&str] = &[
     "threat.group.name",
+    "threat.group.id",
     "threat.group.alias",
     "threat.software.name",
+    "threat.software.id",
     "threat.software.type",
     "threat.tactic.name",
     "threat.tactic.id",
     "threat.technique.name",
     "threat.technique.id",
+    "threat.technique.subtechnique.name",
+    "threat.technique.subtechnique.id",
     "threat.framework",
     "rule.name",
     "rule.id",
@@ -80,6 +84,14 @@ fields! {
     X509_ISSUER "threat.indicator.x509.issuer.distinguished_name"
     X509_SERIAL "threat.indicator.x509.serial_number"
     EMAIL_ADDRESS "threat.indicator.email.address"
+    FILE_MD5 "threat.indicator.file.hash.md5"
+    FILE_SHA1 "threat.indicator.file.hash.sha1"
+    FILE_SHA256 "threat.indicator.file.hash.sha256"
+    FILE_SHA384 "threat.indicator.file.hash.sha384"
+    FILE_SHA512 "threat.indicator.file.hash.sha512"
+    FILE_SSDEEP "threat.indicator.file.hash.ssdeep"
+    FILE_TLSH "threat.indicator.file.hash.tlsh"
+    FILE_NAME "threat.indicator.file.name"
     PROVIDER "threat.indicator.provider"
     CONFIDENCE "threat.indicator.confidence"
     FIRST_SEEN "threat.indicator.first_seen"

@@ -1,8 +1,9 @@
 //! [`Intake`]: what a format reader hands its entries to. It adds, counts and refuses; readers know neither set nor report.
 
-use super::Options;
+use super::declared::Declared;
 use super::finding::Finding;
 use super::report::FileReport;
+use super::{Options, Purpose};
 use crate::indicator::kind::URL;
 use crate::indicator::{Added, Context, ContextIx, Draft, IndicatorIx, IndicatorSet, Refusal, Where};
 use crate::marking::{Clearance, Marking};
@@ -12,6 +13,8 @@ pub(super) struct Intake<'a> {
     set: &'a mut IndicatorSet,
     report: &'a mut FileReport,
     force: bool,
+    purpose: Purpose,
+    declared: Declared,
     /// What the sensor may hold; `None` for everything.
     clearance: Option<&'a Clearance>,
     /// The context of the entry before: neighbours mostly say the same.
@@ -36,8 +39,40 @@ pub(super) struct Meta<'a> {
 
 impl<'a> Intake<'a> {
     pub(super) fn new(set: &'a mut IndicatorSet, options: &'a Options, report: &'a mut FileReport) -> Self {
-        let clearance = options.clearance.as_deref();
-        Self { set, report, force: options.force, clearance, last: None, last_refused: None }
+        Self {
+            set,
+            report,
+            force: options.force,
+            purpose: Purpose::Detect,
+            declared: Declared::default(),
+            clearance: options.clearance.as_deref(),
+            last: None,
+            last_refused: None,
+        }
+    }
+
+    pub(super) fn for_purpose(self, purpose: Purpose) -> Self {
+        Self { purpose, ..self }
+    }
+
+    /// Whether the entries are what raises no alert.
+    pub(super) fn is_allow_list(&self) -> bool {
+        self.purpose == Purpose::Allow
+    }
+
+    /// For entries of which this was said beside the feed.
+    pub(super) fn with(self, declared: Declared) -> Self {
+        Self { declared, ..self }
+    }
+
+    /// What was said beside the feed.
+    pub(super) fn declared(&self) -> Declared {
+        self.declared.clone()
+    }
+
+    /// What alerts call the feed.
+    pub(super) fn feed(&self) -> &str {
+        &self.report.feed
     }
 
     /// The number of what `meta` says about this feed's entries. The gate of loading: without a number nothing can be
@@ -118,6 +153,11 @@ impl<'a> Intake<'a> {
     /// Counts an entry that cannot be added.
     pub(super) fn refuse(&mut self, line: u32, reason: Refusal) {
         self.report.refuse(line, reason);
+    }
+
+    /// Counts an entry that no indicator is to be made of; the word says what it is and is never from the feed.
+    pub(super) fn pass_over(&mut self, what: &'static str) {
+        *self.report.passed_over.entry(what).or_default() += 1;
     }
 
     /// Counts a marking that could not be read and was taken as the strictest.

@@ -5,7 +5,8 @@ use super::document::{self as doc, Document, Scheme};
 use super::intake::{Intake, Meta};
 use super::lines::{Line, Lines};
 use super::{Broken, Format, field, pattern, recognise};
-use crate::indicator::kind::{CERTIFICATE, EMAIL_ADDR, ISSUER, SERIAL, SUBJECT};
+use crate::indicator::kind::is_digest;
+use crate::indicator::kind::{CERTIFICATE, EMAIL_ADDR, FILE, FILE_NAME, ISSUER, SERIAL, SUBJECT};
 use crate::indicator::{Condition, Draft, Index, Kind, Named, Pattern, Refusal, Window};
 use crate::marking::{Acs, Cui, Marking};
 use crate::time::Timestamp;
@@ -42,9 +43,13 @@ fn entry(document: &Document, line: u32, intake: &mut Intake<'_>) -> Result<(), 
     let get = |field| document.get(field);
     let mut kind = Kind::by_name(get(doc::KIND).ok_or(Refusal::Malformed)?).ok_or(Refusal::UnknownKind)?;
     let mut particular = None;
-    if *kind == CERTIFICATE
-        && let Some((what, value)) = certificate(document)?
-    {
+    let found = match kind {
+        kind if *kind == CERTIFICATE => certificate(document)?,
+        kind if *kind == FILE => file(document)?,
+        kind if *kind == FILE_NAME => get(doc::FILE_NAME).map(|name| (&FILE_NAME, name)),
+        _ => None,
+    };
+    if let Some((what, value)) = found {
         (kind, particular) = (what, Some(value));
     }
     let matching = get(doc::MATCH).map(field::matching).transpose()?;
@@ -156,6 +161,23 @@ fn certificate(document: &Document) -> Result<Option<(&'static Kind, &str)>, Ref
     }
 }
 
+/// What a document says of a file: its strongest digest, or else its name. A name beside a digest is a remark; one beside a digest
+/// that no kind can hold is refused, because the name alone would match more than its author meant.
+fn file(document: &Document) -> Result<Option<(&'static Kind, &str)>, Refusal> {
+    let first = |fields: &[doc::Field]| fields.iter().find_map(|&field| document.get(field));
+    if let Some(digest) = first(&[doc::FILE_SHA256, doc::FILE_SHA1, doc::FILE_MD5]) {
+        return Ok(Some((&FILE, digest)));
+    }
+    let name = document.get(doc::FILE_NAME);
+    let others = [doc::FILE_SHA512, doc::FILE_SHA384, doc::FILE_SSDEEP, doc::FILE_TLSH];
+    if name.is_some() && first(&others).is_some() {
+        return Err(Refusal::BadFingerprint);
+    }
+    // A digest may be in the entry's own name, and the file's name beside it.
+    let is_digest = document.get(doc::NAME).is_some_and(|name| is_digest(name.as_bytes()));
+    Ok(name.filter(|_| !is_digest).map(|name| (&FILE_NAME, name)))
+}
+
 /// The address and port of a document: `ip` and `port`, or both in `name`.
 fn endpoint(document: &Document, port: Option<u16>) -> Result<(&[u8], Option<u16>), Refusal> {
     let text = document.get(doc::IP).or(document.get(doc::NAME)).ok_or(Refusal::Empty)?.as_bytes();
@@ -192,6 +214,36 @@ mod tests {
         let (set, report) = loaded(line.as_bytes());
         assert_eq!(set.len() + report.refusals.len(), 1, "{line}");
         report.refusals.first().map(|r| r.reason)
+    }
+
+    #[test]
+    fn a_file_is_its_strongest_digest_or_its_name() {
+        let file = |fields: &str| format!(r#"{{"threat":{{"indicator":{{"type":"file",{fields}}}}}}}"#);
+        let (md5, sha1, sha256) = ("a1".repeat(16), "b2".repeat(20), "C3".repeat(32));
+        for (fields, kind, value) in [
+            (format!(r#""file":{{"hash":{{"md5":"{md5}"}},"name":"x.exe"}}"#), &FILE, md5.clone()),
+            (format!(r#""name":"a label","file.hash.sha1":"{sha1}","file.hash.md5":"{md5}""#), &FILE, sha1),
+            (format!(r#""file":{{"hash":{{"sha256":"{sha256}","sha512":"0"}}}}"#), &FILE, sha256.to_lowercase()),
+            (r#""name":"a label","file.name":"Evil.EXE""#.to_owned(), &FILE_NAME, "evil.exe".to_owned()),
+            (format!(r#""name":"{md5}","file.name":"x.exe""#), &FILE, md5.clone()),
+        ] {
+            let (set, report) = loaded(file(&fields).as_bytes());
+            assert!(report.refusals.is_empty(), "{fields}");
+            let one = set.iter().next().expect("one");
+            assert_eq!((one.kind.name, &*(one.kind.display)(one.value)), (kind.name, &*value), "{fields}");
+        }
+        for (fields, refusal) in [
+            (r#""file":{"hash":{"sha512":"00"},"name":"x.exe"}"#, Refusal::BadFingerprint),
+            (r#""name":"a label","file.hash.tlsh":"T1""#, Refusal::BadFingerprint),
+            (r#""file.hash.md5":"a1""#, Refusal::BadFingerprint),
+            (r#""file.name":"C:\\x\\evil.exe""#, Refusal::BadFileName),
+            (r#""file.size":1"#, Refusal::Empty),
+        ] {
+            assert_eq!(reason(&file(fields)), Some(refusal), "{fields}");
+        }
+        let named = r#"{"threat.indicator.type":"file-name","threat.indicator.name":"a label","threat.indicator.file.name":"b"}"#;
+        let (set, _) = loaded(named.as_bytes());
+        assert_eq!(set.iter().next().map(|one| one.value.to_vec()), Some(b"b".to_vec()));
     }
 
     #[test]

@@ -75,6 +75,8 @@ pub struct FileReport {
     pub refused: BTreeMap<Refusal, u64>,
     /// The first refusals, up to a cap of 100.
     pub refusals: Vec<RefusedLine>,
+    /// What a format has besides indicators, and texts that were left out, by what they are.
+    pub passed_over: BTreeMap<&'static str, u64>,
     /// Markings that could not be read and count as the strictest.
     pub unreadable_markings: u64,
     /// What there is to say of entries that loaded; all of it only after [`audit`](super::audit()).
@@ -163,6 +165,7 @@ impl FileReport {
             merged: 0,
             refused: BTreeMap::new(),
             refusals: Vec::new(),
+            passed_over: BTreeMap::new(),
             unreadable_markings: 0,
             findings: Findings::default(),
             error: None,

@@ -77,6 +77,24 @@ impl DefragCounters {
     }
 }
 
+/// Packets, and their bytes on the wire: what a datagram's pieces came in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Share {
+    /// How many.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
+/// Pieces of a datagram that was never whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lost {
+    /// What they came in.
+    pub share: Share,
+    /// Any of them.
+    pub piece: Packet,
+}
+
 /// A datagram that is whole.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Whole {
@@ -88,6 +106,10 @@ pub struct Whole {
     pub missing_bytes: u32,
     /// Its protocol, as the first piece has it.
     pub protocol: u8,
+    /// What its pieces came in: their verdict is the datagram's.
+    pub share: Share,
+    /// Whether pieces came before the one that has the ports.
+    pub has_portless: bool,
 }
 
 /// What [`Defrag::add`] says of a piece.
@@ -97,6 +119,8 @@ pub struct Added {
     pub ports: Option<(u16, u16)>,
     /// The datagram, if this piece completes it.
     pub whole: Option<Whole>,
+    /// Whether what the piece came in is counted with its datagram: in [`Whole::share`] or among [`Defrag::take_lost`].
+    pub is_counted: bool,
 }
 
 /// See the module.
@@ -106,6 +130,7 @@ pub struct Defrag {
     /// In the order in which they began. Completed ones stay until their turn.
     ages: VecDeque<(Key, Timestamp)>,
     bytes: usize,
+    lost: Vec<Lost>,
     /// What happened so far.
     pub counters: DefragCounters,
 }
@@ -126,6 +151,11 @@ struct Key {
 struct Datagram {
     began: Timestamp,
     pieces: u64,
+    /// Of those that were taken.
+    share: Share,
+    /// The first one that came.
+    piece: Packet,
+    has_portless: bool,
     payload: Vec<u8>,
     other: Option<Vec<u8>>,
     /// Runs of bytes that are there: sorted, with holes between them.
@@ -147,8 +177,8 @@ struct First {
 }
 
 impl Defrag {
-    /// Takes a piece: `packet.fragment()` is some, `payload` its payload. Pieces come in capture order.
-    pub fn add(&mut self, packet: &Packet, payload: &[u8], now: Timestamp) -> Added {
+    /// Takes a piece: `packet.fragment()` is some, `payload` its payload, `share` what it came in. Pieces come in capture order.
+    pub fn add(&mut self, packet: &Packet, payload: &[u8], now: Timestamp, share: Share) -> Added {
         let Some(place) = packet.fragment() else { return Added::default() };
         self.counters.pieces += 1;
         self.forget_old(now);
@@ -167,10 +197,10 @@ impl Defrag {
         }
         let key = Key::of(packet, place.id);
         self.make_room(&key, end);
-        let Self { datagrams, ages, bytes, counters } = self;
+        let Self { datagrams, ages, bytes, counters, .. } = self;
         let datagram = datagrams.entry(key).or_insert_with(|| {
             ages.push_back((key, now));
-            Datagram::new(now)
+            Datagram::new(now, *packet)
         });
         let held_before = datagram.held_bytes();
         datagram.pieces += 1;
@@ -179,39 +209,67 @@ impl Defrag {
             datagram.see_first(packet);
         }
         let captured = payload.get(..length).unwrap_or(payload);
-        if !datagram.put(start, end, captured, place.has_more, counters) {
-            counters.bad += 1;
-        }
+        let is_taken = datagram.put(start, end, captured, place.has_more, counters);
+        counters.bad += u64::from(!is_taken);
         *bytes = *bytes + datagram.held_bytes() - held_before;
         let ports = datagram.first.and_then(|first| first.ports);
+        // What follows a datagram that was read as far as it can be is not read.
+        let is_counted = is_taken && !datagram.is_read;
+        if is_counted {
+            datagram.share.add(share);
+            datagram.has_portless |= ports.is_none();
+        }
         if start == 0 && packet.payload_missing_bytes > 0 && !datagram.is_read {
             datagram.is_read = true;
-            let (payload, missing_bytes) = (captured.to_vec(), (length - captured.len()) as u32);
-            let whole = Whole { payload, other: None, missing_bytes, protocol: packet.protocol };
-            return Added { ports, whole: Some(whole) };
+            let whole = Whole {
+                payload: captured.to_vec(),
+                other: None,
+                missing_bytes: (length - captured.len()) as u32,
+                protocol: packet.protocol,
+                share: std::mem::take(&mut datagram.share),
+                has_portless: datagram.has_portless && ports.is_some(),
+            };
+            return Added { ports, whole: Some(whole), is_counted };
         }
         let whole = if datagram.is_whole() { self.take(&key) } else { None };
-        Added { ports, whole }
+        Added { ports, whole, is_counted }
     }
 
-    /// No more pieces come: what is not whole is counted.
-    pub fn close(mut self) -> DefragCounters {
-        self.counters.incomplete += self.datagrams.values().map(|datagram| datagram.pieces).sum::<u64>();
-        self.counters
+    /// What was never whole since the last call.
+    pub fn take_lost(&mut self) -> Vec<Lost> {
+        std::mem::take(&mut self.lost)
+    }
+
+    /// What a datagram came in that will not be read after all.
+    pub fn lose(&mut self, piece: &Packet, share: Share) {
+        if share.packets > 0 {
+            self.lost.push(Lost { share, piece: *piece });
+        }
+    }
+
+    /// No more pieces come: what is not whole is lost.
+    pub fn close(mut self) -> (DefragCounters, Vec<Lost>) {
+        for datagram in std::mem::take(&mut self.datagrams).into_values() {
+            self.counters.incomplete += datagram.pieces;
+            self.lose(&datagram.piece, datagram.share);
+        }
+        (self.counters, self.lost)
     }
 
     fn take(&mut self, key: &Key) -> Option<Whole> {
         let datagram = self.datagrams.remove(key)?;
         self.bytes -= datagram.held_bytes();
         self.counters.datagrams += 1;
-        let Datagram { mut payload, mut other, end, cut, first, is_read, .. } = datagram;
+        let Datagram { mut payload, mut other, end, cut, first, is_read, share, has_portless, .. } = datagram;
         let end = end.filter(|_| !is_read)?;
         let captured = cut.min(end);
         payload.truncate(captured);
         if let Some(other) = &mut other {
             other.truncate(captured);
         }
-        Some(Whole { payload, other, missing_bytes: (end - captured) as u32, protocol: first?.protocol })
+        let First { protocol, ports } = first?;
+        let has_portless = has_portless && ports.is_some();
+        Some(Whole { payload, other, missing_bytes: (end - captured) as u32, protocol, share, has_portless })
     }
 
     /// Drops what takes too long.
@@ -248,7 +306,15 @@ impl Defrag {
         let Some(datagram) = self.datagrams.remove(&key) else { return 0 };
         self.bytes -= datagram.held_bytes();
         self.counters.incomplete += datagram.pieces;
+        self.lose(&datagram.piece, datagram.share);
         datagram.pieces
+    }
+}
+
+impl Share {
+    fn add(&mut self, other: Self) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
     }
 }
 
@@ -267,10 +333,13 @@ impl Key {
 }
 
 impl Datagram {
-    fn new(began: Timestamp) -> Self {
+    fn new(began: Timestamp, piece: Packet) -> Self {
         Self {
             began,
             pieces: 0,
+            share: Share::default(),
+            piece,
+            has_portless: false,
             payload: Vec::new(),
             other: None,
             runs: Vec::new(),

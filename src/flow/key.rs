@@ -1,6 +1,6 @@
 //! [`FlowKey`]: what makes two packets one conversation, and the hash that spreads them.
 
-use crate::packet::{Address, Packet, protocol};
+use crate::packet::{Address, Ends, Packet, protocol};
 
 /// The canonical 5-tuple, VLAN tags and tunnel: the same for both directions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -13,8 +13,7 @@ pub struct FlowKey {
     /// Tells inner flows of different tunnels apart; 0 outside any.
     tunnel: u32,
     protocol: u8,
-    /// No IP at all: ARP between two addresses.
-    is_arp: bool,
+    ends: Ends,
 }
 
 /// Which end of a key a packet came from.
@@ -64,7 +63,7 @@ impl FlowKey {
             vlan: packet.vlan_key,
             tunnel: packet.tunnel,
             protocol: packet.protocol,
-            is_arp: packet.is_arp,
+            ends: packet.ends,
         };
         Some((key, if from_low { End::Low } else { End::High }))
     }
@@ -96,7 +95,7 @@ impl FlowKey {
         u64::from(self.vlan) << 32 | u64::from(self.tunnel)
     }
 
-    /// IP protocol number; 0 for ARP.
+    /// IP protocol number; 0 without IP.
     pub fn protocol(&self) -> u8 {
         self.protocol
     }
@@ -106,9 +105,9 @@ impl FlowKey {
         self.tunnel
     }
 
-    /// Whether it is ARP between two addresses.
-    pub fn is_arp(&self) -> bool {
-        self.is_arp
+    /// What its ends are.
+    pub fn ends(&self) -> Ends {
+        self.ends
     }
 }
 

@@ -13,7 +13,7 @@ mod table;
 pub mod timeout;
 
 pub use community_id::community_id;
-pub use defrag::{Defrag, DefragCounters, Whole};
+pub use defrag::{Defrag, DefragCounters, Lost, Share, Whole};
 pub use key::{End, FlowKey, HashSeed};
 pub use pool::{Held, Pool};
 pub use stream::{Chunk, MAX_PENDING_BYTES, MAX_PENDING_SEGMENTS, Outlet, Segment, Stream, StreamCounters};
@@ -21,7 +21,7 @@ pub use table::{Candidate, FlowTable, Home, Room, Slot};
 
 use std::net::IpAddr;
 
-use crate::packet::{Packet, protocol, tcp_flag};
+use crate::packet::{Ends, Packet, protocol, tcp_flag};
 use crate::time::Timestamp;
 
 /// Which way a packet goes within its flow.
@@ -265,9 +265,9 @@ impl Identity {
         (self.key.end(self.originator).1, self.key.end(self.originator.other()).1)
     }
 
-    /// Whether it is ARP between two addresses.
-    pub fn is_arp(&self) -> bool {
-        self.key.is_arp()
+    /// What its ends are.
+    pub fn ends(&self) -> Ends {
+        self.key.ends()
     }
 
     /// Tells the tunnels apart that it was in; 0 outside any.
@@ -281,12 +281,15 @@ impl Identity {
     }
 }
 
-/// Who opened a flow: the sender of a SYN, the receiver of a SYN/ACK, the end whose peer alone has a well-known port, else
+/// Who opened a flow: the sender of a SYN, the receiver of a SYN/ACK, the end whose peer alone has a well-known port or, in frames without IP, any, else
 /// whoever was seen first.
 fn originator(packet: &Packet, from: End) -> End {
     const WELL_KNOWN: u16 = 1024;
     if packet.protocol == protocol::TCP && packet.has(tcp_flag::SYN) {
         return if packet.has(tcp_flag::ACK) { from.other() } else { from };
+    }
+    if packet.ends == Ends::Hardware {
+        return if packet.destination_port == 0 { from.other() } else { from };
     }
     if !matches!(packet.protocol, protocol::TCP | protocol::UDP | protocol::SCTP) {
         return from;

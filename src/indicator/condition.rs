@@ -192,6 +192,8 @@ pub const PROTOCOLS: &[&str] = &[
     "dnp3",
     "s7comm",
     "s7comm-plus",
+    "profinet-dcp",
+    "goose",
     "enip",
     "iec104",
     "bacnet",

@@ -49,6 +49,8 @@ pub enum Transport {
     Tcp,
     /// UDP.
     Udp,
+    /// None: straight in an Ethernet frame. No feed can name it.
+    Ethernet,
 }
 
 /// When an indicator is valid: `from <= packet time < until`.
@@ -239,6 +241,9 @@ pub enum Refusal {
     /// A path, or nothing that can be a file's name.
     #[error("not a file name (without its path)")]
     BadFileName,
+    /// A pattern or rule that is not of its language.
+    #[error("a pattern that is not of its language")]
+    BadExpression,
     /// A byte signature that cannot be read.
     #[error("not a byte signature")]
     BadPattern,
@@ -261,7 +266,7 @@ pub enum Refusal {
     #[error("marking: {0}")]
     NotCleared(Rule),
     /// Its own feed says not to match it.
-    #[error("its feed has it whitelisted or removed")]
+    #[error("its feed says not to match it (whitelisted, removed, or not for detection)")]
     Withdrawn,
     /// It uses something of its format that Picket does not honour; the word names it and is never from the feed. Honouring
     /// the rest would match more, or less, than its author meant.
@@ -298,6 +303,7 @@ impl Refusal {
             Self::BadFunction => "bad_function",
             Self::BadCondition => "bad_condition",
             Self::BadFileName => "bad_file_name",
+            Self::BadExpression => "bad_expression",
             Self::BadPattern => "bad_pattern",
             Self::BadField => "bad_field",
             Self::Malformed => "malformed",

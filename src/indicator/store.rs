@@ -231,7 +231,8 @@ impl IndicatorSet {
             transport: match record.flags >> 2 & 3 {
                 0 => None,
                 1 => Some(Transport::Tcp),
-                _ => Some(Transport::Udp),
+                2 => Some(Transport::Udp),
+                _ => Some(Transport::Ethernet),
             },
             pattern: detail.map_or_else(Pattern::default, |d| d.pattern),
             when: detail.and_then(|d| d.when.as_deref()),
@@ -344,6 +345,7 @@ fn flags_of(matching: Match, transport: Option<Transport>, port: Option<u16>) ->
         None => 0,
         Some(Transport::Tcp) => 1,
         Some(Transport::Udp) => 2,
+        Some(Transport::Ethernet) => 3,
     };
     matching as u8 | transport << 2 | u8::from(port.is_some()) << 4
 }

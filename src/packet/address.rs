@@ -8,6 +8,9 @@ pub struct Address([u64; 2]);
 
 const MAPPED: u64 = 0xffff << 32;
 
+/// The upper half of a hardware address.
+const HARDWARE: u64 = 1;
+
 impl Address {
     /// From IPv4 octets.
     #[inline]
@@ -20,6 +23,19 @@ impl Address {
     pub fn v6(octets: [u8; 16]) -> Self {
         let bits = u128::from_be_bytes(octets);
         Self([(bits >> 64) as u64, bits as u64])
+    }
+
+    /// A hardware address in this form: `0:0:0:1:0` and its 48 bits, an address that the IETF keeps reserved (RFC 4291, 2.4).
+    #[inline]
+    pub fn hardware(octets: [u8; 6]) -> Self {
+        let [a, b, c, d, e, f] = octets;
+        Self([HARDWARE, u64::from_be_bytes([0, 0, a, b, c, d, e, f])])
+    }
+
+    /// From [`Address::hardware`]; `None` for an IP address.
+    pub fn as_hardware(self) -> Option<[u8; 6]> {
+        let [0, 0, octets @ ..] = self.0[1].to_be_bytes() else { return None };
+        (self.0[0] == HARDWARE).then_some(octets)
     }
 
     /// The standard library's form; IPv4-mapped IPv6 becomes IPv4.
@@ -46,6 +62,11 @@ impl Address {
     }
 }
 
+/// A hardware address as the Elastic Common Schema writes it (RFC 7042): `00-00-5E-00-53-23`.
+pub fn written(octets: [u8; 6]) -> String {
+    octets.map(|octet| format!("{octet:02X}")).join("-")
+}
+
 impl From<IpAddr> for Address {
     fn from(ip: IpAddr) -> Self {
         match ip {
@@ -64,6 +85,18 @@ impl std::fmt::Debug for Address {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hardware_address_is_no_ip_address() {
+        for octets in [[0; 6], [0, 0, 0x5e, 0, 0x53, 0x23], [0xff; 6]] {
+            let address = Address::hardware(octets);
+            assert_eq!(address.as_hardware(), Some(octets));
+            assert_eq!(Address::from(address.ip()), address, "{address:?}");
+        }
+        for ip in ["0.0.0.0", "255.255.255.255", "::1", "2001:db8::1", "::1:1:0:0:0"] {
+            assert_eq!(Address::from(ip.parse::<IpAddr>().expect("address")).as_hardware(), None, "{ip}");
+        }
+    }
 
     #[test]
     fn mapped_and_plain_are_one_address() {

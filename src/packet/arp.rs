@@ -1,6 +1,6 @@
 //! ARP and RARP (RFC 826, 903) over Ethernet for IPv4: the sender's and the target's protocol addresses are the packet's ends.
 
-use super::{Address, Cursor, ErrorKind, Layer, Next, Packet, Step};
+use super::{Address, Cursor, Ends, ErrorKind, Layer, Next, Packet, Step};
 
 pub(super) fn arp(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
     const TRUNCATED: (Layer, ErrorKind) = (Layer::Arp, ErrorKind::Truncated);
@@ -14,7 +14,7 @@ pub(super) fn arp(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
     cursor.skip(Layer::Arp, usize::from(hardware_bytes))?;
     let target = cursor.reader.array().ok_or(TRUNCATED)?;
     packet.ip_version = 4;
-    packet.is_arp = true;
+    packet.ends = Ends::Arp;
     packet.source = Address::v4(sender);
     packet.destination = Address::v4(target);
     Ok(Next::Done)

@@ -2,7 +2,7 @@
 
 use etherparse::{Ethernet2HeaderSlice, SingleVlanHeaderSlice};
 
-use super::{Cursor, ErrorKind, Layer, Next, Packet, Step};
+use super::{Cursor, ErrorKind, Layer, Next, Packet, Step, fieldbus};
 
 /// Values up to this are an 802.3 length, not a type (IEEE 802.3-2018, 3.2.6).
 const MAX_LENGTH: u16 = 1500;
@@ -33,6 +33,7 @@ pub(super) fn ethernet(cursor: &mut Cursor<'_>) -> Step {
     let header =
         Ethernet2HeaderSlice::from_slice(cursor.rest()).map_err(|_| (Layer::Ethernet, ErrorKind::Truncated))?;
     let number = header.ether_type().0;
+    cursor.hardware = Some((header.destination(), header.source()));
     cursor.skip(Layer::Ethernet, 14)?;
     length_or_type(cursor, number)
 }
@@ -52,6 +53,7 @@ pub(super) fn ether_type(number: u16) -> Step {
         number::SERVICE_CHAIN => Next::ServiceChain,
         number::ARISTA => Next::Arista,
         number::ARP | number::RARP => Next::Arp,
+        fieldbus::PROFINET | fieldbus::GOOSE => Next::Fieldbus(number),
         other => return Err((Layer::Ethernet, ErrorKind::EtherType(other))),
     })
 }

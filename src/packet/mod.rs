@@ -19,6 +19,7 @@ mod cooked;
 mod error;
 mod ethernet;
 mod fast;
+pub mod fieldbus;
 mod frame;
 mod ip;
 mod legacy;
@@ -30,7 +31,7 @@ mod transport;
 mod tunnel;
 mod wifi;
 
-pub use address::Address;
+pub use address::{Address, written};
 pub use error::{DecodeError, ErrorKind, Layer};
 pub use frame::{Frame, FrameMeta, FrameRef, LinkType};
 pub use ip::Fragment;
@@ -111,7 +112,7 @@ pub struct Packet {
     pub vlans: [u16; 2],
     /// How many VLAN tags there were.
     pub vlan_count: u8,
-    /// 4 or 6; 0 if no address was decoded.
+    /// 4 or 6; [`Packet::NO_IP`] if the ends are hardware addresses; 0 if no address was decoded.
     pub ip_version: u8,
     /// IP protocol number, after extension headers.
     pub protocol: u8,
@@ -119,13 +120,28 @@ pub struct Packet {
     pub tcp_flags: u8,
     /// One piece of a fragmented datagram.
     pub is_fragment: bool,
-    /// No IP packet: the ends are the sender and target that ARP names.
-    pub is_arp: bool,
+    /// What `source` and `destination` are.
+    pub ends: Ends,
     /// Where and why the decode stopped early.
     pub stopped: Option<DecodeError>,
 }
 
+/// What the ends of a packet are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ends {
+    /// Those of an IP packet.
+    #[default]
+    Ip,
+    /// The sender and target that ARP names.
+    Arp,
+    /// Hardware addresses ([`Address::hardware`]) of a frame without IP.
+    Hardware,
+}
+
 impl Packet {
+    /// Of [`Packet::ip_version`].
+    pub const NO_IP: u8 = 1;
+
     /// The captured payload, given the bytes that were decoded.
     #[inline]
     pub fn payload<'a>(&self, data: &'a [u8]) -> &'a [u8] {
@@ -202,6 +218,7 @@ enum Next {
     Arcnet { is_linux: bool },
     FrameRelay,
     Arp,
+    Fieldbus(u16),
     Wifi { swapped: bool, is_padded: bool },
     Radiotap,
     Ppi,
@@ -245,11 +262,21 @@ struct Cursor<'a> {
     tunnels_left: usize,
     /// Whether a wrong checksum stops the decode.
     verifies: bool,
+    /// Destination and source of the last Ethernet header.
+    hardware: Option<([u8; 6], [u8; 6])>,
 }
 
 impl<'a> Cursor<'a> {
     fn new(data: &'a [u8], outer: &'a mut Vec<Packet>) -> Self {
-        Self { reader: Reader::new(data), base: 0, missing_bytes: 0, outer, tunnels_left: MAX_TUNNELS, verifies: false }
+        Self {
+            reader: Reader::new(data),
+            base: 0,
+            missing_bytes: 0,
+            outer,
+            tunnels_left: MAX_TUNNELS,
+            verifies: false,
+            hardware: None,
+        }
     }
 
     fn offset(&self) -> usize {
@@ -434,6 +461,7 @@ fn decode_header(header: Next, cursor: &mut Cursor<'_>, packet: &mut Packet) -> 
         Next::Arcnet { is_linux } => legacy::arcnet(cursor, is_linux),
         Next::FrameRelay => legacy::frame_relay(cursor),
         Next::Arp => arp::arp(cursor, packet),
+        Next::Fieldbus(number) => fieldbus::fieldbus(cursor, packet, number),
         Next::Gre => tunnel::gre::gre(cursor, packet),
         Next::EtherIp => tunnel::gre::ether_ip(cursor, packet),
         Next::L2tp => tunnel::l2tp::over_ip(cursor, packet),

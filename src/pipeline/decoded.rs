@@ -5,21 +5,18 @@
 //! the capture's. Items are in capture order; each belongs to the shard of its own flow.
 
 use crate::capture::{Batch, Data};
-use crate::flow::{Defrag, End, FlowKey, HashSeed, Whole};
+use crate::flow::{Defrag, End, FlowKey, HashSeed, Share, Whole};
 use crate::packet::{self, FrameMeta, Packet};
 use crate::prefetch;
 
 use super::SHARDS;
-use super::fragments::Turn;
+use super::fragments::{Assembler, Turn};
 
 /// Frames whose bytes are asked for ahead of the one being decoded.
 const AHEAD_FRAMES: usize = 12;
 
 /// Datagrams in pieces within datagrams in pieces, at most: a tunnel over a narrow link has two.
 const MAX_NESTED: usize = 4;
-
-/// Memory for datagrams that is kept from one batch to the next.
-const KEPT_BYTES: usize = 1 << 20;
 
 /// See the module. Reused from batch to batch.
 #[derive(Default)]
@@ -40,8 +37,8 @@ pub(super) struct Headers {
     own: usize,
     /// All of them in capture order.
     pub(super) order: Vec<u32>,
-    /// Payloads of datagrams that were put together.
-    rebuilt: Vec<u8>,
+    /// Datagrams that were put together.
+    rebuilt: Vec<Rebuilt>,
     /// Items besides the frames' own, in order: those that come before the own item of their frame, and those behind it.
     before: Vec<Item>,
     behind: Vec<Item>,
@@ -51,6 +48,27 @@ pub(super) struct Headers {
     outer: Vec<Packet>,
 }
 
+/// What an item is to its frame.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Role {
+    /// The frame's own: the frame is counted with it.
+    #[default]
+    Own,
+    /// The frame's own, a piece of a datagram: the frame's verdict is the datagram's.
+    Piece,
+    /// A tunnel around the frame's own.
+    Outer,
+    /// Of a datagram that was put together: in it, or around what is in it.
+    Rebuilt,
+}
+
+/// A datagram that was put together.
+pub(super) struct Rebuilt {
+    payload: Vec<u8>,
+    /// What its pieces came in, where their verdict is this one's.
+    share: Share,
+}
+
 /// One packet of one frame.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Item {
@@ -58,21 +76,27 @@ pub(super) struct Item {
     /// What it is filed under; meaningless without addresses.
     pub(super) key: FlowKey,
     pub(super) from: End,
-    /// Not the frame's own item: the frame is counted with that.
-    pub(super) is_further: bool,
+    pub(super) role: Role,
     /// Which of the frames it is of.
     pub(super) frame: u16,
     pub(super) hash: u64,
-    /// Where its bytes are among those put together; no length if they are the frame's.
-    pub(super) rebuilt_at: u32,
-    pub(super) rebuilt_bytes: u32,
+    /// Number of the datagram that its bytes are in, from 1; 0 if they are in the frame.
+    pub(super) rebuilt: u32,
 }
 
 /// What offsets of packets are into.
 #[derive(Clone, Copy)]
 pub(super) struct Bytes<'a> {
     pub(super) captured: &'a [u8],
-    rebuilt: &'a [u8],
+    rebuilt: &'a [Rebuilt],
+}
+
+impl Role {
+    /// Whether it is its frame's own item.
+    #[inline]
+    pub(super) fn is_own(self) -> bool {
+        matches!(self, Self::Own | Self::Piece)
+    }
 }
 
 impl Item {
@@ -92,8 +116,8 @@ impl Item {
 
     /// Another packet of a frame.
     #[cold]
-    fn further(frame: u16, packet: Packet, (rebuilt_at, rebuilt_bytes): (u32, u32), seed: HashSeed) -> Self {
-        let mut item = Self { packet, frame, is_further: true, rebuilt_at, rebuilt_bytes, ..Self::default() };
+    fn further(frame: u16, packet: Packet, role: Role, seed: HashSeed) -> Self {
+        let mut item = Self { packet, frame, role, ..Self::default() };
         item.file_under_flow(seed);
         item
     }
@@ -103,11 +127,23 @@ impl<'a> Bytes<'a> {
     /// A packet's payload.
     #[inline]
     pub(super) fn payload(self, (frame, item): (&FrameMeta, &Item)) -> &'a [u8] {
-        if item.rebuilt_bytes == 0 {
+        if item.rebuilt == 0 {
             return item.packet.payload(frame_bytes(self.captured, frame));
         }
-        let start = item.rebuilt_at as usize;
-        item.packet.payload(self.rebuilt.get(start..start + item.rebuilt_bytes as usize).unwrap_or(&[]))
+        self.rebuilt_of(item).map_or(&[], |rebuilt| item.packet.payload(&rebuilt.payload))
+    }
+
+    /// What an item's verdict is the verdict of.
+    pub(super) fn share(self, (frame, item): (&FrameMeta, &Item)) -> Share {
+        match item.role {
+            Role::Own => Share { packets: 1, bytes: u64::from(frame.wire_bytes) },
+            Role::Piece | Role::Outer => Share::default(),
+            Role::Rebuilt => self.rebuilt_of(item).map(|rebuilt| rebuilt.share).unwrap_or_default(),
+        }
+    }
+
+    fn rebuilt_of(self, item: &Item) -> Option<&'a Rebuilt> {
+        self.rebuilt.get((item.rebuilt as usize).wrapping_sub(1))
     }
 }
 
@@ -122,7 +158,7 @@ impl Decoded {
     pub(super) fn decode(&mut self, seed: HashSeed, workers: usize, turn: &Turn<'_>) {
         self.headers.read(&self.data, &self.frames, seed);
         if self.headers.has_pieces() {
-            turn.with(|defrag| self.headers.assemble(&self.data, &self.frames, seed, defrag));
+            turn.with(|assembler| self.headers.assemble(&self.data, &self.frames, seed, assembler));
         }
         self.headers.merge();
         self.parts.resize_with(workers, Vec::new);
@@ -142,10 +178,10 @@ impl Decoded {
 
 impl Headers {
     /// Decodes frames in place of what was there, on one thread.
-    pub(super) fn decode(&mut self, data: &[u8], frames: &[FrameMeta], seed: HashSeed, defrag: &mut Defrag) {
+    pub(super) fn decode(&mut self, data: &[u8], frames: &[FrameMeta], seed: HashSeed, assembler: &mut Assembler) {
         self.read(data, frames, seed);
         if self.has_pieces() {
-            self.assemble(data, frames, seed, defrag);
+            self.assemble(data, frames, seed, assembler);
         }
         self.merge();
     }
@@ -177,7 +213,6 @@ impl Headers {
     fn read(&mut self, data: &[u8], frames: &[FrameMeta], seed: HashSeed) {
         let Self { items, own, rebuilt, before, behind, pieces, outer, .. } = self;
         rebuilt.clear();
-        rebuilt.shrink_to(KEPT_BYTES);
         before.clear();
         behind.clear();
         pieces.clear();
@@ -192,10 +227,10 @@ impl Headers {
                 prefetch::byte(data, ahead.offset);
             }
             item.packet = Packet::default();
-            (item.frame, item.is_further, item.rebuilt_bytes) = (at as u16, false, 0);
+            (item.frame, item.role, item.rebuilt) = (at as u16, Role::Own, 0);
             packet::decode_into(&mut item.packet, frame_bytes(data, frame), frame.link, outer);
             if !outer.is_empty() {
-                before.extend(outer.drain(..).map(|packet| Item::further(at as u16, packet, (0, 0), seed)));
+                before.extend(outer.drain(..).map(|packet| Item::further(at as u16, packet, Role::Outer, seed)));
             }
             if item.packet.is_fragment {
                 pieces.push(at as u16);
@@ -206,11 +241,14 @@ impl Headers {
 
     /// Puts the pieces together, in capture order.
     #[cold]
-    fn assemble(&mut self, data: &[u8], frames: &[FrameMeta], seed: HashSeed, defrag: &mut Defrag) {
+    fn assemble(&mut self, data: &[u8], frames: &[FrameMeta], seed: HashSeed, assembler: &mut Assembler) {
+        let defrag = &mut assembler.defrag;
         for at in std::mem::take(&mut self.pieces) {
             let (frame, item) = (&frames[usize::from(at)], &mut self.items[usize::from(at)]);
             let payload = item.packet.payload(frame_bytes(data, frame));
-            let added = defrag.add(&item.packet, payload, frame.time);
+            let share = Share { packets: 1, bytes: u64::from(frame.wire_bytes) };
+            let added = defrag.add(&item.packet, payload, frame.time, share);
+            item.role = if added.is_counted { Role::Piece } else { Role::Own };
             item.packet.set_ports(added.ports);
             item.file_under_flow(seed);
             let piece = item.packet;
@@ -218,6 +256,7 @@ impl Headers {
                 self.add_whole(at, &piece, whole, seed, (defrag, frame));
             }
         }
+        assembler.count_lost();
     }
 
     /// Decodes a datagram; it may hold a tunnel, and in that the last piece of another datagram.
@@ -231,22 +270,31 @@ impl Headers {
     ) {
         let mut waiting = vec![(*piece, whole)];
         for _ in 0..MAX_NESTED {
-            let Some((piece, Whole { payload, other, missing_bytes, protocol })) = waiting.pop() else { return };
+            let Some((piece, whole)) = waiting.pop() else { return };
+            let Whole { payload, other, missing_bytes, protocol, mut share, has_portless } = whole;
             for payload in std::iter::once(payload).chain(other) {
                 let first = Packet { protocol, ..piece };
                 let mut inner = packet::decode_datagram(&first, &payload, missing_bytes, &mut self.outer);
                 if inner.is_fragment {
-                    let added = defrag.add(&inner, inner.payload(&payload), frame.time);
+                    let added = defrag.add(&inner, inner.payload(&payload), frame.time, share);
                     inner.set_ports(added.ports);
                     waiting.extend(added.whole.map(|whole| (inner, whole)));
+                    share = if added.is_counted { Share::default() } else { share };
                 }
-                let place = (self.rebuilt.len() as u32, payload.len() as u32);
-                self.behind.extend(self.outer.drain(..).map(|packet| Item::further(at, packet, (0, 0), seed)));
-                self.behind.push(Item::further(at, inner, place, seed));
-                self.rebuilt.extend_from_slice(&payload);
+                self.behind.extend(self.outer.drain(..).map(|packet| Item::further(at, packet, Role::Rebuilt, seed)));
+                // The first reading's verdict counts.
+                self.rebuilt.push(Rebuilt { payload, share: std::mem::take(&mut share) });
+                let rebuilt = self.rebuilt.len() as u32;
+                self.behind.push(Item { rebuilt, ..Item::further(at, inner, Role::Rebuilt, seed) });
+            }
+            if has_portless {
+                self.behind.push(Item::further(at, without_ports(&piece), Role::Rebuilt, seed));
             }
         }
         defrag.counters.too_deep += waiting.len() as u64;
+        for (piece, whole) in waiting {
+            defrag.lose(&piece, whole.share);
+        }
     }
 
     /// Gives further items their places among the frames' own.
@@ -272,6 +320,19 @@ impl Headers {
                 behind.start += 1;
             }
         }
+    }
+}
+
+/// What leads to the flow of those pieces that came before their ports were known: they have been read.
+fn without_ports(piece: &Packet) -> Packet {
+    Packet {
+        source_port: 0,
+        destination_port: 0,
+        payload_bytes: 0,
+        payload_missing_bytes: 0,
+        is_fragment: false,
+        stopped: None,
+        ..*piece
     }
 }
 

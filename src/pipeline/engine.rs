@@ -11,13 +11,13 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use super::clock::Clock;
 use super::counters::Counters;
 use super::decoded::{Decoded, Headers};
-use super::fragments::Turns;
+use super::fragments::{Assembler, Turns};
 use super::order::{Order, Place};
 use super::worker::{GROUP, Worker};
 use super::{Options, SHARDS};
 use crate::alert::Alert;
 use crate::capture::{Batch, FileInfo, Files, Source, Trouble};
-use crate::flow::{Defrag, HashSeed};
+use crate::flow::HashSeed;
 use crate::matcher::MatchSet;
 use crate::packet::FrameMeta;
 
@@ -158,7 +158,7 @@ impl Run {
         let mut worker = Worker::new(&self.set, &self.captures, &self.options, 1);
         let mut order = Order::new(1);
         let mut batch = Batch::default();
-        let (mut headers, mut defrag) = (Headers::default(), Defrag::default());
+        let (mut headers, mut assembler) = (Headers::default(), Assembler::default());
         let mut clock = Clock::default();
         while !self.progress.is_stopped() {
             clock.next();
@@ -166,7 +166,7 @@ impl Run {
                 break;
             }
             for group in batch.frames.chunks(GROUP) {
-                clock.decode(|| headers.decode(&batch.data, group, REPLAY_SEED, &mut defrag));
+                clock.decode(|| headers.decode(&batch.data, group, REPLAY_SEED, &mut assembler));
                 let bytes = headers.bytes(&batch.data);
                 match headers.only() {
                     Some(items) => clock.inspect(|| worker.process(bytes, group.iter().zip(items))),
@@ -184,7 +184,7 @@ impl Run {
             }
         }
         let (alerts, mut counters) = worker.close();
-        counters.fragments = defrag.close();
+        assembler.close(&mut counters);
         let _ = order.add(0, alerts, (0, 0));
         for alert in order.finish() {
             if self.alerts.send(alert).is_err() {
@@ -233,7 +233,7 @@ impl Run {
             std::panic::resume_unwind(panic);
         }
         let reader = shared.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        counters.fragments = shared.turns.close();
+        shared.turns.close(&mut counters);
         let stages = Stages { read: reader.clock.stages().read, ..spent };
         reader.run.outcome(counters, stages)
     }

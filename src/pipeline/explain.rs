@@ -7,12 +7,13 @@ use std::sync::Arc;
 use super::Options;
 use super::decoded::{Headers, Item, frame_bytes};
 use super::engine::REPLAY_SEED;
+use super::fragments::Assembler;
 use super::recorder::{Noted, Recorder};
 use super::shard::is_waiting;
 use super::verdict::Verdict;
 use super::worker::{GROUP, Worker};
 use crate::capture::{Batch, Files, Source};
-use crate::flow::{Defrag, Direction, Flow, FlowKey, Identity, Lifecycle, Slot, StreamCounters};
+use crate::flow::{Direction, Flow, FlowKey, Identity, Lifecycle, Slot, StreamCounters};
 use crate::matcher::MatchSet;
 use crate::packet::{self, FrameMeta, Packet};
 use crate::proto::{Reading, Unread};
@@ -61,15 +62,21 @@ pub struct FlowFacts {
     pub has_hole: bool,
 }
 
-/// Reads the first capture up to frame `number` (1-based) and explains that one; `None` if there are not so many.
-pub fn explain(mut files: Files, set: &Arc<MatchSet>, options: &Options, number: u64) -> Option<Explanation> {
+/// Reads the captures up to frame `number` (1-based) of the one at `file` (0-based), and explains that one; `None` if there are not
+/// so many.
+pub fn explain(
+    mut files: Files,
+    set: &Arc<MatchSet>,
+    options: &Options,
+    (file, number): (usize, u64),
+) -> Option<Explanation> {
     let captures: Arc<[Arc<Path>]> = files.files().iter().map(|file| Arc::from(file.path.as_path())).collect();
     let mut worker = Worker::new(set, &captures, options, 1);
     worker.eyes.show_fingerprints();
-    let mut run = Run { worker, headers: Headers::default(), defrag: Defrag::default() };
+    let mut run = Run { worker, headers: Headers::default(), assembler: Assembler::default() };
     let mut batch = Batch::default();
     while files.poll(&mut batch) {
-        let target = batch.frames.iter().position(|frame| frame.file == 0 && frame.number == number);
+        let target = batch.frames.iter().position(|frame| frame.file as usize == file && frame.number == number);
         run.process(&batch.data, batch.frames.get(..target.unwrap_or(batch.frames.len()))?);
         if let Some(at) = target {
             let mut explanation = run.explain(&batch.data, *batch.frames.get(at)?);
@@ -83,7 +90,7 @@ pub fn explain(mut files: Files, set: &Arc<MatchSet>, options: &Options, number:
 struct Run {
     worker: Worker,
     headers: Headers,
-    defrag: Defrag,
+    assembler: Assembler,
 }
 
 impl Run {
@@ -95,7 +102,7 @@ impl Run {
     }
 
     fn look_at(&mut self, data: &[u8], group: &[FrameMeta]) {
-        self.headers.decode(data, group, REPLAY_SEED, &mut self.defrag);
+        self.headers.decode(data, group, REPLAY_SEED, &mut self.assembler);
         let headers = &self.headers;
         for order in headers.order.chunks(GROUP) {
             self.worker.process(headers.bytes(data), order.iter().map(|&at| headers.framed(at, group)));

@@ -14,7 +14,7 @@ use crate::flow::{Chunk, Direction, Identity, Pool};
 use crate::indicator::{Field, IndicatorIx, Observable, Sighting, Transport, Value, Wants, Where, kind};
 use crate::matcher::{EndpointKey, Hit, How, MatchSet, Matcher, ScanPlace};
 use crate::metrics::Tally;
-use crate::packet::{FrameRef, Packet, protocol};
+use crate::packet::{Ends, FrameRef, Packet, protocol};
 use crate::proto::{Hint, Unread};
 
 /// Field of a byte signature's match: the schema has none for payload.
@@ -111,7 +111,8 @@ impl Eyes {
         seldom: &mut Seldom,
         frame: FrameRef,
     ) {
-        if !keys.iter().any(|key| self.set.endpoint_maybe(key)) && self.recorder.is_none() {
+        let is_of_interest = keys.iter().any(|key| self.set.endpoint_maybe(key)) || self.recorder.is_some();
+        if !is_of_interest || identity.ends() == Ends::Hardware {
             return;
         }
         for (at, facing) in [(ORIGINATOR, Direction::ToResponder), (RESPONDER, Direction::ToOriginator)] {
@@ -409,9 +410,9 @@ impl Delivery<'_> {
         eyes.conclude(first, identity, state, chunk.frame);
     }
 
-    /// A datagram: the same.
-    pub(super) fn datagram(&mut self, payload: &[u8], frame: FrameRef) {
-        let hint = self.hint(Transport::Udp);
+    /// A datagram, or what lies straight in a frame: the same.
+    pub(super) fn datagram(&mut self, transport: Transport, payload: &[u8], frame: FrameRef) {
+        let hint = self.hint(transport);
         let first = self.eyes.alerts.len();
         let Self { identity, state, direction, scans, eyes, unread } = self;
         eyes.facing = *direction;

@@ -4,10 +4,46 @@
 //! (pieces have no ports). So they are put together where batches are decoded, before anything is dealt out to shards, and one batch
 //! after the other: the result depends on the capture alone. Batches without pieces, nearly all, do not wait for their turn;
 //! they only say that it is over. Whoever waits, waits for somebody who is decoding and who waits for nobody later.
+//!
+//! Pieces that are never put together belong to no worker's numbers: [`Assembler`] counts them.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use crate::flow::{Defrag, DefragCounters};
+use super::counters::Counters;
+use super::verdict::Verdict;
+use super::visibility::Visibility;
+use crate::flow::{Defrag, FlowKey, Lost};
+
+/// Puts pieces together, and counts the packets of those that never become a datagram.
+#[derive(Default)]
+pub(super) struct Assembler {
+    pub(super) defrag: Defrag,
+    lost: Visibility,
+}
+
+impl Assembler {
+    /// Gives pieces that will not be read their verdict.
+    pub(super) fn count_lost(&mut self) {
+        let lost = self.defrag.take_lost();
+        self.count(lost);
+    }
+
+    /// The end of the run.
+    pub(super) fn close(mut self, counters: &mut Counters) {
+        let lost;
+        (counters.fragments, lost) = std::mem::take(&mut self.defrag).close();
+        self.count(lost);
+        counters.wire_bytes += self.lost.total().bytes;
+        counters.visibility.merge(&self.lost);
+    }
+
+    fn count(&mut self, lost: Vec<Lost>) {
+        for Lost { share, piece } in lost {
+            let network = FlowKey::of(&piece).map_or(0, |(key, _)| key.network());
+            self.lost.packets(network, || piece.vlan_ids().to_vec(), Verdict::Fragment, share.packets, share.bytes);
+        }
+    }
+}
 
 /// See the module.
 #[derive(Default)]
@@ -18,7 +54,7 @@ pub(super) struct Turns {
 
 #[derive(Default)]
 struct Inside {
-    defrag: Defrag,
+    assembler: Assembler,
     /// The first batch whose turn is not over.
     next: u64,
     /// Later batches whose turn is over.
@@ -32,8 +68,8 @@ impl Turns {
     }
 
     /// The end of the run.
-    pub(super) fn close(&self) -> DefragCounters {
-        std::mem::take(&mut self.lock().defrag).close()
+    pub(super) fn close(&self, counters: &mut Counters) {
+        std::mem::take(&mut self.lock().assembler).close(counters);
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
@@ -49,12 +85,12 @@ pub(super) struct Turn<'t> {
 
 impl Turn<'_> {
     /// Waits until every earlier batch's turn is over.
-    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Defrag) -> T) -> T {
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut Assembler) -> T) -> T {
         let mut inside = self.turns.lock();
         while inside.next != self.batch {
             inside = self.turns.moved.wait(inside).unwrap_or_else(PoisonError::into_inner);
         }
-        act(&mut inside.defrag)
+        act(&mut inside.assembler)
     }
 }
 

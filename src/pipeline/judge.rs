@@ -4,6 +4,7 @@
 //! has not been seen. It must be given back exactly once: what is counted adds up to the packets.
 
 use super::counters::Counters;
+use super::decoded::{Bytes, Role};
 use super::shard::{State, is_waiting};
 use super::verdict::Verdict;
 use super::worker::{Framed, Worker};
@@ -25,7 +26,7 @@ impl Worker {
     /// A packet of no flow.
     #[cold]
     pub(super) fn judge_alone(&mut self, (frame, item): Framed<'_>, verdict: Verdict) {
-        if item.is_further {
+        if item.role != Role::Own {
             return;
         }
         let packet = &item.packet;
@@ -35,7 +36,14 @@ impl Worker {
 
     /// Counts a packet under its verdict; without one it waits until the flow tells.
     #[inline(always)]
-    pub(super) fn judge(&mut self, slot: Slot, direction: Direction, framed: Framed<'_>, verdict: Option<Verdict>) {
+    pub(super) fn judge(
+        &mut self,
+        slot: Slot,
+        direction: Direction,
+        data: Bytes<'_>,
+        framed: Framed<'_>,
+        verdict: Option<Verdict>,
+    ) {
         let (frame, item) = framed;
         let flow = self.flows.get_mut(slot);
         let is_heard = flow.tags[direction.reverse().index()] != 0 || item.packet.protocol != protocol::TCP;
@@ -43,20 +51,27 @@ impl Worker {
             && (is_heard || verdict != Verdict::Inspected)
             && item.packet.payload_missing_bytes == 0
             && flow.open.packets == 0
-            && !item.is_further
+            && item.role == Role::Own
         {
             let tag = &mut flow.tags[direction.index()];
             *tag = verdict.tag().max(*tag);
             let vlans = || item.packet.vlan_ids().to_vec();
             return self.counters.visibility.packet(item.key.network(), vlans, verdict, frame.wire_bytes);
         }
-        self.judge_with_flow(slot, direction, framed, verdict);
+        self.judge_with_flow(slot, direction, data, framed, verdict);
     }
 
     /// The same where more than the packet tells.
     #[inline(never)]
-    fn judge_with_flow(&mut self, slot: Slot, direction: Direction, framed: Framed<'_>, verdict: Option<Verdict>) {
-        let (frame, item) = framed;
+    fn judge_with_flow(
+        &mut self,
+        slot: Slot,
+        direction: Direction,
+        data: Bytes<'_>,
+        framed: Framed<'_>,
+        verdict: Option<Verdict>,
+    ) {
+        let (item, share) = (framed.1, data.share(framed));
         let packet = &item.packet;
         let mut verdict = verdict;
         if packet.payload_missing_bytes > 0 {
@@ -65,28 +80,36 @@ impl Worker {
         }
         let flow = self.flows.get_mut(slot);
         let tag = &mut flow.tags[direction.index()];
+        if item.role == Role::Rebuilt && *tag == Verdict::Fragment.tag() {
+            // What its pieces were until now.
+            *tag = Verdict::Inspected.tag();
+        }
         *tag = verdict.unwrap_or_default().tag().max(*tag);
-        if item.is_further {
-            // The frame has its verdict by its own packet.
+        if share.packets == 0 {
+            // The frame has its verdict by another packet.
             return;
         }
         let is_one_sided = packet.protocol == protocol::TCP && flow.tags[direction.reverse().index()] == 0;
         match verdict {
             Some(verdict) if !(is_one_sided && verdict == Verdict::Inspected) => {
-                let network = item.key.network();
-                self.counters.visibility.packet(network, || packet.vlan_ids().to_vec(), verdict, frame.wire_bytes);
+                let (network, vlans) = (item.key.network(), || packet.vlan_ids().to_vec());
+                self.counters.visibility.packets(network, vlans, verdict, share.packets, share.bytes);
                 if flow.open.packets > 0 && !is_one_sided {
                     self.close_open(slot, verdict);
                 }
             }
             _ => {
-                // Four gigabytes and nothing has told yet: nothing will.
-                if flow.open.bytes.checked_add(frame.wire_bytes).is_none() {
-                    self.decide(slot, Verdict::Inspected);
+                let sum = |open: u32, share: u64| u32::try_from(u64::from(open) + share);
+                match (sum(flow.open.packets, share.packets), sum(flow.open.bytes, share.bytes)) {
+                    (Ok(packets), Ok(bytes)) => flow.open = Open { packets, bytes },
+                    // Four gigabytes and nothing has told yet: nothing will.
+                    _ => {
+                        self.decide(slot, Verdict::Inspected);
+                        let (network, vlans) = (item.key.network(), || packet.vlan_ids().to_vec());
+                        let inspected = Verdict::Inspected;
+                        self.counters.visibility.packets(network, vlans, inspected, share.packets, share.bytes);
+                    }
                 }
-                let open = &mut self.flows.get_mut(slot).open;
-                open.packets += 1;
-                open.bytes = open.bytes.saturating_add(frame.wire_bytes);
             }
         }
     }
@@ -108,6 +131,7 @@ impl Worker {
     fn decide(&mut self, slot: Slot, verdict: Verdict) {
         let Flow { identity, open, tags, .. } = self.flows.get_mut(slot);
         let Open { packets, bytes } = std::mem::take(open);
+        let (packets, bytes) = (u64::from(packets), u64::from(bytes));
         self.counters.visibility.packets(identity.network(), || identity.vlans().to_vec(), verdict, packets, bytes);
         for tag in tags.iter_mut().filter(|tag| **tag > 0) {
             *tag = verdict.tag().max(*tag);
@@ -193,7 +217,7 @@ pub(super) fn end_open(flow: &Flow<State>, counters: &mut Counters) {
     let end = at_end(flow);
     let (network, vlans) = (flow.identity.network(), || flow.identity.vlans().to_vec());
     let Open { packets, bytes } = flow.open;
-    counters.visibility.packets(network, vlans, end, packets, bytes);
+    counters.visibility.packets(network, vlans, end, u64::from(packets), u64::from(bytes));
     let [there, back] = flow.tags.map(Verdict::of_tag);
     let of_open = if packets > 0 { end } else { Verdict::Inspected };
     counters.visibility.flow(network, vlans, there.max(back).max(of_open));

@@ -158,6 +158,9 @@ impl AlertTally {
         for (context, _) in alert.set().indicators().sources(alert.indicator_ix()) {
             self.by_provider.count(context.provider.as_deref().unwrap_or(&context.feed).to_owned());
         }
+        if alert.flow.hardware().is_some() {
+            return;
+        }
         let host = alert.flow.originator.0;
         if self.talkers.len() < MAX_TALKERS || self.talkers.contains(&host) {
             self.talkers.count(host);

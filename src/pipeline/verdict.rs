@@ -29,8 +29,7 @@ pub enum Verdict {
     NoMemory,
     /// Of a message longer than its parser holds.
     TooLong,
-    /// A piece of a fragmented datagram. What becomes of the datagram itself, which is read once it is whole, is counted by
-    /// `ip.fragment_incomplete`.
+    /// A piece of a datagram that was never whole. Pieces of one that was have the verdict of the datagram.
     Fragment,
     /// Of a TCP conversation of which only one direction was captured.
     OneDirection,
@@ -124,7 +123,7 @@ impl Verdict {
             Self::Truncated => "cut by the snap length",
             Self::NoMemory => "no memory to hold it",
             Self::TooLong => "message too long",
-            Self::Fragment => "piece of a fragmented datagram",
+            Self::Fragment => "of a datagram that was never whole",
             Self::OneDirection => "only one direction captured",
             Self::TableFull => "flow table full",
             Self::UnknownText => "unknown protocol, text",

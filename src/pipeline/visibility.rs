@@ -76,12 +76,12 @@ impl Visibility {
         network: u64,
         vlans: impl FnOnce() -> Vec<u16>,
         verdict: Verdict,
-        packets: u32,
-        bytes: u32,
+        packets: u64,
+        bytes: u64,
     ) {
         let count = &mut self.of_network(network, vlans).counts[verdict as usize];
-        count.packets += u64::from(packets);
-        count.bytes += u64::from(bytes);
+        count.packets += packets;
+        count.bytes += bytes;
     }
 
     /// Counts a flow.

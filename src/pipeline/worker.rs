@@ -17,7 +17,7 @@ use crate::alert::Alert;
 use crate::flow::{Accepted, Candidate, Direction, Flow, Home, Outlet, Room, Segment, Slot, StreamCounters};
 use crate::indicator::Transport;
 use crate::matcher::{EndpointKey, MatchSet};
-use crate::packet::{self, FrameMeta, FrameRef, protocol, tcp_flag};
+use crate::packet::{self, Ends, FrameMeta, FrameRef, protocol, tcp_flag};
 use crate::time::Timestamp;
 
 /// Packets whose misses overlap. More would push the first out of the nearest cache again.
@@ -82,7 +82,7 @@ impl Worker {
         for ((frame, item), home) in items.clone().zip(&mut homes) {
             *home = self.flows.home(usize::from(self.places[item.shard()]), item.hash);
             self.flows.prefetch_bucket(*home);
-            if !item.is_further {
+            if item.role.is_own() {
                 self.counters.frames += 1;
                 self.counters.captured_bytes += u64::from(frame.captured_bytes);
             }
@@ -122,16 +122,17 @@ impl Worker {
             protocol::TCP => self.segment(shard, slot, direction, data, framed),
             protocol::UDP => Some(self.datagram(slot, direction, data, framed)),
             protocol::ICMP | protocol::ICMPV6 => Some(self.message(slot, direction, data, framed)),
+            _ if packet.ends == Ends::Hardware => Some(self.in_frame(slot, direction, data, framed)),
             _ => Some(Verdict::Inspected),
         };
-        self.judge(slot, direction, framed, stop.or(verdict));
+        self.judge(slot, direction, data, framed, stop.or(verdict));
         self.keep_house(shard, frame.time);
     }
 
     /// Whether a checksum is wrong; counted.
     #[cold]
     fn is_spoilt(&mut self, data: Bytes<'_>, (frame, item): Framed<'_>) -> bool {
-        let wrong = packet::verify(frame_bytes(data.captured, frame), frame.link).filter(|_| !item.is_further);
+        let wrong = packet::verify(frame_bytes(data.captured, frame), frame.link).filter(|_| item.role.is_own());
         if let Some(wrong) = wrong {
             self.counters.stopped.count((wrong.layer, wrong.kind));
         }
@@ -334,17 +335,36 @@ impl Worker {
         if flow.is_quiet[direction.index()] {
             return judge::lasting(flow, direction, || data.payload(framed));
         }
-        self.read_datagram(slot, direction, data, framed)
+        self.read_datagram(Transport::Udp, slot, direction, data, framed)
+    }
+
+    /// What lies in an Ethernet frame without IP.
+    #[cold]
+    fn in_frame(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) -> Verdict {
+        let flow = self.flows.get_mut(slot);
+        if flow.is_quiet[direction.index()] {
+            return judge::lasting(flow, direction, || data.payload(framed));
+        }
+        self.read_datagram(Transport::Ethernet, slot, direction, data, framed)
     }
 
     #[inline(never)]
-    fn read_datagram(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) -> Verdict {
+    fn read_datagram(
+        &mut self,
+        transport: Transport,
+        slot: Slot,
+        direction: Direction,
+        data: Bytes<'_>,
+        framed: Framed<'_>,
+    ) -> Verdict {
         let payload = data.payload(framed);
         let flow = self.flows.get_mut(slot);
         let reading = flow.state.conversation.reading(direction);
         let Flow { identity, state, is_quiet, .. } = flow;
-        let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_udp);
-        Delivery { identity, state, direction, scans, eyes, unread }.datagram(payload, framed.0.reference());
+        let scans = self.scans_udp && transport == Transport::Udp;
+        let (eyes, unread) = (&mut self.eyes, &mut self.unread);
+        let frame = framed.0.reference();
+        Delivery { identity, state, direction, scans, eyes, unread }.datagram(transport, payload, frame);
         is_quiet[direction.index()] = !scans && !state.conversation.wants(direction);
         match self.unread.take_worst() {
             Verdict::Inspected => judge::read(flow, direction, reading, payload).unwrap_or_default(),
@@ -423,6 +443,7 @@ impl Worker {
     pub(super) fn close(mut self) -> (Vec<Alert>, Counters) {
         self.end_waits();
         for flow in self.flows.iter() {
+            flow.state.conversation.unfinished().into_iter().for_each(|why| self.unread.tally.count(why));
             judge::end_open(flow, &mut self.counters);
         }
         let mut counters = self.counters;

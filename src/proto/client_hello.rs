@@ -237,8 +237,8 @@ fn host_name(list: &[u8]) -> Option<&[u8]> {
 
 /// The address that a server name is, if it is one; IPv6 also in brackets.
 pub(super) fn address(name: &[u8]) -> Option<IpAddr> {
-    let last = name.last()?;
-    if !last.is_ascii_hexdigit() && !matches!(last, b']' | b':') {
+    // Nearly every name has another letter among its first.
+    if !name.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':' | b'[' | b']')) {
         return None;
     }
     let text = std::str::from_utf8(name).ok()?;

@@ -337,8 +337,14 @@ impl Conversation {
         }
     }
 
+    /// What its parser still waits for.
+    pub fn unfinished(&self) -> Option<Unread> {
+        self.session.unfinished().map(Unread::Parser)
+    }
+
     /// The flow ends: gives back what it holds.
     pub fn finish(&mut self, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
+        self.unfinished().into_iter().for_each(&mut *unread);
         for lane in self.lanes.both() {
             if lane.held.is_some() && lane.mode == Mode::Parsing {
                 unread(Unread::Incomplete);

@@ -43,12 +43,13 @@ impl Parser for Dns {
         match hint.transport {
             Transport::Udp => probe_datagram(data, hint),
             Transport::Tcp => probe_stream(data, hint),
+            Transport::Ethernet => Probe::No,
         }
     }
 
     fn parse(&mut self, _: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress {
         match hint.transport {
-            Transport::Udp => parse_datagram(data, hint, seen),
+            Transport::Udp | Transport::Ethernet => parse_datagram(data, hint, seen),
             Transport::Tcp => parse_stream(data, seen),
         }
     }

@@ -7,9 +7,10 @@
 //! reported as far as it goes ([`Parser::cut`]).
 //!
 //! Responses are framed by the method they answer. Where that is not known (one direction only, loss, deep pipelining) a
-//! //! body counts as one only if no further response starts in its place, and one that ends with the connection is not followed.
+//! body counts as one only if no further response starts in its place, and one that ends with the connection is not followed.
 //! A file that is fetched in several ranges is none here. HTTP/0.9 is not read; HTTP/2 is `http2`'s.
 
+mod awaited;
 mod body;
 mod emit;
 mod form;
@@ -23,6 +24,7 @@ use super::{Account, AfterGap, Hint, Parser, Probe, Progress};
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
 
+use awaited::{Answering, Awaited};
 use body::Files;
 pub(super) use head::Line;
 use head::{Framing, Head};
@@ -481,63 +483,5 @@ fn line_bytes(rest: &[u8]) -> Result<usize, Option<usize>> {
         Some(at) if at < MAX_CHUNK_LINE_BYTES => Ok(at + 1),
         None if rest.len() < MAX_CHUNK_LINE_BYTES => Err(Some(rest.len() + 1)),
         _ => Err(None),
-    }
-}
-
-/// What matters of a request for framing its response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answering {
-    Other = 0,
-    Head = 1,
-    Connect = 2,
-}
-
-impl Answering {
-    fn to(method: &[u8]) -> Self {
-        if method.eq_ignore_ascii_case(b"HEAD") {
-            Self::Head
-        } else if method.eq_ignore_ascii_case(b"CONNECT") {
-            Self::Connect
-        } else {
-            Self::Other
-        }
-    }
-}
-
-/// Requests whose response has not come, oldest in the lowest two bits. Deeper pipelines than it holds are rare enough to
-/// be framed as if their requests had not been seen.
-#[derive(Debug, Default)]
-struct Awaited {
-    kinds: u32,
-    count: u8,
-    lost: bool,
-}
-
-impl Awaited {
-    const MAX: u8 = 16;
-
-    fn push(&mut self, request: Answering) {
-        if self.count == Self::MAX {
-            self.lose();
-        }
-        if !self.lost {
-            self.kinds |= (request as u32) << (2 * self.count);
-            self.count += 1;
-        }
-    }
-
-    fn pop(&mut self) -> Option<Answering> {
-        self.count = self.count.checked_sub(1)?;
-        let oldest = self.kinds & 3;
-        self.kinds >>= 2;
-        Some(match oldest {
-            1 => Answering::Head,
-            2 => Answering::Connect,
-            _ => Answering::Other,
-        })
-    }
-
-    fn lose(&mut self) {
-        *self = Self { kinds: 0, count: 0, lost: true };
     }
 }

@@ -17,7 +17,7 @@ mod tests;
 use std::cell::Cell;
 
 use super::http;
-use super::{AfterGap, Hint, Parser, Probe, Progress};
+use super::{Account, AfterGap, Hint, Parser, Probe, Progress};
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
 
@@ -85,7 +85,7 @@ impl Parser for Http2 {
         match hint.transport {
             Transport::Tcp if !data.is_empty() => frame::probe(data),
             Transport::Tcp => Probe::Unsure,
-            Transport::Udp => Probe::No,
+            Transport::Udp | Transport::Ethernet => Probe::No,
         }
     }
 
@@ -120,6 +120,16 @@ impl Parser for Http2 {
             whole.extend_from_slice(block);
             let _ = half.show(&whole, hint, seen);
         }
+    }
+
+    #[inline]
+    fn account(&mut self) -> Account {
+        Account { memory_bytes: self.halves.iter().map(Half::memory_bytes).sum(), ..Account::default() }
+    }
+
+    /// What the table held is unknown from here on.
+    fn shed(&mut self) {
+        self.halves.iter_mut().for_each(Half::lose_block);
     }
 
     fn gap(&mut self, direction: Direction, _missing_bytes: u64) -> AfterGap {
@@ -227,6 +237,11 @@ impl Half {
         }
         self.block = Some(whole);
         Ok(())
+    }
+
+    /// What grows with what its sender says.
+    fn memory_bytes(&self) -> usize {
+        self.decoder.memory_bytes() + self.block.as_ref().map_or(0, Vec::capacity)
     }
 
     fn lose_block(&mut self) {

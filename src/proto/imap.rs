@@ -13,7 +13,7 @@ mod envelope;
 mod tests;
 
 use super::file::Wants;
-use super::mail::{Dotted, Mail};
+use super::mail::{Dotted, Mail, Step, steps};
 use super::tls::Tls;
 use super::{Account, AfterGap, Hint, Parser, Probe, Progress};
 use crate::flow::Direction;
@@ -57,14 +57,6 @@ enum Literal {
     Asked(bool),
 }
 
-/// What one look at the bytes led to.
-enum Step {
-    Past(usize),
-    Skip(u64),
-    Need,
-    End(Progress),
-}
-
 impl Parser for Imap {
     const NAME: &'static str = "imap";
     const MAX_PENDING_BYTES: usize = MAX_LINE_BYTES + 64;
@@ -98,30 +90,11 @@ impl Parser for Imap {
     }
 
     fn parse(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress {
-        let mut at = 0;
-        let mut unread = None;
-        let need = loop {
-            let rest = data.get(at..).unwrap_or(&[]);
-            if rest.is_empty() {
-                break 0;
-            }
-            match self.step(direction, rest, hint, &mut unread, seen) {
-                Step::Past(bytes) => at += bytes,
-                // The caller steps over it; a reason that there is to say comes first.
-                Step::Skip(_) if unread.is_some() => break 0,
-                Step::Skip(bytes) => {
-                    self.half(direction).phase = Phase::Line;
-                    return Progress::Skip(bytes.saturating_add(at as u64));
-                }
-                Step::Need => break rest.len() + 1,
-                Step::End(Progress::Reprobe(_)) => return Progress::Reprobe(at),
-                Step::End(progress) => return progress,
-            }
-        };
-        match unread {
-            Some(reason) => Progress::Damaged { bytes: at, need, reason },
-            None => Progress::Consumed { bytes: at, need },
+        let progress = steps(data, |rest, unread| self.step(direction, rest, hint, unread, seen));
+        if let Progress::Skip(_) = progress {
+            self.half(direction).phase = Phase::Line;
         }
+        progress
     }
 
     fn cut(&mut self, direction: Direction, data: &[u8], _: &Hint, seen: Seen<'_>) {

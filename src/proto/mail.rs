@@ -15,6 +15,7 @@ mod decode;
 mod dotted;
 mod head;
 mod links;
+mod steps;
 #[cfg(test)]
 pub(super) mod tests;
 
@@ -29,6 +30,7 @@ use decode::{Coding, line_end};
 pub(super) use dotted::{Dotted, Took};
 use head::Context;
 use links::Links;
+pub(super) use steps::{Step, steps};
 
 /// Longest header block read, in bytes; what is beyond is left out. Servers refuse far shorter ones.
 pub(super) const MAX_HEAD_BYTES: usize = 64 * 1024;

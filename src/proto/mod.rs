@@ -53,7 +53,7 @@ use crate::indicator::{Seen, Transport, Wants};
 /// What a parser knows of the bytes besides the bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hint {
-    /// TCP (a stream) or UDP (a datagram).
+    /// TCP (a stream), UDP (a datagram) or Ethernet (what lies straight in a frame; one port is its EtherType).
     pub transport: Transport,
     /// Port of this packet's sender.
     pub source_port: u16,
@@ -125,6 +125,8 @@ pub trait Parser: Default {
     const MAX_PENDING_BYTES: usize;
     /// Whether what follows the part that is parsed is encrypted.
     const ENCRYPTS: bool = false;
+    /// Whether it lies straight in Ethernet frames, and nowhere else.
+    const IN_FRAMES: bool = false;
 
     /// Whether `data`, the first bytes seen of a direction (or the first after a gap), is this protocol.
     fn probe(data: &[u8], hint: &Hint) -> Probe;
@@ -154,6 +156,11 @@ pub trait Parser: Default {
     #[inline]
     fn account(&mut self) -> Account {
         Account::default()
+    }
+
+    /// What is still waited for in a message that came in part, if that is not in bytes held back: counted if the flow ends now.
+    fn unfinished(&self) -> Option<&'static str> {
+        None
     }
 
     /// There is no memory for what [`Parser::account`] said: it gives up what it can do without.
@@ -219,6 +226,9 @@ macro_rules! protocols {
             /// Which protocol `data` begins: the first bytes seen of a direction, the first after a gap, or a datagram.
             #[inline]
             pub fn identify(data: &[u8], hint: &Hint) -> Identified {
+                if hint.transport == Transport::Ethernet {
+                    return Self::identify_in_frame(data, hint);
+                }
                 let mut unsure = false;
                 $(
                     match <$parser as Parser>::probe(data, hint) {
@@ -228,6 +238,16 @@ macro_rules! protocols {
                     }
                 )+
                 if unsure { Identified::Unsure } else { Identified::No }
+            }
+
+            #[cold]
+            fn identify_in_frame(data: &[u8], hint: &Hint) -> Identified {
+                $(
+                    if <$parser as Parser>::IN_FRAMES && <$parser as Parser>::probe(data, hint) == Probe::Yes {
+                        return Identified::Yes(Self::$variant(<$parser>::default()));
+                    }
+                )+
+                Identified::No
             }
 
             /// A session of the same protocol that has seen nothing.
@@ -278,6 +298,14 @@ macro_rules! protocols {
                 match self {
                     Self::Unknown => Account::default(),
                     $(Self::$variant(parser) => parser.account(),)+
+                }
+            }
+
+            /// [`Parser::unfinished`] of the session's protocol.
+            pub fn unfinished(&self) -> Option<&'static str> {
+                match self {
+                    Self::Unknown => None,
+                    $(Self::$variant(parser) => parser.unfinished(),)+
                 }
             }
 
@@ -346,6 +374,8 @@ protocols! {
     OpcUa => ics::opcua::OpcUa,
     Enip => ics::enip::Enip,
     Modbus => ics::modbus::Modbus,
+    ProfinetDcp => ics::profinet::ProfinetDcp,
+    Goose => ics::goose::Goose,
     Postgresql => postgresql::Postgresql,
     Ldap => ldap::Ldap,
     Mysql => mysql::Mysql,

@@ -67,6 +67,12 @@ impl Parser for OpenVpn {
             }
         }
     }
+
+    fn unfinished(&self) -> Option<&'static str> {
+        let is_unfinished = |side: &Side| !side.is_done && (!side.waiting.is_empty() || !side.pending.is_empty());
+        let sides = self.session.iter().flat_map(|session| &session.sides);
+        sides.into_iter().any(is_unfinished).then_some("OpenVPN handshake incomplete")
+    }
 }
 
 impl OpenVpn {

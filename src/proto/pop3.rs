@@ -10,7 +10,7 @@
 mod tests;
 
 use super::file::Wants;
-use super::mail::{self, Dotted, Mail, Took};
+use super::mail::{self, Dotted, Mail, Step, Took, steps};
 use super::tls::Tls;
 use super::{Account, AfterGap, Hint, Parser, Probe, Progress};
 use crate::flow::Direction;
@@ -39,13 +39,6 @@ enum Phase {
     Mail,
     /// Bytes were lost: to be told by the start of a segment.
     Lost,
-}
-
-/// What one look at the bytes led to.
-enum Step {
-    Past(usize),
-    Need,
-    End(Progress),
 }
 
 impl Parser for Pop3 {
@@ -79,24 +72,7 @@ impl Parser for Pop3 {
     }
 
     fn parse(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress {
-        let mut at = 0;
-        let mut unread = None;
-        let need = loop {
-            let rest = data.get(at..).unwrap_or(&[]);
-            if rest.is_empty() {
-                break 0;
-            }
-            match self.step(direction, rest, hint, &mut unread, seen) {
-                Step::Past(bytes) => at += bytes,
-                Step::Need => break rest.len() + 1,
-                Step::End(Progress::Reprobe(_)) => return Progress::Reprobe(at),
-                Step::End(progress) => return progress,
-            }
-        };
-        match unread {
-            Some(reason) => Progress::Damaged { bytes: at, need, reason },
-            None => Progress::Consumed { bytes: at, need },
-        }
+        steps(data, |rest, unread| self.step(direction, rest, hint, unread, seen))
     }
 
     fn cut(&mut self, direction: Direction, data: &[u8], _: &Hint, seen: Seen<'_>) {

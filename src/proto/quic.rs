@@ -69,6 +69,10 @@ impl Parser for Quic {
             Outcome::Trouble(reason) => Progress::Damaged { bytes: data.len(), need: 0, reason },
         }
     }
+
+    fn unfinished(&self) -> Option<&'static str> {
+        self.sides.iter().flat_map(|sides| sides.iter()).any(Side::is_unfinished).then_some(INCOMPLETE)
+    }
 }
 
 /// One direction: that of a client if its Initial packets open with a client's keys.
@@ -107,6 +111,12 @@ enum Outcome {
 }
 
 impl Side {
+    /// Part of a hello came, no whole one did, and nobody has said so yet.
+    fn is_unfinished(&self) -> bool {
+        let waits = |connection: &Connection| connection.crypto.is_waiting() && !connection.was_cut;
+        !self.hello_seen && self.connections.iter().any(waits)
+    }
+
     fn datagram(&mut self, other: &Self, data: &[u8], wants: &Wants, scratch: &mut Vec<u8>, seen: Seen<'_>) -> Outcome {
         let (mut trouble, mut is_later, mut brought) = (None, false, false);
         let (mut rest, mut initials) = (data, 0);

@@ -13,7 +13,7 @@
 mod tests;
 
 use super::file::Wants;
-use super::mail::{self, Dotted, Mail, Took};
+use super::mail::{self, Dotted, Mail, Step, Took, steps};
 use super::tls::Tls;
 use super::{Account, AfterGap, Hint, Parser, Probe, Progress};
 use crate::flow::Direction;
@@ -51,15 +51,6 @@ enum Phase {
     Lost,
 }
 
-/// What one look at the bytes led to.
-enum Step {
-    /// So many bytes are done with; 0 when only the phase changed.
-    Past(usize),
-    /// More bytes are needed than there are.
-    Need,
-    End(Progress),
-}
-
 impl Parser for Smtp {
     const NAME: &'static str = "smtp";
     const MAX_PENDING_BYTES: usize = MAX_LINE_BYTES + 64;
@@ -95,24 +86,7 @@ impl Parser for Smtp {
     }
 
     fn parse(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress {
-        let mut at = 0;
-        let mut unread = None;
-        let need = loop {
-            let rest = data.get(at..).unwrap_or(&[]);
-            if rest.is_empty() {
-                break 0;
-            }
-            match self.step(direction, rest, hint, &mut unread, seen) {
-                Step::Past(bytes) => at += bytes,
-                Step::Need => break rest.len() + 1,
-                Step::End(Progress::Reprobe(_)) => return Progress::Reprobe(at),
-                Step::End(progress) => return progress,
-            }
-        };
-        match unread {
-            Some(reason) => Progress::Damaged { bytes: at, need, reason },
-            None => Progress::Consumed { bytes: at, need },
-        }
+        steps(data, |rest, unread| self.step(direction, rest, hint, unread, seen))
     }
 
     fn cut(&mut self, direction: Direction, data: &[u8], _: &Hint, seen: Seen<'_>) {

@@ -16,6 +16,11 @@ pub(crate) fn tcp(source_port: u16, destination_port: u16) -> Hint {
     Hint { transport: Transport::Tcp, source_port, destination_port, wants: Wants::ALL }
 }
 
+/// What lies straight in a frame of this EtherType.
+pub(crate) fn ethernet(number: u16) -> Hint {
+    Hint { transport: Transport::Ethernet, source_port: 0, destination_port: number, wants: Wants::ALL }
+}
+
 /// `kind path value`.
 pub(crate) fn text_of(seen: &Observable<'_>) -> String {
     let value = match seen.value {

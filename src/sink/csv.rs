@@ -1,6 +1,7 @@
 //! Comma-separated values (RFC 4180), one row an alert, for a spreadsheet.
 
 use std::io::{self, Write};
+use std::net::IpAddr;
 
 use super::ecs::{how, severity, transport};
 use super::{Format, Sink};
@@ -9,7 +10,7 @@ use crate::alert::Alert;
 /// `--format csv`.
 pub static FORMAT: Format = Format { name: "csv", open };
 
-const HEADER: [&str; 16] = [
+const HEADER: [&str; 18] = [
     "@timestamp",
     "picket.capture",
     "picket.frame",
@@ -26,6 +27,8 @@ const HEADER: [&str; 16] = [
     "picket.match",
     "event.severity",
     "picket.feed",
+    "source.mac",
+    "destination.mac",
 ];
 
 struct Csv(csv::Writer<Box<dyn Write + Send>>);
@@ -47,23 +50,27 @@ impl Sink for Csv {
             .map(|(context, line)| format!("{}:{line}", context.feed))
             .collect();
         let port = |number: u16| if alert.has_ports() { number.to_string() } else { String::new() };
+        let [source_mac, destination_mac] = flow.hardware().unwrap_or_default();
+        let ip = |ip: IpAddr| if source_mac.is_empty() { ip.to_string() } else { String::new() };
         self.0.write_record([
             &alert.frame.time.to_string(),
             &harmless(&alert.capture.to_string_lossy()),
             &alert.frame.number.to_string(),
-            &flow.originator.0.to_string(),
+            &ip(flow.originator.0),
             &port(flow.originator.1),
-            &flow.responder.0.to_string(),
+            &ip(flow.responder.0),
             &port(flow.responder.1),
             transport(flow.protocol_number).unwrap_or_default(),
             flow.protocol.unwrap_or_default(),
-            &alert.community_id(),
+            &alert.community_id().unwrap_or_default(),
             alert.field.0,
             &harmless(&alert.atomic),
             &harmless(&alert.indicator().id()),
             how(alert.how),
             &severity(alert).to_string(),
             &harmless(&feeds.join(" ")),
+            &source_mac,
+            &destination_mac,
         ])?;
         Ok(())
     }

@@ -16,7 +16,7 @@ use super::{Format, Sink};
 use crate::alert::{Alert, OwnedValue};
 use crate::indicator::{Condition, Context, Indicator, Kind};
 use crate::matcher::How;
-use crate::packet::protocol;
+use crate::packet::{Ends, protocol};
 
 /// `--format ecs`.
 pub static FORMAT: Format = Format { name: "ecs", open: |writer| Box::new(Ecs { writer, line: Vec::new() }) };
@@ -47,6 +47,7 @@ fn document(alert: &Alert) -> impl Serialize {
     let indicator = alert.indicator();
     let id = indicator.id();
     let community_id = alert.community_id();
+    let conversation = community_id.clone().unwrap_or_else(|| alert.flow.addresses().join(" "));
     let mut root = Nested::default();
     let mut set = |path: &'static str, value: Value| root.set(path, value);
     for field in &alert.with {
@@ -57,11 +58,26 @@ fn document(alert: &Alert) -> impl Serialize {
     set("event.kind", json!("alert"));
     set("event.category", json!(["intrusion_detection"]));
     set("event.type", json!(["info"]));
-    set("event.id", json!(event_id(alert, &id, &community_id)));
+    set("event.id", json!(event_id(alert, &id, &conversation)));
     set("event.severity", json!(severity(alert)));
-    endpoint(&mut set, ["source.address", "source.ip", "source.port"], alert.flow.originator, alert.has_ports());
-    let paths = ["destination.address", "destination.ip", "destination.port"];
-    endpoint(&mut set, paths, alert.flow.responder, alert.has_ports());
+    match alert.flow.hardware() {
+        Some([source, destination]) => {
+            set("source.address", json!(source));
+            set("source.mac", json!(source));
+            set("destination.address", json!(destination));
+            set("destination.mac", json!(destination));
+        }
+        None => {
+            endpoint(
+                &mut set,
+                ["source.address", "source.ip", "source.port"],
+                alert.flow.originator,
+                alert.has_ports(),
+            );
+            let paths = ["destination.address", "destination.ip", "destination.port"];
+            endpoint(&mut set, paths, alert.flow.responder, alert.has_ports());
+        }
+    }
     network(&mut set, alert, community_id);
     set("observer.vendor", json!("Picket"));
     set("observer.product", json!("picket"));
@@ -112,13 +128,15 @@ fn endpoint(
     }
 }
 
-fn network(set: &mut impl FnMut(&'static str, Value), alert: &Alert, community_id: String) {
+fn network(set: &mut impl FnMut(&'static str, Value), alert: &Alert, community_id: Option<String>) {
     let flow = &alert.flow;
-    if flow.is_arp {
-        set("network.type", json!("arp"));
-    } else {
-        set("network.type", json!(if flow.originator.0.is_ipv4() { "ipv4" } else { "ipv6" }));
-        set("network.iana_number", json!(flow.protocol_number.to_string()));
+    match flow.ends {
+        Ends::Hardware => {}
+        Ends::Arp => set("network.type", json!("arp")),
+        Ends::Ip => {
+            set("network.type", json!(if flow.originator.0.is_ipv4() { "ipv4" } else { "ipv6" }));
+            set("network.iana_number", json!(flow.protocol_number.to_string()));
+        }
     }
     if let Some(transport) = transport(flow.protocol_number) {
         set("network.transport", json!(transport));
@@ -126,7 +144,9 @@ fn network(set: &mut impl FnMut(&'static str, Value), alert: &Alert, community_i
     if let Some(protocol) = flow.protocol {
         set("network.protocol", json!(protocol));
     }
-    set("network.community_id", json!(community_id));
+    if let Some(community_id) = community_id {
+        set("network.community_id", json!(community_id));
+    }
     if let [outer, inner @ ..] = &flow.vlans[..] {
         set("network.vlan.id", json!(outer.to_string()));
         if let [inner, ..] = inner {
@@ -224,14 +244,14 @@ pub(super) fn transport(protocol_number: u8) -> Option<&'static str> {
     })
 }
 
-fn event_id(alert: &Alert, id: &str, community_id: &str) -> String {
+fn event_id(alert: &Alert, id: &str, conversation: &str) -> String {
     let mut hash = Sha256::new();
     let frame = &alert.frame;
     for part in [
         frame.time.as_ns().to_string().as_str(),
         &alert.capture.to_string_lossy(),
         &frame.number.to_string(),
-        community_id,
+        conversation,
         id,
         alert.field.0,
     ] {

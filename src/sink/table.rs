@@ -26,8 +26,9 @@ impl Sink for Table {
         }
         let flow = &alert.flow;
         let proto = flow.protocol.or(transport(flow.protocol_number)).unwrap_or("ip");
-        let conversation =
-            format!("{} > {} {proto}", end(flow.originator, alert.has_ports()), end(flow.responder, alert.has_ports()));
+        let [from, to] =
+            flow.hardware().unwrap_or_else(|| [flow.originator, flow.responder].map(|e| end(e, alert.has_ports())));
+        let conversation = format!("{from} > {to} {proto}");
         let time = alert.frame.time.to_string();
         let capture = alert.capture.file_name().unwrap_or(alert.capture.as_os_str()).to_string_lossy();
         writeln!(

@@ -82,6 +82,7 @@ pub(super) fn transport_word(transport: Transport) -> &'static str {
     match transport {
         Transport::Tcp => "tcp",
         Transport::Udp => "udp",
+        Transport::Ethernet => "ethernet",
     }
 }
 

@@ -20,7 +20,8 @@ use crate::indicator::{Context, Draft, Indicator, IndicatorSet, Match};
 use crate::marking::{Action, Clearance, Marking};
 use crate::time::Timestamp;
 
-use super::write::{WRITERS, Written};
+use super::Written;
+use super::write::WRITERS;
 
 /// Something that can be told what to act on.
 pub struct Target {
@@ -118,7 +119,7 @@ pub fn write(name: &str, export: &Export<'_>, out: &mut dyn Write) -> Option<io:
         return Some((target.write)(export, out));
     }
     let writer = WRITERS.iter().find(|writer| writer.name == name && SENSORS.contains(&name))?;
-    Some((writer.write)(&anonymised(export), out))
+    Some((writer.write)(&anonymised(export), export.at, out))
 }
 
 /// What passed, with nothing of its feeds but how it is to be handled.

@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use super::{Export, Selected, Target};
-use crate::feed::write::Written;
+use crate::feed::Written;
 use crate::indicator::kind::{BYTES, DOMAIN, JA3, JA4, URL, USER_AGENT};
 use crate::indicator::{Index, Indicator, Match, Transport};
 
@@ -25,7 +25,7 @@ fn write(export: &Export<'_>, out: &mut dyn Write) -> io::Result<Written> {
                     writeln!(out, "alert {head} (msg:\"{reference}\"; {options}sid:{sid}; rev:1;)")?;
                     sid += 1;
                 }
-                written.written += 1;
+                written.entries += 1;
             }
         }
     }

@@ -3,7 +3,8 @@
 
 use std::io::{self, Write};
 
-use super::{Writer, Written, text_of};
+use super::{Writer, text_of};
+use crate::feed::Written;
 use crate::feed::document::ABOUT;
 use crate::indicator::kind::BYTES;
 use crate::indicator::{Context, Index, Indicator, IndicatorSet, Match, Transport};
@@ -13,7 +14,7 @@ use crate::time::Timestamp;
 /// See the module.
 pub(super) const WRITER: Writer = Writer { name: "native", write };
 
-fn write(set: &IndicatorSet, out: &mut dyn Write) -> io::Result<Written> {
+fn write(set: &IndicatorSet, _: Timestamp, out: &mut dyn Write) -> io::Result<Written> {
     let mut written = Written::default();
     let mut line = Line::default();
     for indicator in set.iter() {
@@ -34,7 +35,7 @@ fn write(set: &IndicatorSet, out: &mut dyn Write) -> io::Result<Written> {
             entry(&indicator, &shown, &mut line);
             describe(context, &mut line, &mut written);
             out.write_all(line.end())?;
-            written.written += 1;
+            written.entries += 1;
         }
     }
     Ok(written)

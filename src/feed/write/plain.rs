@@ -4,7 +4,8 @@
 use std::io::{self, Write};
 
 use super::native::{name_of_match, name_of_transport};
-use super::{Writer, Written, text_of};
+use super::{Writer, text_of};
+use crate::feed::Written;
 use crate::feed::field::can_match;
 use crate::feed::{plain, recognise, refang};
 use crate::indicator::{Context, Index, Indicator, IndicatorSet};
@@ -13,7 +14,7 @@ use crate::time::Timestamp;
 /// See the module.
 pub(super) const WRITER: Writer = Writer { name: "plain", write };
 
-fn write(set: &IndicatorSet, out: &mut dyn Write) -> io::Result<Written> {
+fn write(set: &IndicatorSet, _: Timestamp, out: &mut dyn Write) -> io::Result<Written> {
     let mut written = Written::default();
     let mut options = String::new();
     let mut before = String::new();
@@ -38,7 +39,7 @@ fn write(set: &IndicatorSet, out: &mut dyn Write) -> io::Result<Written> {
             }
             out.write_all(line.as_bytes())?;
             out.write_all(b"\n")?;
-            written.written += 1;
+            written.entries += 1;
             if indicator.given_id().is_some() {
                 written.lose("id");
             }

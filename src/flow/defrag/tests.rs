@@ -23,8 +23,11 @@ fn at(secs: u64) -> Timestamp {
 }
 
 fn add(defrag: &mut Defrag, secs: u64, (packet, payload): &(Packet, Vec<u8>)) -> Option<Whole> {
-    defrag.add(packet, payload, at(secs)).whole
+    defrag.add(packet, payload, at(secs), FRAME).whole
 }
+
+/// What a piece comes in.
+const FRAME: Share = Share { packets: 1, bytes: 100 };
 
 fn bytes(count: usize) -> Vec<u8> {
     (0..count).map(|n| (n * 7 + n / 251) as u8).collect()
@@ -97,11 +100,11 @@ fn any_order_is_the_same_datagram() {
 fn pieces_know_the_ports_that_the_first_one_showed() {
     let mut defrag = Defrag::default();
     let (early, payload) = piece(1, 48, true, &bytes(8));
-    assert_eq!(defrag.add(&early, &payload, at(0)).ports, None);
+    assert_eq!(defrag.add(&early, &payload, at(0), FRAME).ports, None);
     let (first, payload) = piece(1, 0, true, &[0, 5, 0, 6, 0, 0, 0, 0]);
-    assert_eq!(defrag.add(&first, &payload, at(0)).ports, Some((5, 6)));
+    assert_eq!(defrag.add(&first, &payload, at(0), FRAME).ports, Some((5, 6)));
     assert_eq!(defrag.counters.tiny, 1);
-    assert_eq!(defrag.add(&early, &payload, at(0)).ports, Some((5, 6)));
+    assert_eq!(defrag.add(&early, &payload, at(0), FRAME).ports, Some((5, 6)));
 }
 
 #[test]
@@ -110,7 +113,7 @@ fn what_takes_too_long_is_counted_and_not_mixed_with_the_next() {
     assert_eq!(add(&mut defrag, 0, &piece(1, 0, true, &bytes(8))), None);
     assert_eq!(add(&mut defrag, 31, &piece(1, 8, false, &bytes(8))), None);
     assert_eq!((defrag.counters.incomplete, defrag.counters.evicted), (1, 0));
-    assert_eq!(defrag.close().incomplete, 2);
+    assert_eq!(defrag.close().0.incomplete, 2);
 }
 
 #[test]
@@ -118,13 +121,13 @@ fn a_cut_piece_ends_what_is_known() {
     let mut defrag = Defrag::default();
     let (mut second, _) = piece(1, 16, true, &bytes(32));
     second.payload_missing_bytes = 12;
-    assert!(defrag.add(&second, &bytes(20), at(0)).whole.is_none());
+    assert!(defrag.add(&second, &bytes(20), at(0), FRAME).whole.is_none());
     assert!(add(&mut defrag, 0, &piece(1, 0, true, &bytes(16))).is_none());
     let whole = add(&mut defrag, 0, &piece(1, 48, false, &bytes(10))).expect("all places are there");
     assert_eq!((whole.payload, whole.missing_bytes), ([bytes(16), bytes(20)].concat(), 22));
     let (mut first, _) = piece(2, 0, true, &bytes(16));
     first.payload_missing_bytes = 4;
-    let whole = defrag.add(&first, &bytes(12), at(0)).whole.expect("as much as there will be");
+    let whole = defrag.add(&first, &bytes(12), at(0), FRAME).whole.expect("as much as there will be");
     assert_eq!((whole.payload, whole.missing_bytes), (bytes(12), 4));
     assert!(add(&mut defrag, 0, &piece(2, 16, false, &bytes(16))).is_none());
     assert_eq!((defrag.datagrams.len(), defrag.bytes), (0, 0));
@@ -157,4 +160,31 @@ fn floods_are_bounded() {
         add(&mut defrag, 0, &piece(1, n * 16, true, &bytes(8)));
     }
     assert_eq!(defrag.counters.bad, 4000 - MAX_RUNS as u64);
+}
+
+/// Every frame that is counted with its datagram comes back exactly once: with it, or lost.
+#[test]
+fn what_pieces_come_in_is_given_back_once() {
+    let mut defrag = Defrag::default();
+    let share = |packets: u64| Share { packets, bytes: packets * 100 };
+    // The last piece first, one twice, one that cannot be.
+    for (offset, has_more, is_counted) in [(16, false, true), (8, true, true), (8, true, true), (24, true, false)] {
+        let (packet, payload) = piece(1, offset, has_more, &bytes(8));
+        let added = defrag.add(&packet, &payload, at(0), FRAME);
+        assert_eq!((added.is_counted, added.whole), (is_counted, None), "{offset}");
+    }
+    let whole = add(&mut defrag, 0, &piece(1, 0, true, &bytes(8))).expect("whole");
+    assert_eq!((whole.share, whole.has_portless), (share(4), true));
+    // Cut: handed out as far as it goes, and nothing that follows is read.
+    let (mut first, _) = piece(2, 0, true, &bytes(16));
+    first.payload_missing_bytes = 4;
+    assert_eq!(defrag.add(&first, &bytes(12), at(0), FRAME).whole.expect("cut").share, share(1));
+    let (packet, payload) = piece(2, 16, true, &bytes(16));
+    assert!(!defrag.add(&packet, &payload, at(0), FRAME).is_counted);
+    // Never whole: too old, and at the end.
+    assert_eq!(add(&mut defrag, 0, &piece(3, 0, true, &bytes(8))), None);
+    assert_eq!(add(&mut defrag, 31, &piece(4, 0, true, &bytes(8))), None);
+    let lost = |lost: Vec<Lost>| lost.iter().map(|lost| lost.share).collect::<Vec<_>>();
+    assert_eq!((lost(defrag.take_lost()), lost(defrag.take_lost())), (vec![share(1)], vec![]));
+    assert_eq!(lost(defrag.close().1), [share(1)]);
 }

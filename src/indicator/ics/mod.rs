@@ -4,7 +4,8 @@
 //! A value of the kind `ics-function` is `FAMILY:WHAT`, and `WHAT` is one of
 //! - a function by its name (`modbus:write-single-register`), or by its number where it has no name (`modbus:100`);
 //! - `any-read`, `any-write`, `any-control`: some function that does so;
-//! - a station: `modbus:unit-17`, `dnp3:station-1024`, `iec104:address-47`, `s7comm:slot-0.2` (rack, slot), `bacnet:device-1234`.
+//! - a station: `modbus:unit-17`, `dnp3:station-1024`, `iec104:address-47`, `s7comm:slot-0.2` (rack, slot), `bacnet:device-1234`,
+//!   `profinet:device-0x002a010e` (vendor and device id), `goose:appid-0x0001`.
 //!
 //! Feeds may write a number for a name (`modbus:6`, `modbus:0x06`), any case, and `_` for `-`.
 //!
@@ -13,7 +14,7 @@
 
 mod table;
 
-pub use table::{BACNET, CIP, DNP3, ENIP, IEC104, MODBUS, OPCUA, S7COMM};
+pub use table::{BACNET, CIP, DNP3, ENIP, GOOSE, IEC104, MODBUS, OPCUA, PROFINET, S7COMM};
 
 use super::{Refusal, Where};
 
@@ -70,7 +71,8 @@ pub struct Family {
 }
 
 /// Every family.
-pub static FAMILIES: [&Family; 8] = [&MODBUS, &DNP3, &S7COMM, &ENIP, &CIP, &IEC104, &BACNET, &OPCUA];
+pub static FAMILIES: [&Family; 10] =
+    [&MODBUS, &DNP3, &S7COMM, &ENIP, &CIP, &IEC104, &BACNET, &OPCUA, &PROFINET, &GOOSE];
 
 impl Family {
     /// The function with this code, if it has a name.

@@ -449,3 +449,52 @@ pub static OPCUA: Family = Family {
         f(847, "opcua:delete-subscriptions", Read),
     ],
 };
+
+/// IEC 61158-6-10, 4.3: services of DCP. Page 1: what a set request controls (option 5); page 2: settings of IP (option 1); page 3:
+/// of the device (option 2).
+pub static PROFINET: Family = Family {
+    name: "profinet",
+    station: Some("device"),
+    max_station: u32::MAX,
+    max_code: 255,
+    any: ["profinet:any-read", "profinet:any-write", "profinet:any-control"],
+    function_at: Where("ics.profinet.function"),
+    operation_at: Where("ics.profinet.operation"),
+    station_at: Where("ics.profinet.device_id"),
+    code_field: "ics.profinet.function_code",
+    functions: &[
+        f(3, "profinet:dcp-get", Read),
+        f(4, "profinet:dcp-set", Write),
+        f(5, "profinet:dcp-identify", Read),
+        f(6, "profinet:dcp-hello", Other),
+        f(0x101, "profinet:dcp-start-transaction", Other),
+        f(0x102, "profinet:dcp-end-transaction", Other),
+        f(0x103, "profinet:dcp-signal", Control),
+        f(0x105, "profinet:dcp-factory-reset", Control),
+        f(0x106, "profinet:dcp-reset-to-factory", Control),
+        f(0x201, "profinet:dcp-set-mac-address", Write),
+        f(0x202, "profinet:dcp-set-ip-parameter", Write),
+        f(0x203, "profinet:dcp-set-full-ip-suite", Write),
+        f(0x302, "profinet:dcp-set-name-of-station", Write),
+    ],
+};
+
+/// IEC 61850-8-1, 18. A message is published again and again; with sequence number 0 it says that a value has changed, which
+/// subscribers act on. Page 1: what a message says besides.
+pub static GOOSE: Family = Family {
+    name: "goose",
+    station: Some("appid"),
+    max_station: 65535,
+    max_code: 255,
+    any: ["goose:any-read", "goose:any-write", "goose:any-control"],
+    function_at: Where("ics.goose.function"),
+    operation_at: Where("ics.goose.operation"),
+    station_at: Where("ics.goose.app_id"),
+    code_field: "ics.goose.function_code",
+    functions: &[
+        f(0x61, "goose:publish", Other),
+        f(0x100, "goose:state-change", Control),
+        f(0x101, "goose:simulation", Control),
+        f(0x102, "goose:needs-commissioning", Other),
+    ],
+};

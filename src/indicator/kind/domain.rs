@@ -143,7 +143,7 @@ fn to_a_labels(name: &[u8], out: &mut [u8; 256]) -> Option<usize> {
     if name.len() > 4 * MAX_NAME_BYTES {
         return None;
     }
-    let mut sink = Sink { out, length: 0 };
+    let mut sink = Sink { out, length: 0, is_full: false };
     let done = Uts46::new().process(
         name,
         AsciiDenyList::EMPTY,
@@ -154,7 +154,7 @@ fn to_a_labels(name: &[u8], out: &mut [u8; 256]) -> Option<usize> {
         None,
     );
     let length = match done {
-        Ok(ProcessingSuccess::WroteToSink) => sink.length,
+        Ok(ProcessingSuccess::WroteToSink) if !sink.is_full => sink.length,
         _ => return None,
     };
     // A full stop of another script at the end is a trailing dot too.
@@ -162,16 +162,23 @@ fn to_a_labels(name: &[u8], out: &mut [u8; 256]) -> Option<usize> {
     (length > 0).then_some(length)
 }
 
+/// Never says that it is full: `idna` 1.1 takes a sink that fails within a label for what cannot be, and panics.
 struct Sink<'a> {
     out: &'a mut [u8; 256],
     length: usize,
+    is_full: bool,
 }
 
 impl fmt::Write for Sink<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let end = self.length + text.len();
-        self.out.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(text.as_bytes());
-        self.length = end;
+        match self.out.get_mut(self.length..end).filter(|_| !self.is_full) {
+            Some(place) => {
+                place.copy_from_slice(text.as_bytes());
+                self.length = end;
+            }
+            None => self.is_full = true,
+        }
         Ok(())
     }
 }

@@ -128,15 +128,16 @@ fn put(piece: &[u8], buffer: &mut [u8], len: usize) -> usize {
 /// Whether the bytes are ASCII and none is odd.
 #[inline]
 fn is_plain(label: &[u8]) -> bool {
-    label.iter().fold(0, |not_plain, byte| not_plain | NOT_PLAIN[usize::from(*byte)]) == 0
+    !label.iter().fold(false, |odd, byte| odd | NOT_PLAIN.get(usize::from(*byte)).is_some_and(|odd| *odd))
 }
 
-/// 1 for each byte that is odd or beyond ASCII.
-const NOT_PLAIN: [u8; 256] = {
-    let mut table = [0; 256];
+/// Whether each byte is odd or beyond ASCII.
+#[expect(clippy::indexing_slicing, reason = "evaluated while compiling")]
+const NOT_PLAIN: [bool; 256] = {
+    let mut table = [false; 256];
     let mut byte = 0;
     while byte < 256 {
-        table[byte] = (byte >= 0x80 || is_odd(byte as u8)) as u8;
+        table[byte] = byte >= 0x80 || is_odd(byte as u8);
         byte += 1;
     }
     table

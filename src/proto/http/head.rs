@@ -224,7 +224,7 @@ impl<'a> Fields<'a> {
 
     /// All of them, in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = (Name, &'a [u8])> {
-        self.found.into_iter().take(self.count).chain(self.rest)
+        self.found.get(..self.count).unwrap_or_default().iter().copied().chain(self.rest)
     }
 
     /// The values of one field that are not empty.
@@ -311,8 +311,21 @@ fn split_method(line: &[u8]) -> Option<(&[u8], &[u8])> {
 
 /// RFC 9110, 5.6.2.
 fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+    TOKEN.get(usize::from(byte)).is_some_and(|is_token| *is_token)
 }
+
+#[expect(clippy::indexing_slicing, reason = "evaluated while compiling")]
+const TOKEN: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let b = byte as u8;
+        table[byte] = b.is_ascii_alphanumeric()
+            || matches!(b, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~');
+        byte += 1;
+    }
+    table
+};
 
 /// Methods that no other text protocol (SIP, RTSP, ...) starts a line with: enough to know HTTP by before the line ends.
 const ONLY_HTTP: &[&[u8]] = &[

@@ -109,9 +109,14 @@ impl Default for Decoder {
 impl Decoder {
     /// Blocks were missed: no entry is where it was.
     pub(super) fn lose(&mut self) {
-        self.entries.clear();
+        self.entries = VecDeque::new();
         self.size = 0;
         self.is_partial = true;
+    }
+
+    /// What it has on the heap, at most.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.entries.capacity() * size_of::<Entry>() + self.size
     }
 
     /// Reads a block into `list`. `None` if it is malformed or ends too early: the fields before that are in the list, and

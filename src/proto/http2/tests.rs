@@ -218,3 +218,26 @@ proptest! {
         stream.cut();
     }
 }
+
+#[test]
+fn tables_and_open_blocks_are_accounted_for_and_given_up() {
+    let (mut parser, mut seen) = (Http2::default(), Vec::new());
+    let mut parse = |parser: &mut Http2, data: &[u8]| {
+        seen.clear();
+        parser.parse(ToResponder, data, &hint(), &mut |o| seen.push(text_of(&o)));
+        seen.len()
+    };
+    assert_eq!(parser.account(), Account::default());
+    assert_eq!(parse(&mut parser, &opening(&[frame(HEADERS, 5, 1, &request("www.example.com", "/a"))])), 3);
+    let with_table = parser.account().memory_bytes;
+    assert!(with_table > 2 * 32, "{with_table}");
+    let open = [plain(":path", &"x".repeat(100)), plain("cookie", &"y".repeat(100))].concat();
+    parse(&mut parser, &frame(HEADERS, 1, 3, &open));
+    assert!(parser.account().memory_bytes >= with_table + open.len());
+    parser.shed();
+    assert_eq!(parser.account(), Account::default());
+    // What follows is read as far as it needs no table: 190 is the first entry of it.
+    parse(&mut parser, &frame(CONTINUATION, 4, 3, &[]));
+    let again = [&[0x82, 0x86, 0xBE][..], &plain(":path", "/b"), &plain(":authority", "b.example.com")].concat();
+    assert_eq!(parse(&mut parser, &frame(HEADERS, 5, 5, &again)), 2);
+}

@@ -8,15 +8,17 @@
 //! thousand times a second. With each go the number, the name and what the function does (`ics.operation`: `read`, `write`,
 //! `control` or `other`), so that an alert says whether something was changed.
 //!
-//! PROFINET DCP and GOOSE are not here: they lie in Ethernet frames without addresses of IP, and so in no flow; frames of their
-//! EtherTypes are counted as not inspected. Serial variants of these protocols over TCP are not recognised.
+//! PROFINET DCP and GOOSE lie straight in Ethernet frames: their flows have hardware addresses for ends (`packet::fieldbus`).
+//! Serial variants of these protocols over TCP are not recognised.
 
 pub mod bacnet;
 pub mod dnp3;
 pub mod enip;
+pub mod goose;
 pub mod iec104;
 pub mod modbus;
 pub mod opcua;
+pub mod profinet;
 pub mod s7comm;
 
 use crate::flow::Direction;

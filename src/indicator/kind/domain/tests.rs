@@ -139,3 +139,16 @@ proptest! {
         let _ = observed(&value);
     }
 }
+
+/// Found by the fuzz target `imap`: a label beyond ASCII whose A-label does not fit made `idna` panic.
+#[test]
+fn a_name_whose_a_labels_do_not_fit_is_left_as_it_is_or_refused() {
+    let long_label = format!("{}\u{17e}", "a".repeat(300));
+    let many_labels = "\u{17e}.".repeat(60);
+    let mut out = [0; 256];
+    assert_eq!(normalise_observed(long_label.as_bytes(), &mut out), None);
+    assert_eq!(normalise_observed(many_labels.as_bytes(), &mut out), Some(179));
+    for name in [long_label, many_labels] {
+        assert_eq!(form(name.as_bytes(), Match::Subtree), Err(Refusal::BadName));
+    }
+}
