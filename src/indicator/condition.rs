@@ -81,7 +81,7 @@ impl Condition {
         let excluded = match transport {
             Some(Transport::Tcp) => UDP_ONLY.contains(&protocol),
             Some(Transport::Udp) => TCP_ONLY.contains(&protocol),
-            None => false,
+            Some(Transport::Ethernet) | None => false,
         };
         let shown_by = |field: &str| SHOWN_BY.iter().find(|(start, _)| field.starts_with(start));
         let shows = self.field.and_then(shown_by).is_none_or(|(_, protocols)| protocols.contains(&protocol));

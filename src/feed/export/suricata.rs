@@ -94,6 +94,7 @@ fn endpoint(indicator: &Indicator<'_>) -> Result<Rule, &'static str> {
     let protocol = match (indicator.transport, indicator.port) {
         (Some(Transport::Tcp), _) => "tcp",
         (Some(Transport::Udp), _) => "udp",
+        (Some(Transport::Ethernet), _) => return Err("frames without IP"),
         (None, None) => "ip",
         (None, Some(_)) => return Err("a port without a transport"),
     };
@@ -106,6 +107,7 @@ fn signature(indicator: &Indicator<'_>, content: &str) -> Result<Rule, &'static 
     let protocol = match indicator.transport {
         Some(Transport::Tcp) => "tcp",
         Some(Transport::Udp) => "udp",
+        Some(Transport::Ethernet) => return Err("frames without IP"),
         None if indicator.port.is_some() || limits.source_port.is_some() => return Err("a port without a transport"),
         None => "ip",
     };

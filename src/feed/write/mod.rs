@@ -35,7 +35,7 @@ const MISP: Writer = Writer {
 const STIX: Writer = Writer {
     name: "stix",
     write: |set, _, out| {
-        let written = stix::write(set, |_, _| true, out)?;
+        let written = stix::write::write(set, |_, _| true, out)?;
         Ok(Written { entries: written.indicators, left_out: written.not_written, without: written.left_out })
     },
 };

@@ -156,6 +156,7 @@ pub(super) fn name_of_transport(transport: Transport) -> &'static str {
     match transport {
         Transport::Tcp => "tcp",
         Transport::Udp => "udp",
+        Transport::Ethernet => "ethernet",
     }
 }
 
