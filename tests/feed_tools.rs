@@ -104,7 +104,7 @@ fn convert_keeps_what_the_format_can_say() {
     let (native, plain) = (scratch.path("a.jsonl"), scratch.path("a.txt"));
     let (code, out, err) = run(&["feed", "convert", common::FEED, "--to", "native", "--out", &native]);
     assert_eq!(code, Some(0), "{err}");
-    assert_eq!((&json(&out)["left_out"], &json(&out)["without"]), (&json!({}), &json!({})));
+    assert_eq!((&json(&out)["left_out"], &json(&out)["lost"]), (&json!({}), &json!({})));
     let (code, out, _) = run(&["feed", "diff", common::FEED, &native, "--exit-code"]);
     assert_eq!(code, Some(0), "nothing is lost: {out}");
     let (code, out, _) = run(&["feed", "convert", &native, "--to", "plain", "--out", &plain, "--format", "table"]);
@@ -273,7 +273,7 @@ fn an_export_is_gated_by_marking_and_clearance() {
     let args = ["feed", "export", &feed, "--to", "rpz", "--out", &zone];
     let (code, out, err) = run(&args);
     assert_eq!(code, Some(0), "{err}");
-    assert_eq!((&json(&out)["entries"], &json(&out)["left_out"]), (&json!(1), &json!({"beyond_pap": 1})));
+    assert_eq!((&json(&out)["written"], &json(&out)["left_out"]), (&json!(1), &json!({"beyond_pap": 1})));
     assert!(scratch.read("zone").contains("secret-b") && !scratch.read("zone").contains("secret-a"));
     let clearance = scratch.write(
         "clearance.toml",
@@ -282,7 +282,7 @@ fn an_export_is_gated_by_marking_and_clearance() {
     let cleared = |sink: &[&str]| run(&[&args[..], &["--clearance", &clearance], sink].concat());
     assert_eq!(cleared(&[]).0, Some(0));
     let (code, out, err) = cleared(&["--sink", "other"]);
-    assert_eq!((code, &json(&out)["entries"]), (Some(1), &json!(0)), "{err}");
+    assert_eq!((code, &json(&out)["written"]), (Some(1), &json!(0)), "{err}");
     assert!(!scratch.read("zone").contains("secret-") && !err.contains("secret-"), "{err}");
     assert_eq!(run(&["feed", "export", &feed, "--to", "telex", "--out", &zone]).0, Some(2));
     assert_eq!(run(&["feed", "export", &feed, "--to", "rpz", "--out", &zone, "--sinkhole", "a b"]).0, Some(2));

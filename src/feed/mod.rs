@@ -30,19 +30,17 @@ mod plain;
 mod report;
 mod sidecar;
 pub mod stix;
+mod suricata;
 mod value;
 mod write;
-mod written;
+mod yara;
 mod zeek;
 
 pub use audit::{ProviderReport, audit};
 pub use finding::{Category, Entry, Finding, Findings, Found as FoundEntries};
-pub use misp::{Heading as MispHeading, write as write_misp};
 pub use report::{FileReport, KindCount, LoadReport, RefusedLine, Skipped, Totals};
 pub use value::{Recognised, recognise, refang};
-pub use write::{WRITERS, Writer, writer};
-pub use written::Written;
-pub use zeek::write as write_zeek;
+pub use write::{WRITERS, Writer, Written, writer};
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -86,6 +84,14 @@ static FORMATS: &[Format] = &[
     native::FORMAT,
     openioc::FORMAT,
     zeek::FORMAT,
+    yara::FORMAT,
+    suricata::FORMAT,
+    suricata::STRING,
+    suricata::MD5,
+    suricata::SHA256,
+    suricata::IPV4_LIST,
+    suricata::IP,
+    suricata::IPREP,
     adblock::FORMAT,
     maltrail::FORMAT,
     hosts::FORMAT,

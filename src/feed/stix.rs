@@ -8,7 +8,9 @@ mod compile;
 mod object;
 mod objects;
 mod pattern;
-pub mod write;
+mod write;
+
+pub use write::write;
 
 use super::intake::Intake;
 use super::lines::Lines;

@@ -42,7 +42,8 @@ impl<'a> Client<'a> {
         if origin.authority().is_none_or(|authority| authority.as_str().contains('@')) {
             return Err(FetchError::Url("the URL needs a host, and no user name: give a credentials file".into()));
         }
-        if !is_encrypted && !(is_here && origin.scheme_str() == Some("http")) {
+        let is_plain_here = is_here && origin.scheme_str() == Some("http");
+        if !is_encrypted && !is_plain_here {
             return Err(FetchError::Url("the URL must be https (http is for this machine only)".into()));
         }
         let mut config = ureq::Agent::config_builder()

@@ -244,11 +244,13 @@ impl Gate {
 const GATE_HALF: u32 = 1 << 16;
 const GATE_MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Net {
     V4(u32, u8),
     V6(u128, u8),
 }
+
+crate::bytes::opaque_debug!(Net, "Net");
 
 /// The network that a normalised value of 5 or 17 bytes is.
 fn network(value: &[u8]) -> Option<Net> {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
-use super::{Feeds, out, time_of};
+use super::{Feeds, out};
 use crate::feed;
 
 #[derive(Debug, clap::Args)]
@@ -23,7 +23,7 @@ pub(super) struct ConvertArgs {
 pub(super) fn run(args: &ConvertArgs) -> anyhow::Result<ExitCode> {
     let (set, report) = args.feeds.load()?;
     let writer = feed::writer(args.to).context("no such format")?;
-    let written = out::replace(&args.out, false, |out| (writer.write)(&set, time_of(None), out))?;
+    let written = out::replace(&args.out, false, |out| (writer.write)(&set, super::time_of(None), out))?;
     args.feeds.print(&written, |to| {
         out::table(&written, to)?;
         match report.totals.refused {

@@ -68,7 +68,7 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
         })?;
     }
     args.feeds.print(&written, |to| out::table(&written, to))?;
-    if written.entries == 0 && !set.is_empty() {
+    if written.written == 0 && !set.is_empty() {
         bail!("nothing may be exported: the reasons are counted above; {} is empty", args.out.display());
     }
     Ok(ExitCode::SUCCESS)

@@ -52,8 +52,8 @@ fn create(path: &Path, private: bool) -> io::Result<fs::File> {
 /// What was written, left out and lost.
 pub(super) fn table(written: &Written, out: &mut dyn Write) -> io::Result<()> {
     let mut table: Table = new_table(["entries", "", "why"]);
-    table.add_row([written.entries.to_string(), "written".into(), String::new()]);
-    for (rows, what) in [(&written.left_out, "left out"), (&written.without, "written without")] {
+    table.add_row([written.written.to_string(), "written".into(), String::new()]);
+    for (rows, what) in [(&written.left_out, "left out"), (&written.lost, "written without")] {
         for (why, count) in rows {
             table.add_row([count.to_string(), what.into(), (*why).to_owned()]);
         }

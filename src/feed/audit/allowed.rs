@@ -39,7 +39,7 @@ impl<'a> Allowed<'a> {
         let value = indicator.value;
         let is_exact = indicator.matching == Match::Exact;
         match indicator.kind.index {
-            Index::Exact | Index::Pattern => self.has(indicator, value, |_| true),
+            Index::Exact | Index::Pattern | Index::Rule => self.has(indicator, value, |_| true),
             Index::Suffix => {
                 let starts = memchr::memchr_iter(b'.', value).map(|dot| dot + 1);
                 self.has(indicator, value, |allow| is_exact || allow.matching != Match::Exact)

@@ -20,8 +20,7 @@ use crate::indicator::{Context, Draft, Indicator, IndicatorSet, Match};
 use crate::marking::{Action, Clearance, Marking};
 use crate::time::Timestamp;
 
-use super::Written;
-use super::write::WRITERS;
+use super::write::{WRITERS, Written};
 
 /// Something that can be told what to act on.
 pub struct Target {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use super::{Export, Selected, Target};
-use crate::feed::Written;
+use crate::feed::write::Written;
 use crate::indicator::kind::IPV4;
 use crate::indicator::{Index, Transport};
 
@@ -23,7 +23,7 @@ fn write(export: &Export<'_>, out: &mut dyn Write) -> io::Result<Written> {
     let mut sets = Sets::default();
     for selected in &export.selected {
         match sets.add(selected) {
-            Ok(()) => written.entries += 1,
+            Ok(()) => written.written += 1,
             Err(why) => written.leave_out(why),
         }
     }

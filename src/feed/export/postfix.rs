@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::{Export, Selected, Target, name_of};
-use crate::feed::Written;
+use crate::feed::write::Written;
 use crate::indicator::Index;
 use crate::indicator::kind::{EMAIL_ADDR, email};
 
@@ -56,7 +56,7 @@ fn map(
                 for key in keys {
                     rows.entry(key).or_insert(&selected.reference);
                 }
-                written.entries += 1;
+                written.written += 1;
             }
         }
     }

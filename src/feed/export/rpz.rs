@@ -9,7 +9,7 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::{Export, Target, name_of};
-use crate::feed::Written;
+use crate::feed::write::Written;
 use crate::indicator::kind::domain::MAX_NAME_BYTES;
 use crate::indicator::{Index, Indicator};
 
@@ -33,7 +33,7 @@ fn write(export: &Export<'_>, out: &mut dyn Write) -> io::Result<Written> {
                     writeln!(out, "{owner} CNAME {answer} ; {}", selected.reference)?;
                     owners.insert(owner);
                 }
-                written.entries += 1;
+                written.written += 1;
             }
         }
     }

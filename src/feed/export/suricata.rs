@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 
 use super::{Export, Selected, Target};
-use crate::feed::Written;
+use crate::feed::write::Written;
 use crate::indicator::kind::{BYTES, DOMAIN, JA3, JA4, URL, USER_AGENT};
 use crate::indicator::{Index, Indicator, Match, Transport};
 
@@ -25,7 +25,7 @@ fn write(export: &Export<'_>, out: &mut dyn Write) -> io::Result<Written> {
                     writeln!(out, "alert {head} (msg:\"{reference}\"; {options}sid:{sid}; rev:1;)")?;
                     sid += 1;
                 }
-                written.entries += 1;
+                written.written += 1;
             }
         }
     }
@@ -94,7 +94,7 @@ fn endpoint(indicator: &Indicator<'_>) -> Result<Rule, &'static str> {
     let protocol = match (indicator.transport, indicator.port) {
         (Some(Transport::Tcp), _) => "tcp",
         (Some(Transport::Udp), _) => "udp",
-        (Some(Transport::Ethernet), _) => return Err("frames without IP"),
+        (Some(Transport::Ethernet), _) => return Err("a transport that Suricata does not know"),
         (None, None) => "ip",
         (None, Some(_)) => return Err("a port without a transport"),
     };
@@ -107,7 +107,7 @@ fn signature(indicator: &Indicator<'_>, content: &str) -> Result<Rule, &'static 
     let protocol = match indicator.transport {
         Some(Transport::Tcp) => "tcp",
         Some(Transport::Udp) => "udp",
-        Some(Transport::Ethernet) => return Err("frames without IP"),
+        Some(Transport::Ethernet) => return Err("a transport that Suricata does not know"),
         None if indicator.port.is_some() || limits.source_port.is_some() => return Err("a port without a transport"),
         None => "ip",
     };

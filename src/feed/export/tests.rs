@@ -43,7 +43,7 @@ fn a_zone_has_two_rows_a_name_and_no_owner_twice() {
     }
     assert_eq!(zone.matches("\nevil.example CNAME").count(), 1);
     assert!(!zone.contains("*.only.test") && !zone.contains("example. "));
-    assert_eq!(written.entries, 7);
+    assert_eq!(written.written, 7);
     assert_eq!(reasons(&written), [("an address with a port or transport", 2), ("not a name", 2)]);
 }
 
@@ -52,7 +52,7 @@ fn names_that_would_break_a_zone_are_left_out() {
     let long = format!("{0}.{0}.{0}.{1}.example\n", "a".repeat(60), "b".repeat(56));
     let feed = format!("{long}x.rpz-ip\n_dmarc.fine.example\n");
     let (zone, written) = exported(&feed, "rpz");
-    assert_eq!(written.entries, 1);
+    assert_eq!(written.written, 1);
     assert_eq!(
         reasons(&written),
         [("a name that would be a trigger of another kind", 1), ("a name too long with the zone's origin", 1)]
@@ -80,7 +80,7 @@ fn the_gate_refuses_by_marking_and_counts_the_rule() {
 #[test]
 fn every_source_must_permit_it() {
     let (_, written) = exported("# picket: pap=GREEN\na.test\n# picket: pap=RED provider=other\na.test\n", "rpz");
-    assert_eq!((written.entries, reasons(&written)), (0, vec![("beyond_pap", 1)]));
+    assert_eq!((written.written, reasons(&written)), (0, vec![("beyond_pap", 1)]));
 }
 
 #[test]
@@ -116,13 +116,13 @@ fn other_targets_say_what_they_can() {
     let (unbound, written) = exported(MIXED, "unbound");
     assert!(unbound.contains("    local-zone: \"evil.example.\" always_nxdomain # picket-0000001\n"));
     assert!(unbound.contains("\"only.test.\" transparent\n    local-data: \"only.test. 60 IN TXT picket-"));
-    assert_eq!((written.entries, unbound.matches("local-zone").count()), (3, 2));
+    assert_eq!((written.written, unbound.matches("local-zone").count()), (3, 2));
     let (nft, written) = exported(MIXED, "nftables");
     for element in ["198.51.100.0/24,", "192.0.2.9 . tcp . 443,", "192.0.2.9 . udp . 443,", "2001:db8::9 . tcp . 53,"] {
         assert!(nft.contains(element), "{element} is not in {nft}");
     }
     assert!(nft.contains("table inet picket\ndelete table inet picket\ntable inet picket {"));
-    assert_eq!(written.entries, 6);
+    assert_eq!(written.written, 6);
     assert!(!exported("evil.example\n", "nftables").0.contains("elements"));
     let (access, _) = exported(MIXED, "postfix");
     for row in ["\n.evil.example REJECT picket-0000001\n", "\nonly.test REJECT ", "\nuser@evil.example REJECT "] {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use super::{Export, Target, name_of};
-use crate::feed::Written;
+use crate::feed::write::Written;
 
 pub(super) const TARGET: Target = Target { name: "unbound", write };
 
@@ -19,7 +19,7 @@ fn write(export: &Export<'_>, out: &mut dyn Write) -> io::Result<Written> {
             Ok((name, below)) => {
                 let zone = zones.entry(name).or_insert((below, &selected.reference));
                 zone.0 |= below;
-                written.entries += 1;
+                written.written += 1;
             }
         }
     }

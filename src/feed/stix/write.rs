@@ -11,24 +11,14 @@ mod object;
 mod pattern;
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 
+use crate::feed::write::Written;
 use crate::indicator::{Context, Indicator, IndicatorIx, IndicatorSet};
-
-/// What was written, and what could not be.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Written {
-    /// Indicator objects.
-    pub indicators: u64,
-    /// Indicators that could not be expressed, by why.
-    pub not_written: BTreeMap<&'static str, u64>,
-    /// Fields of written indicators that could not be expressed, by what they are.
-    pub left_out: BTreeMap<&'static str, u64>,
-}
 
 /// Writes every indicator of `set` that `filter` admits for a source, as one bundle.
 ///
@@ -56,7 +46,7 @@ pub fn write(
         }
     }
     let id = uuid(&bundle.digest.finalize());
-    write!(bundle.out, "],\"id\":\"bundle--{id}\"}}\n")?;
+    writeln!(bundle.out, "],\"id\":\"bundle--{id}\"}}")?;
     Ok(bundle.written)
 }
 
@@ -98,7 +88,7 @@ impl Bundle<'_> {
         let (patterns, marks) = match found {
             Ok(found) => found,
             Err(why) => {
-                *self.written.not_written.entry(why).or_default() += group.len() as u64;
+                *self.written.left_out.entry(why).or_default() += group.len() as u64;
                 return Ok(());
             }
         };
@@ -110,7 +100,7 @@ impl Bundle<'_> {
         let named = format!("indicator--{}", derived(&[&id, &place.to_string(), &patterns.join("\n")]));
         let stix_id = if place == 0 && is_stix_id(&id) && !self.ids.contains(&*id) { id.clone() } else { named.into() };
         let own_id = (stix_id != id).then_some(&*id);
-        let described = object::describe(context, &marks.refs, marks.labels, &mut self.written.left_out);
+        let described = object::describe(context, &marks.refs, marks.labels, &mut self.written.lost);
         let mut object = object::indicator(&stix_id, own_id, first.window, &patterns.join(" OR "), &described);
         object["object_marking_refs"] = json!(marks.refs);
         for other in described.others {
@@ -120,7 +110,7 @@ impl Bundle<'_> {
             self.put(object::relationship(&relationship, &stix_id, &target, &marks.refs))?;
         }
         self.put(tidied(object))?;
-        self.written.indicators += 1;
+        self.written.written += 1;
         Ok(())
     }
 

@@ -7,9 +7,12 @@
 mod native;
 mod plain;
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use super::{MispHeading, Written, stix, write_misp, write_zeek};
+use serde::Serialize;
+
+use super::{misp, stix, zeek};
 use crate::indicator::IndicatorSet;
 use crate::marking::Classification;
 use crate::time::Timestamp;
@@ -18,27 +21,47 @@ use crate::time::Timestamp;
 pub struct Writer {
     /// Its name, that of the feed format.
     pub name: &'static str,
-    /// Writes every indicator of a set; `at` is when, for formats that say so. Fails only when the output does.
+    /// Writes every indicator of a set, at the time that a format may want to say. Fails only when the output does.
     pub write: fn(set: &IndicatorSet, at: Timestamp, out: &mut dyn Write) -> io::Result<Written>,
 }
 
 /// Every format that can be written.
-pub static WRITERS: &[Writer] = &[native::WRITER, plain::WRITER, ZEEK, MISP, STIX];
+pub static WRITERS: &[Writer] = &[native::WRITER, plain::WRITER, STIX, MISP, ZEEK];
 
-const ZEEK: Writer = Writer { name: "zeek", write: |set, _, out| write_zeek(set, out) };
+const STIX: Writer = Writer { name: "stix", write: |set, _, out| stix::write(set, |_, _| true, out) };
 
 const MISP: Writer = Writer {
     name: "misp",
-    write: |set, at, out| write_misp(set, &MispHeading { info: "Indicators", organisation: "Picket", at }, out),
-};
-
-const STIX: Writer = Writer {
-    name: "stix",
-    write: |set, _, out| {
-        let written = stix::write::write(set, |_, _| true, out)?;
-        Ok(Written { entries: written.indicators, left_out: written.not_written, without: written.left_out })
+    write: |set, at, out| {
+        let heading = misp::Heading { info: "Indicators written by Picket", organisation: "Picket", at };
+        misp::write(set, &heading, out)
     },
 };
+
+const ZEEK: Writer = Writer { name: "zeek", write: |set, _, out| zeek::write(set, out) };
+
+/// What became of the entries of a set.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Written {
+    /// Entries written.
+    pub written: u64,
+    /// Entries left out, by what the format cannot say.
+    pub left_out: BTreeMap<&'static str, u64>,
+    /// Entries written without a part that only describes them, by the part.
+    pub lost: BTreeMap<&'static str, u64>,
+}
+
+impl Written {
+    /// Counts an entry left out.
+    pub fn leave_out(&mut self, why: &'static str) {
+        *self.left_out.entry(why).or_default() += 1;
+    }
+
+    /// Counts a part lost.
+    pub fn lose(&mut self, part: &'static str) {
+        *self.lost.entry(part).or_default() += 1;
+    }
+}
 
 /// What reads back as the same: the banner, or the text that could not be read.
 fn text_of(classification: &Classification) -> String {

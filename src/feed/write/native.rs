@@ -3,8 +3,7 @@
 
 use std::io::{self, Write};
 
-use super::{Writer, text_of};
-use crate::feed::Written;
+use super::{Writer, Written, text_of};
 use crate::feed::document::ABOUT;
 use crate::indicator::kind::BYTES;
 use crate::indicator::{Context, Index, Indicator, IndicatorSet, Match, Transport};
@@ -12,9 +11,9 @@ use crate::marking::Marking;
 use crate::time::Timestamp;
 
 /// See the module.
-pub(super) const WRITER: Writer = Writer { name: "native", write };
+pub(super) const WRITER: Writer = Writer { name: "native", write: |set, _, out| write(set, out) };
 
-fn write(set: &IndicatorSet, _: Timestamp, out: &mut dyn Write) -> io::Result<Written> {
+fn write(set: &IndicatorSet, out: &mut dyn Write) -> io::Result<Written> {
     let mut written = Written::default();
     let mut line = Line::default();
     for indicator in set.iter() {
@@ -35,7 +34,7 @@ fn write(set: &IndicatorSet, _: Timestamp, out: &mut dyn Write) -> io::Result<Wr
             entry(&indicator, &shown, &mut line);
             describe(context, &mut line, &mut written);
             out.write_all(line.end())?;
-            written.entries += 1;
+            written.written += 1;
         }
     }
     Ok(written)
@@ -156,6 +155,7 @@ pub(super) fn name_of_transport(transport: Transport) -> &'static str {
     match transport {
         Transport::Tcp => "tcp",
         Transport::Udp => "udp",
+        // No feed can name it.
         Transport::Ethernet => "ethernet",
     }
 }

@@ -4,17 +4,16 @@
 use std::io::{self, Write};
 
 use super::native::{name_of_match, name_of_transport};
-use super::{Writer, text_of};
-use crate::feed::Written;
+use super::{Writer, Written, text_of};
 use crate::feed::field::can_match;
 use crate::feed::{plain, recognise, refang};
 use crate::indicator::{Context, Index, Indicator, IndicatorSet};
 use crate::time::Timestamp;
 
 /// See the module.
-pub(super) const WRITER: Writer = Writer { name: "plain", write };
+pub(super) const WRITER: Writer = Writer { name: "plain", write: |set, _, out| write(set, out) };
 
-fn write(set: &IndicatorSet, _: Timestamp, out: &mut dyn Write) -> io::Result<Written> {
+fn write(set: &IndicatorSet, out: &mut dyn Write) -> io::Result<Written> {
     let mut written = Written::default();
     let mut options = String::new();
     let mut before = String::new();
@@ -39,7 +38,7 @@ fn write(set: &IndicatorSet, _: Timestamp, out: &mut dyn Write) -> io::Result<Wr
             }
             out.write_all(line.as_bytes())?;
             out.write_all(b"\n")?;
-            written.entries += 1;
+            written.written += 1;
             if indicator.given_id().is_some() {
                 written.lose("id");
             }

@@ -56,14 +56,14 @@ pub(super) fn relationship(name: &str, indicator: &str, target: &str, refs: &[St
     })
 }
 
-/// Everything of `context` that STIX can say; what it cannot is counted in `left_out`.
+/// Everything of `context` that STIX can say; what it cannot is counted in `lost`.
 pub(super) fn describe(
     context: &Context,
     refs: &[String],
     labels: Vec<String>,
-    left_out: &mut BTreeMap<&'static str, u64>,
+    lost: &mut BTreeMap<&'static str, u64>,
 ) -> Described {
-    let mut lose = |what| *left_out.entry(what).or_default() += 1;
+    let mut lose = |what| *lost.entry(what).or_default() += 1;
     let mut out = Described { fields: BTreeMap::new(), others: Vec::new(), indicates: Vec::new() };
     if let Some(provider) = &context.provider {
         let identity = out.other("identity", provider, refs, json!({"identity_class": "organization"}));

@@ -149,8 +149,9 @@ proptest! {
         let (back, read) = loaded(bundle.as_bytes());
         prop_assert_eq!(read.refused_total(), 0, "{:?} {}", read.refusals, bundle);
         prop_assert_eq!(read.unreadable_markings, 0);
-        let lost: u64 = report.not_written.values().sum();
-        prop_assert_eq!(back.len() as u64 + lost, set.len() as u64, "{}", bundle);
+        let lost: u64 = report.left_out.values().sum();
+        let sources = |set: &IndicatorSet| set.iter().map(|one| set.sources(one.ix).count() as u64).sum::<u64>();
+        prop_assert_eq!(sources(&back) + lost, sources(&set), "{}", bundle);
         let (before, after) = (shown(&set), shown(&back));
         for one in &after {
             prop_assert!(before.contains(one), "{}\nis none of\n{:#?}\n{}", one, before, bundle);
@@ -169,14 +170,14 @@ fn every_kind_is_written_or_counted() {
         assert!(added.is_ok(), "{} {added:?}", kind.name);
     }
     let (bundle, report) = written(&set);
-    let counts: Vec<_> = report.not_written.into_iter().collect();
+    let counts: Vec<_> = report.left_out.into_iter().collect();
     assert_eq!(
         counts,
         [("a kind that STIX has no object for", 5), ("a user-agent that is not HTTP's alone", 1)],
         "{bundle}"
     );
-    assert_eq!(report.indicators as usize, KINDS.len() - 6);
-    let left_out: Vec<_> = report.left_out.into_iter().collect();
+    assert_eq!(report.written as usize, KINDS.len() - 6);
+    let left_out: Vec<_> = report.lost.into_iter().collect();
     let written = KINDS.len() as u64 - 6;
     assert_eq!(left_out, [("a confidence in other words than the schema's", written), ("severity", written)]);
 }
@@ -187,7 +188,7 @@ fn alternatives_and_sources_keep_their_ids_and_markings() {
     let (set, _) = loaded(format!(r#"{{"type":"indicator","id":"{id}","pattern":"[ipv4-addr:value IN ('192.0.2.1','192.0.2.2')]","object_marking_refs":["{}"]}}"#, Tlp::Green.stix_id()).as_bytes());
     assert_eq!(set.len(), 2);
     let (bundle, report) = written(&set);
-    assert_eq!(report.indicators, 1, "{bundle}");
+    assert_eq!(report.written, 1, "{bundle}");
     let (back, _) = loaded(bundle.as_bytes());
     assert_eq!(shown(&back), shown(&set));
     let mut set = IndicatorSet::default();
@@ -198,13 +199,13 @@ fn alternatives_and_sources_keep_their_ids_and_markings() {
             .expect("loads");
     }
     let (bundle, report) = written(&set);
-    assert_eq!(report.indicators, 2, "each source with its own marking: {bundle}");
+    assert_eq!(report.written, 2, "each source with its own marking: {bundle}");
     let (back, read) = loaded(bundle.as_bytes());
     assert_eq!((back.len(), read.merged), (1, 1));
     assert_eq!(shown(&back), shown(&set));
     let mut out = Vec::new();
     let some = write(&set, |_, context| context.marking.tlp == Some(Tlp::Green), &mut out).expect("memory");
-    assert!(some.indicators == 1 && !String::from_utf8_lossy(&out).contains(Tlp::Red.stix_id()));
+    assert!(some.written == 1 && !String::from_utf8_lossy(&out).contains(Tlp::Red.stix_id()));
 }
 
 #[test]
@@ -216,6 +217,6 @@ fn what_cannot_be_marked_is_not_written() {
     });
     set.add(&Draft::new(&crate::indicator::kind::IPV4, b"192.0.2.1", context, 1), false).expect("loads");
     let (bundle, report) = written(&set);
-    assert!(report.indicators == 0 && report.not_written["a classification that could not be read"] == 1);
+    assert!(report.written == 0 && report.left_out["a classification that could not be read"] == 1);
     assert!(!bundle.contains("192.0.2.1"));
 }
