@@ -13,12 +13,27 @@
 
 #![deny(clippy::indexing_slicing, clippy::unwrap_used, clippy::panic)]
 
+/// `Debug` that shows a type's name and nothing of what it holds: bytes and addresses of traffic, texts of feeds. Whatever prints
+/// such a type, by mistake or in a panic, prints no value.
+macro_rules! opaque_debug {
+    ($type:ty, $name:literal) => {
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str($name)
+            }
+        }
+    };
+}
+pub(crate) use opaque_debug;
+
 /// A cursor over borrowed bytes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Reader<'a> {
     data: &'a [u8],
     position: usize,
 }
+
+opaque_debug!(Reader<'_>, "Reader");
 
 impl<'a> Reader<'a> {
     /// A cursor at the first byte of `data`.

@@ -19,7 +19,7 @@ mod common;
 
 use std::fs;
 
-use common::{FEED, file, runs};
+use common::{FEED, RULES, file, runs};
 use picket::proto::ics::{bacnet, dnp3, enip, goose, iec104, modbus, opcua, profinet, s7comm};
 use picket::proto::{dns, dtls, ftp, http, http2, imap, ldap, mysql, openvpn, pop3, postgresql, quic, smtp, ssh, tls};
 
@@ -226,6 +226,14 @@ fn feeds() {
     ];
     let patterns: Vec<Vec<u8>> = patterns.iter().map(|pattern| pattern.as_bytes().to_vec()).collect();
     drive(&patterns, feeds::stix_pattern);
+    let rules: Vec<Vec<u8>> = fs::read(file(RULES[0]))
+        .expect("rules")
+        .split_inclusive(|&byte| byte == b'\n')
+        .chain([feeds::SURICATA])
+        .map(<[u8]>::to_vec)
+        .collect();
+    drive(&rules, |data| feeds::load(feeds::SURICATA, data));
+    drive(&[fs::read(file(RULES[1])).expect("rules")], |data| feeds::load(feeds::YARA, data));
 }
 
 #[test]

@@ -19,7 +19,8 @@ use picket::time::Timestamp;
 
 /// Held: an unclassified sensor of Great Britain, below which nothing is.
 const CLEARANCE: &str = "[sensor]\nlevel = \"CUI\"\nnationalities = [\"GBR\"]\nfloor = \"TLP:GREEN\"\n\
-                         acs_actions = [\"NETDEF\"]\ncaveats = [\"PCII\"]\n";
+                         acs_actions = [\"NETDEF\"]\ncaveats = [\"PCII\"]\n\
+                         [sink.alerts]\nlevel = \"CUI\"\nnationalities = [\"GBR\"]\ntlp = \"RED\"\npeople = [\"A\"]\n";
 
 const ACS: &str = r#"{"extension_type":"property-extension","identifier":"isa:guide.1","create_date_time":"2024-01-01T00:00:00Z","responsible_entity_custodian":"USA.NSA","policy_reference":"urn:isa:policy:acs:ns:v3.0?privdefault=PRIVILEGE&sharedefault=deny","control_set":{"classification":"U","sensitivity":["SENSITIVITY"]}}"#;
 

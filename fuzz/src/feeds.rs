@@ -16,6 +16,12 @@ pub const PLAIN: &[u8] = b"evil.example\n";
 /// Makes a file a Zeek intel file.
 pub const ZEEK: &[u8] = b"#fields\tindicator\tindicator_type\tmeta.source\n";
 
+/// Makes a file one of Suricata rules.
+pub const SURICATA: &[u8] = b"alert udp any any -> any any (content:\"abcd\"; sid:1;)\n";
+
+/// Makes a file one of YARA rules.
+pub const YARA: &[u8] = b"rule a { strings: $a = \"abcd\" condition: $a }\n";
+
 /// Begins a bundle of STIX.
 pub const STIX: &[u8] = b"{\"type\":\"bundle\",\"id\":\"bundle--00000000-0000-4000-8000-000000000001\",\"objects\":[\n";
 
@@ -30,7 +36,7 @@ pub fn stix_pattern(data: &[u8]) {
 /// As a JSON text has it.
 fn escaped(c: char) -> impl Iterator<Item = char> {
     let plain = !c.is_control() && c != '"' && c != '\\';
-    let escape = (!plain).then(|| format!("\\u{:04x}", u32::from(c) & 0xffff)).unwrap_or_default();
+    let escape = if plain { String::new() } else { format!("\\u{:04x}", u32::from(c) & 0xffff) };
     plain.then_some(c).into_iter().chain(escape.chars().collect::<Vec<_>>())
 }
 
@@ -65,10 +71,10 @@ fn check(set: &IndicatorSet) {
         let _ = (indicator.kind.display)(indicator.value);
     }
     let sources: u64 = set.iter().map(|indicator| set.sources(indicator.ix).count() as u64).sum();
-    let heading = feed::MispHeading { info: "fuzz", organisation: "fuzz", at: Timestamp::ZERO };
-    let mut out = Vec::new();
-    let written = feed::write_misp(set, &heading, &mut out).expect("written to memory");
-    assert_eq!(written.entries + written.left_out.values().sum::<u64>(), sources);
-    let written = feed::write_zeek(set, &mut out).expect("written to memory");
-    assert_eq!(written.entries + written.left_out.values().sum::<u64>(), sources);
+    for writer in feed::WRITERS {
+        let written = (writer.write)(set, Timestamp::ZERO, &mut Vec::new()).expect("written to memory");
+        let counted = written.written + written.left_out.values().sum::<u64>();
+        // The others write an indicator, or the alternatives of one pattern, once.
+        assert!(counted == sources || !matches!(writer.name, "misp" | "zeek"), "{}", writer.name);
+    }
 }

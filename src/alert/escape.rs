@@ -28,6 +28,30 @@ pub fn printable(bytes: &[u8]) -> String {
     out
 }
 
+/// What [`printable`] was made of, up to where it was cut.
+pub(super) fn unprintable(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [first, after @ ..] = rest {
+        let hex = |at: usize| after.get(at).and_then(|b| char::from(*b).to_digit(16)).map(|digit| digit as u8);
+        rest = match (first, after.first(), hex(1), hex(2)) {
+            (b'\\', Some(b'\\'), ..) => {
+                out.push(b'\\');
+                &after[1..]
+            }
+            (b'\\', Some(b'x'), Some(high), Some(low)) => {
+                out.push(high << 4 | low);
+                &after[3..]
+            }
+            _ => {
+                out.push(*first);
+                after
+            }
+        };
+    }
+    out
+}
+
 fn escape(out: &mut String, bytes: &[u8]) {
     for byte in bytes {
         let _ = write!(out, "\\x{byte:02x}");
@@ -52,5 +76,12 @@ mod tests {
         assert_eq!(printable(&[0xff, b'a', 0xc3]), "\\xffa\\xc3");
         let long = printable(&[b'a'; 5000]);
         assert!(long.len() < 4200 && long.ends_with("\\...904 more bytes"));
+    }
+
+    #[test]
+    fn what_was_made_printable_can_be_had_back() {
+        for bytes in [&b"a\r\nb\\x41\x1b[2J\x7f"[..], "é\u{202e}\u{85}".as_bytes(), &[0xff, b'a', 0xc3, b'\\'], b""] {
+            assert_eq!(unprintable(&printable(bytes)), bytes);
+        }
     }
 }

@@ -1,10 +1,18 @@
 //! [`Alert`]: one indicator seen in one field of one flow, owned, ready to be sent to another thread.
 //!
-//! It copies what was seen and refers to the set for what the feed says. `Debug` shows the indicator's id, never a value.
+//! It copies what was seen and refers to the set for what the feed says. `Debug` shows the indicator's id, never a value. No output
+//! is written from it but from the [`View`] of it that an [`Audience`] may have.
 
+mod customer;
 mod escape;
+mod exposure;
+mod reference;
+mod view;
 
+pub use customer::{CustomerRecord, Heading, HomeNetworks, Host, NoNetwork, References};
 pub use escape::printable;
+pub use reference::{ReferenceKey, ShortKey};
+pub use view::{Audience, Full, Policy, Release, Source, View};
 
 use std::fmt;
 use std::net::IpAddr;

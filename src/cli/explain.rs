@@ -16,8 +16,8 @@ use clap::{Args, ValueEnum};
 use crate::alert::printable;
 use crate::capture::Files;
 use crate::flow::{Direction, StreamCounters};
+use crate::indicator::IndicatorIx;
 use crate::indicator::kind::BYTES;
-use crate::indicator::{IndicatorIx, IndicatorSet};
 use crate::matcher::{Hit, How, MatchSet, Matcher};
 use crate::packet::{Address, Ends, written};
 use crate::pipeline::{self, Explanation, FlowFacts, Noted, Options};
@@ -36,15 +36,14 @@ pub struct ExplainArgs {
     /// Feed file, or directory of feeds; may be given several times. Without one, what the packet shows is listed.
     #[arg(long = "feed", value_name = "FEED")]
     feeds: Vec<PathBuf>,
+    #[command(flatten)]
+    reader: super::clearance::ReaderArgs,
     /// Allow-list, in any feed format.
     #[arg(long, value_name = "FILE")]
     allow: Vec<PathBuf>,
     /// Load dangerous entries too.
     #[arg(long)]
     force: bool,
-    /// Clearance file: what the sensor may not hold is refused and counted.
-    #[arg(long, value_name = "FILE")]
-    clearance: Option<PathBuf>,
     /// Of several captures, the one that the packet is in: its path or its name, as alerts have it (`picket.capture`).
     #[arg(long = "in", value_name = "CAPTURE")]
     within: Option<PathBuf>,
@@ -74,15 +73,8 @@ pub fn run(args: &ExplainArgs) -> anyhow::Result<ExitCode> {
     let paths: Vec<&Path> = files.files().iter().map(|file| file.path.as_path()).collect();
     let file = place(&paths, args.within.as_deref())?;
     let capture = paths.get(file).map(|path| path.display().to_string()).unwrap_or_default();
-    let clearance = super::sensor(args.clearance.as_deref())?;
-    let (mut feeds, mut allow) = (IndicatorSet::default(), IndicatorSet::default());
-    crate::feed::load(
-        &args.feeds,
-        &crate::feed::Options { force: args.force, clearance: clearance.clone() },
-        &mut feeds,
-    )?;
-    crate::feed::load_allow_lists(&args.allow, clearance, &mut allow)?;
-    let set = Arc::new(MatchSet::compile(feeds, allow));
+    let feeds = args.reader.load(&args.feeds, args.force)?;
+    let set = Arc::new(MatchSet::compile(feeds, super::clearance::load_allow(&args.allow, args.reader.sensor()?)?));
     let Some(told) = pipeline::explain(files, &set, &Options::default(), (file, args.frame)) else {
         bail!("{capture} has no frame {}", args.frame);
     };
@@ -330,5 +322,6 @@ fn how_it_covers(how: How) -> String {
         How::Port => "address and port".to_owned(),
         How::Prefix => "below the URL's path".to_owned(),
         How::Pattern { start } => format!("bytes at {start}"),
+        How::Message(_) | How::Rule { .. } => "rule".to_owned(),
     }
 }

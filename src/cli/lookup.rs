@@ -11,14 +11,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::feed::Options;
-use crate::indicator::{Condition, Indicator, IndicatorIx, IndicatorSet};
+use crate::indicator::{Condition, Indicator, IndicatorIx};
 use crate::matcher::{Hit, How, MatchSet, Matcher};
 use crate::time::Timestamp;
 use reading::Reading;
 
 /// Which indicators match a value, how and why. Exits 1 when none matches.
-#[derive(Debug, clap::Args)]
+#[derive(clap::Args)]
 pub struct LookupArgs {
     /// Feed file or directory; may be repeated
     #[arg(long = "feed", value_name = "FEED", required = true)]
@@ -26,12 +25,12 @@ pub struct LookupArgs {
     /// Load dangerous entries too (public suffixes, default routes, very short signatures)
     #[arg(long)]
     pub force: bool,
+    /// Who asks.
+    #[command(flatten)]
+    pub reader: super::clearance::ReaderArgs,
     /// Allow-list, in any feed format: what it covers is shown as suppressed; may be repeated
     #[arg(long, value_name = "FILE")]
     pub allow: Vec<PathBuf>,
-    /// Clearance file: what the sensor may not hold is refused
-    #[arg(long, value_name = "FILE")]
-    pub clearance: Option<PathBuf>,
     /// Judge validity at this time (RFC 3339) instead of now
     #[arg(long, value_name = "TIME")]
     pub at: Option<jiff::Timestamp>,
@@ -39,6 +38,8 @@ pub struct LookupArgs {
     #[arg(value_name = "VALUE", required = true)]
     pub values: Vec<String>,
 }
+
+crate::bytes::opaque_debug!(LookupArgs, "LookupArgs");
 
 /// How to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,11 +71,8 @@ struct Found<'a> {
 /// # Errors
 /// A feed that cannot be read, or output that cannot be written.
 pub fn run(args: &LookupArgs) -> anyhow::Result<ExitCode> {
-    let clearance = super::sensor(args.clearance.as_deref())?;
-    let feeds = load(&args.feeds, &Options { force: args.force, clearance: clearance.clone() })?;
-    let mut allow = IndicatorSet::default();
-    crate::feed::load_allow_lists(&args.allow, clearance, &mut allow)?;
-    let set = MatchSet::compile(feeds, allow);
+    let allow = super::clearance::load_allow(&args.allow, args.reader.sensor()?)?;
+    let set = MatchSet::compile(args.reader.load(&args.feeds, args.force)?, allow);
     let at = args.at.unwrap_or_else(jiff::Timestamp::now).as_nanosecond();
     let at = Timestamp::from_ns(u64::try_from(at).unwrap_or(0));
     let out = io::stdout().lock();
@@ -135,6 +133,7 @@ fn why(how: How, indicator: &Indicator<'_>, typed: &str) -> String {
         How::Port => "address and port".to_string(),
         How::Prefix => "below the URL's path".to_string(),
         How::Pattern { .. } => "bytes".to_string(),
+        How::Message(_) | How::Rule { .. } => "rule".to_string(),
     };
     if let (Some(port), How::Network { .. } | How::Port) = (indicator.port, how) {
         why.push_str(&format!(", port {port}"));
@@ -155,16 +154,6 @@ fn why(how: How, indicator: &Indicator<'_>, typed: &str) -> String {
 /// Who named the indicator: feed and line.
 fn sources(set: &MatchSet, ix: IndicatorIx) -> impl Iterator<Item = (&crate::indicator::Context, u32)> {
     set.indicators().sources(ix)
-}
-
-/// Loads feeds.
-///
-/// # Errors
-/// A path that cannot be read.
-fn load(paths: &[PathBuf], options: &Options) -> anyhow::Result<IndicatorSet> {
-    let mut set = IndicatorSet::default();
-    crate::feed::load(paths, options, &mut set)?;
-    Ok(set)
 }
 
 #[cfg(test)]

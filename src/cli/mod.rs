@@ -1,10 +1,13 @@
 //! The command line: one file a subcommand. Only here is a clock or a terminal looked at, and only here does a user see text.
 
+mod clearance;
 pub mod explain;
 pub mod feed;
 pub mod lookup;
 pub mod marking;
+pub mod protect;
 pub mod replay;
+pub mod sightings;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -30,6 +33,8 @@ enum Command {
     Lookup(lookup::LookupArgs),
     /// Say how one packet was read, what it showed and why it matched or did not.
     Explain(explain::ExplainArgs),
+    /// Say back which indicators were seen, anonymously, where the customer agreed to it.
+    Sightings(sightings::SightingsArgs),
     /// Check feeds and count what is in them.
     Feed(feed::FeedArgs),
     /// Say what a marking lets the sensor and each sink do, and which rule decides.
@@ -45,6 +50,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Replay(args) => replay::run(args),
         Command::Lookup(args) => lookup::run(args),
         Command::Explain(args) => explain::run(args),
+        Command::Sightings(args) => sightings::run(args),
         Command::Feed(args) => feed::run(args),
         Command::Marking(args) => marking::run(args),
     }

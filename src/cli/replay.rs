@@ -1,5 +1,7 @@
 //! `picket replay`: capture files against feeds.
 
+mod outputs;
+
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -12,12 +14,14 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use self::outputs::Outputs;
+use super::clearance::ReaderArgs;
 use crate::capture::Files;
 use crate::feed::{self, LoadReport};
 use crate::indicator::IndicatorSet;
+use crate::marking::Clearances;
 use crate::matcher::{MatchSet, Seeds};
-use crate::pipeline::{self, AlertTally, Options, Replay, Summary};
-use crate::sink::{FORMATS, Sink};
+use crate::pipeline::{self, AlertTally, Loaded, Options, Replay, Summary};
 
 /// Replay hashes values with this, so that runs can be compared.
 const REPLAY_SEED: u64 = 0x7069_636b_6574;
@@ -37,12 +41,15 @@ pub struct ReplayArgs {
     /// Load dangerous entries too: public suffixes, default routes, loopback, very short byte signatures.
     #[arg(long)]
     force: bool,
-    /// Clearance file: what the sensor may not hold is refused and counted.
-    #[arg(long, value_name = "FILE")]
-    clearance: Option<PathBuf>,
-    /// Write the alerts here instead of standard output.
-    #[arg(long, value_name = "FILE")]
-    alerts: Option<PathBuf>,
+    #[command(flatten)]
+    reader: ReaderArgs,
+    /// Whose section of the clearance file counts for the summary and the terminal; without it, what all outputs' readers may see.
+    #[arg(long, value_name = "NAME", requires = "clearance")]
+    summary_clearance: Option<String>,
+    /// Write the alerts here instead of standard output; may be given several times. With --clearance, NAME= in front says whose
+    /// section counts for this file.
+    #[arg(long, value_name = "[NAME=]FILE")]
+    alerts: Vec<PathBuf>,
     /// Write the summary here, as JSON.
     #[arg(long, value_name = "FILE")]
     summary: Option<PathBuf>,
@@ -92,9 +99,11 @@ enum FormatName {
 pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let files = Files::open(&args.captures)?;
-    let (set, report) = load(args)?;
-    let load_seconds = start.elapsed().as_secs_f64();
-    let mut sink = open_sink(args)?;
+    let clearances = args.reader.read()?;
+    let (set, report) = load(args, clearances.as_ref())?;
+    let seconds = start.elapsed().as_secs_f64();
+    let mut outputs = Outputs::open(args, clearances.as_ref(), &set)?;
+    warn_of_feeds(&report, outputs.summary.withholds());
     let options = Options {
         threads: args.threads.map_or_else(default_threads, usize::from),
         max_flows: args.max_flows as usize,
@@ -113,13 +122,14 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     });
     let bar = progress_bar(args, total_bytes);
     let mut tally = AlertTally::default();
-    let written = write_alerts(&replay, sink.as_mut(), &mut tally, &bar);
+    let written = write_alerts(&replay, &mut outputs, &mut tally, &bar);
     let interrupted = replay.progress.is_stopped();
     let outcome = replay.finish();
     bar.finish_and_clear();
     written.context("cannot write the alerts")?;
 
-    let summary = Summary::new(&outcome, &tally, report, &set, load_seconds, interrupted);
+    let loaded = Loaded { set: &set, report, seconds };
+    let summary = Summary::new(&outcome, &tally, loaded, &outputs.summary, interrupted);
     if let Some(path) = &args.summary {
         write_summary(path, &summary).with_context(|| format!("cannot write the summary to {}", path.display()))?;
     }
@@ -135,51 +145,35 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     Ok(if nothing_was_read { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn load(args: &ReplayArgs) -> anyhow::Result<(Arc<MatchSet>, LoadReport)> {
-    let clearance = super::sensor(args.clearance.as_deref())?;
-    let mut set = IndicatorSet::default();
-    let report = feed::load(&args.feeds, &feed::Options { force: args.force, clearance: clearance.clone() }, &mut set)?;
-    for file in &report.files {
-        if let Some(error) = &file.error {
-            tracing::warn!("feed {}: {error}", file.path);
+/// What is wrong with feeds; they are not named to whoever may not see all that is in them.
+fn warn_of_feeds(report: &LoadReport, withholds: bool) {
+    for (number, file) in report.files.iter().enumerate() {
+        match &file.error {
+            Some(_) if withholds => tracing::warn!("feed number {} could not be read to its end", number + 1),
+            Some(error) => tracing::warn!("feed {}: {error}", file.path),
+            None => {}
         }
     }
+}
+
+fn load(args: &ReplayArgs, clearances: Option<&Clearances>) -> anyhow::Result<(Arc<MatchSet>, LoadReport)> {
+    let mut set = IndicatorSet::default();
+    let clearance = clearances.map(|clearances| Arc::clone(&clearances.sensor));
+    let report = feed::load(&args.feeds, &feed::Options { force: args.force, clearance: clearance.clone() }, &mut set)?;
     if set.is_empty() {
         bail!(
             "no indicator was loaded from {} ({} entries refused): run `picket feed check` on it{}",
             args.feeds.iter().map(|feed| feed.display().to_string()).collect::<Vec<_>>().join(", "),
             report.totals.refused,
-            if args.clearance.is_some() { ", with the same --clearance" } else { "" }
+            if args.reader.clearance.is_some() { ", with the same --clearance" } else { "" }
         );
     }
-    let mut allow = IndicatorSet::default();
-    feed::load_allow_lists(&args.allow, clearance, &mut allow)?;
+    let allow = super::clearance::load_allow(&args.allow, clearance)?;
     Ok((Arc::new(MatchSet::compile_seeded(set, allow, Seeds::fixed(REPLAY_SEED))), report))
 }
 
 fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, |n| n.get().min(pipeline::SHARDS))
-}
-
-fn open_sink(args: &ReplayArgs) -> anyhow::Result<Box<dyn Sink>> {
-    let to_terminal = args.alerts.is_none() && io::stdout().is_terminal();
-    let name = match args.format {
-        Some(FormatName::Ecs) => "ecs",
-        Some(FormatName::Table) => "table",
-        Some(FormatName::Csv) => "csv",
-        None if to_terminal => "table",
-        None => "ecs",
-    };
-    let writer: Box<dyn Write + Send> = match &args.alerts {
-        Some(path) => {
-            let file = File::create(path).with_context(|| format!("cannot write alerts to {}", path.display()))?;
-            Box::new(BufWriter::with_capacity(1 << 16, file))
-        }
-        None if to_terminal => Box::new(io::stdout()),
-        None => Box::new(BufWriter::with_capacity(1 << 16, io::stdout())),
-    };
-    let format = FORMATS.iter().find(|format| format.name == name).context("unknown output format")?;
-    Ok((format.open)(writer))
 }
 
 fn progress_bar(args: &ReplayArgs, total_bytes: Option<u64>) -> ProgressBar {
@@ -200,12 +194,12 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 /// Writes every alert as it comes; stops the run when the reader has gone away.
-fn write_alerts(replay: &Replay, sink: &mut dyn Sink, tally: &mut AlertTally, bar: &ProgressBar) -> io::Result<()> {
+fn write_alerts(replay: &Replay, outputs: &mut Outputs, tally: &mut AlertTally, bar: &ProgressBar) -> io::Result<()> {
     loop {
         match replay.alerts.recv_timeout(REDRAW) {
             Ok(alert) => {
-                tally.count(&alert);
-                if let Err(error) = sink.write(&alert) {
+                tally.count(&outputs.summary.view(&alert));
+                if let Err(error) = outputs.write(&alert) {
                     replay.progress.stop();
                     return if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) };
                 }
@@ -219,7 +213,7 @@ fn write_alerts(replay: &Replay, sink: &mut dyn Sink, tally: &mut AlertTally, ba
             bar.set_message(format!("{frames} frames, {} alerts", tally.total()));
         }
     }
-    match sink.finish() {
+    match outputs.finish() {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
     }

@@ -25,11 +25,13 @@ pub(super) struct Lines {
 }
 
 /// One line without its line feed.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(super) enum Line<'a> {
     Text(&'a [u8]),
     TooLong,
 }
+
+crate::bytes::opaque_debug!(Line<'_>, "Line");
 
 impl Lines {
     /// Opens a file, decompressing it if its first bytes say so.

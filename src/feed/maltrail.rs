@@ -209,7 +209,7 @@ const MAX_ROW_BYTES: usize = 16 * 1024;
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{loaded, loaded_as};
+    use super::super::tests::{loaded, loaded_named};
     use super::*;
     use crate::indicator::kind::URL;
 
@@ -221,7 +221,7 @@ mod tests {
             "{HEAD}\n# Reference: https://reports.example/1\n# Reference: https://reports.example/2\n\nevil.example\n\
              192.0.2.1\n192.0.2.2:8080 # why\n\n# Reference: https://reports.example/3\n\nmalware.test/gate.php\nc2.test:81\n"
         );
-        let (set, report) = loaded_as("malware/examplebot.txt", text.as_bytes());
+        let (set, report) = loaded_named("malware/examplebot.txt", text.as_bytes());
         assert_eq!((report.format, report.loaded), (Some("maltrail"), 5), "{:?}", report.refusals);
         let all: Vec<_> = set.iter().collect();
         assert_eq!((all[0].matching, all[2].port, all[3].kind), (Match::Subtree, Some(8080), &URL));
@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(context(0).reference.as_deref(), Some("https://reports.example/1"));
         assert_eq!(context(3).reference.as_deref(), Some("https://reports.example/3"));
         assert_eq!((context(0).about[0].0.0, &*context(0).about[0].1), ("threat.software.name", "examplebot"));
-        let (set, _) = loaded_as("malware/apt_bear.txt", text.as_bytes());
+        let (set, _) = loaded_named("malware/apt_bear.txt", text.as_bytes());
         let about = set.iter().next().map(|one| set.sources(one.ix).next().expect("a source").0.about.clone());
         assert_eq!(about.map(|about| about[0].0.0), Some("threat.group.name"));
     }
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn compiled_trails_say_what_and_where_from() {
         let text = b"evil.example,examplebot (malware),https://reports.example/1\n\"192.0.2.1:80\",\"a, b\",(static)\nx.example,y\n";
-        let (set, report) = loaded_as("trails.csv", text);
+        let (set, report) = loaded_named("trails.csv", text);
         assert_eq!((report.format, report.loaded, report.refused_total()), (Some("maltrail"), 2, 1));
         let all: Vec<_> = set.iter().collect();
         let (context, _) = set.sources(all[1].ix).next().expect("a source");

@@ -8,11 +8,15 @@
 //! To add a format: one file with `sniff` and `read`, its `mod` line, one line in `FORMATS`.
 
 mod adblock;
+mod audit;
 mod csv;
 mod declared;
+pub mod diff;
 mod document;
+pub mod export;
 mod field;
 mod files;
+mod finding;
 mod hosts;
 mod intake;
 mod json;
@@ -25,17 +29,18 @@ mod pattern;
 mod plain;
 mod report;
 mod sidecar;
-mod stix;
+pub mod stix;
+mod suricata;
 mod value;
-mod written;
+mod write;
+mod yara;
 mod zeek;
 
-pub use misp::{Heading as MispHeading, write as write_misp};
+pub use audit::{ProviderReport, audit};
+pub use finding::{Category, Entry, Finding, Findings, Found as FoundEntries};
 pub use report::{FileReport, KindCount, LoadReport, RefusedLine, Skipped, Totals};
-pub use stix::write as write_stix;
 pub use value::{Recognised, recognise, refang};
-pub use written::Written;
-pub use zeek::write as write_zeek;
+pub use write::{WRITERS, Writer, Written, writer};
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -73,12 +78,20 @@ pub struct Format {
 
 /// Every format, the most particular first: a plain list is any text.
 static FORMATS: &[Format] = &[
+    stix::FORMAT,
     misp::FORMAT,
     misp::WARNING_LIST,
-    stix::FORMAT,
     native::FORMAT,
     openioc::FORMAT,
     zeek::FORMAT,
+    yara::FORMAT,
+    suricata::FORMAT,
+    suricata::STRING,
+    suricata::MD5,
+    suricata::SHA256,
+    suricata::IPV4_LIST,
+    suricata::IP,
+    suricata::IPREP,
     adblock::FORMAT,
     maltrail::FORMAT,
     hosts::FORMAT,

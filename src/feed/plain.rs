@@ -6,6 +6,7 @@ use super::declared::Declared;
 use super::field;
 use super::intake::Intake;
 use super::lines::{Line, Lines};
+use super::value::is_bare;
 use super::{Broken, Format, recognise, refang};
 use crate::indicator::{ContextIx, Draft, Index, Refusal};
 
@@ -29,7 +30,9 @@ fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
                     context = declared.context(intake);
                 }
             }
-            Some(_) => entry(bare(text), number, &declared, context, intake),
+            Some(_) if is_bare(text) => entry(text, number, &declared, context, intake),
+            Some(_) if declared.kind.is_some() => entry(bare(text), number, &declared, context, intake),
+            Some(_) => entry(&refang(bare(text)), number, &declared, context, intake),
         }
     }
     Ok(())
@@ -43,8 +46,7 @@ fn entry(value: &[u8], line: u32, limits: &Declared, context: Result<ContextIx, 
     if let Some(kind) = limits.kind {
         return intake.add(&Draft { window: limits.window, ..Draft::new(kind, value, context, line) });
     }
-    let value = refang(value);
-    let known = match recognise(&value) {
+    let known = match recognise(value) {
         Ok(known) => known,
         Err(reason) => return intake.refuse(line, if value.is_empty() { Refusal::Empty } else { reason }),
     };
@@ -59,7 +61,7 @@ fn entry(value: &[u8], line: u32, limits: &Declared, context: Result<ContextIx, 
 }
 
 /// `text` without a trailing comment, quotes and blanks, those beyond ASCII included.
-fn bare(text: &[u8]) -> &[u8] {
+pub(super) fn bare(text: &[u8]) -> &[u8] {
     let mut text = text;
     if let Some(at) = memchr::memchr_iter(b'#', text).find(|at| at.checked_sub(1).is_some_and(|b| is_blank(text[b]))) {
         text = &text[..at];

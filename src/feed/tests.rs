@@ -13,6 +13,16 @@ pub(super) fn loaded(text: &[u8]) -> (IndicatorSet, FileReport) {
     reloaded(text, false)
 }
 
+/// What a file of this text loads whose format is named.
+pub(super) fn loaded_as(format: &str, text: &[u8]) -> (IndicatorSet, FileReport) {
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    file.write_all(text).expect("writes");
+    let mut set = IndicatorSet::default();
+    let path = PathBuf::from(format!("{format}={}", file.path().display()));
+    let mut report = load(&[path], &Options::default(), &mut set).expect("loads");
+    (set, report.files.remove(0))
+}
+
 pub(super) fn reloaded(text: &[u8], force: bool) -> (IndicatorSet, FileReport) {
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     file.write_all(text).expect("writes");
@@ -24,7 +34,7 @@ pub(super) fn reloaded(text: &[u8], force: bool) -> (IndicatorSet, FileReport) {
 }
 
 /// What a feed of this name and text loads.
-pub(super) fn loaded_as(name: &str, text: &[u8]) -> (IndicatorSet, FileReport) {
+pub(super) fn loaded_named(name: &str, text: &[u8]) -> (IndicatorSet, FileReport) {
     let dir = dir_of(&[(name, text)]);
     let mut set = IndicatorSet::default();
     let mut report = load(&[dir.path().join(name)], &Options::default(), &mut set).expect("loads");
@@ -102,10 +112,45 @@ fn the_sample_feeds_load_whole() {
     let formats: Vec<_> = report.files.iter().filter_map(|f| f.format).collect();
     assert_eq!(
         formats,
-        ["adblock", "hosts", "maltrail", "misp", "native", "openioc", "plain", "stix", "csv", "zeek"],
+        [
+            "adblock", "hosts", "maltrail", "misp", "native", "openioc", "plain", "suricata", "yara", "stix", "csv",
+            "zeek"
+        ],
         "told right, and stolen by no other format"
     );
     assert_eq!((report.kinds.len(), report.totals.merged), (crate::indicator::KINDS.len(), 1), "one of every kind");
+}
+
+/// Rules cut anywhere, with damage, or without an end, cost refusals and nothing else.
+#[test]
+fn damaged_rules_are_counted() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("feeds");
+    for (format, name) in [("suricata", "sample.rules"), ("yara", "sample.yar")] {
+        let text = fs::read(dir.join(name)).expect("a sample");
+        let (whole, _) = loaded_as(format, &text);
+        for cut in 0..200 {
+            let (set, _) = loaded_as(format, &text[..text.len() * cut / 200]);
+            assert!(set.len() < whole.len() || cut > 190, "{format} {cut}");
+        }
+        let mut odd = text.clone();
+        odd.extend(
+            b"\nalert \xff\xfe tcp any any -> any any (content:\"\xff\"; sid:1;)\nrule x { strings: $a = \"\xff\n",
+        );
+        let (set, report) = loaded_as(format, &odd);
+        assert_eq!(set.len(), whole.len(), "{format}");
+        assert!(report.refused_total() > 0, "{format}");
+        for endless in ["(", "[", "{", "$a = { (", "alert tcp [", "/*", "rule a { strings: $a = { 41 ("] {
+            loaded_as(format, endless.repeat(MAX_LINE_BYTES / endless.len() + 9).as_bytes());
+        }
+        let deep = format!(
+            "alert tcp {}any{} any -> any any (content:\"abc\"; sid:1;)\nrule a {{ strings: $a = \"abc\" condition: {}$a{} }}",
+            "[".repeat(9000),
+            "]".repeat(9000),
+            "(".repeat(9000),
+            ")".repeat(9000)
+        );
+        assert!(loaded_as(format, deep.as_bytes()).0.is_empty(), "{format}");
+    }
 }
 
 #[test]

@@ -96,7 +96,7 @@ pub struct Lost {
 }
 
 /// A datagram that is whole.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct Whole {
     /// The payload of its IP header, as far as it was captured.
     pub payload: Vec<u8>,
@@ -111,6 +111,8 @@ pub struct Whole {
     /// Whether pieces came before the one that has the ports.
     pub has_portless: bool,
 }
+
+crate::bytes::opaque_debug!(Whole, "Whole");
 
 /// What [`Defrag::add`] says of a piece.
 #[derive(Debug, Default)]
@@ -135,7 +137,7 @@ pub struct Defrag {
     pub counters: DefragCounters,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     source: Address,
     destination: Address,
@@ -146,6 +148,8 @@ struct Key {
     protocol: u8,
     version: u8,
 }
+
+crate::bytes::opaque_debug!(Key, "Key");
 
 /// One in the making.
 struct Datagram {

@@ -3,7 +3,7 @@
 use crate::packet::{Address, Ends, Packet, protocol};
 
 /// The canonical 5-tuple, VLAN tags and tunnel: the same for both directions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct FlowKey {
     low: [u64; 2],
     high: [u64; 2],
@@ -15,6 +15,8 @@ pub struct FlowKey {
     protocol: u8,
     ends: Ends,
 }
+
+crate::bytes::opaque_debug!(FlowKey, "FlowKey");
 
 /// Which end of a key a packet came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -10,11 +10,13 @@ const MAX_RECYCLED: usize = 1024;
 const MAX_RECYCLED_BYTES: usize = 16 * 1024;
 
 /// Bytes of a message that is not complete yet. Owned by one direction of a flow.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Held {
     /// The bytes.
     pub bytes: Vec<u8>,
 }
+
+crate::bytes::opaque_debug!(Held, "Held");
 
 /// See the module.
 #[expect(clippy::vec_box, reason = "the boxes themselves are what is recycled")]

@@ -46,7 +46,7 @@ pub struct Stream {
 }
 
 /// A TCP segment.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Segment<'a> {
     /// Sequence number of the segment (of its SYN, if it has one).
     pub sequence: u32,
@@ -60,8 +60,10 @@ pub struct Segment<'a> {
     pub frame: FrameRef,
 }
 
+crate::bytes::opaque_debug!(Segment<'_>, "Segment");
+
 /// Bytes in order.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Chunk<'a> {
     /// The bytes; each is handed out once.
     pub data: &'a [u8],
@@ -77,6 +79,8 @@ pub struct Chunk<'a> {
     /// decided otherwise: they are to be looked at on their own.
     pub is_aside: bool,
 }
+
+crate::bytes::opaque_debug!(Chunk<'_>, "Chunk");
 
 /// What a stream works with and hands its bytes to.
 pub struct Outlet<'a> {
@@ -121,7 +125,7 @@ impl StreamCounters {
 }
 
 /// Segments behind a hole, sorted, not overlapping.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Pending {
     waiting: Vec<Waiting>,
     bytes: Vec<u8>,
@@ -132,6 +136,8 @@ pub(super) struct Pending {
     /// Taken from the pool.
     charged_bytes: usize,
 }
+
+crate::bytes::opaque_debug!(Pending, "Pending");
 
 #[derive(Debug, Clone, Copy)]
 struct Waiting {

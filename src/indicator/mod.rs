@@ -8,6 +8,7 @@ mod condition;
 pub mod ics;
 pub mod kind;
 mod observable;
+pub mod rule;
 mod store;
 mod wants;
 
@@ -135,6 +136,8 @@ pub struct Draft<'a> {
     pub pattern: Pattern,
     /// What must hold besides.
     pub when: Option<&'a Condition>,
+    /// What a rule asks, of which the value is the text.
+    pub rule: Option<&'a rule::Rule>,
     /// Validity.
     pub window: Window,
     /// From [`IndicatorSet::context`].
@@ -155,6 +158,7 @@ impl<'a> Draft<'a> {
             transport: None,
             pattern: Pattern::default(),
             when: None,
+            rule: None,
             window: Window::ALWAYS,
             context,
             line,
@@ -181,6 +185,8 @@ pub struct Indicator<'a> {
     pub pattern: Pattern,
     /// What must hold besides. The matcher does not judge it: it is to be asked of a hit.
     pub when: Option<&'a Condition>,
+    /// What a rule asks.
+    pub rule: Option<&'a rule::Rule>,
     /// Validity.
     pub window: Window,
     explicit_id: Option<&'a str>,
@@ -193,6 +199,11 @@ impl<'a> Indicator<'a> {
             Some(id) => Cow::Borrowed(id),
             None => Cow::Owned(store::derived_id(self)),
         }
+    }
+
+    /// The feed's id, if it gave one.
+    pub fn given_id(&self) -> Option<&'a str> {
+        self.explicit_id
     }
 }
 

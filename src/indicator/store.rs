@@ -4,6 +4,8 @@
 //! validity window, pattern limits, further sources) lives aside. It never looks a value up for traffic: that is the
 //! matcher's.
 
+mod subset;
+
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::RandomState;
@@ -11,9 +13,11 @@ use hashbrown::{HashMap, HashTable};
 use sha2::{Digest, Sha256};
 
 use super::kind::{self, Index, KINDS};
+use super::rule::{Body, Rule, Scope};
 use super::{
     Condition, Context, ContextIx, Draft, Indicator, IndicatorIx, Match, Pattern, Refusal, Transport, Wants, Window,
 };
+use crate::memory;
 
 /// See the module.
 #[derive(Default)]
@@ -41,6 +45,7 @@ struct MoreSource {
     next: u32,
 }
 
+#[derive(Clone, Copy)]
 struct Record {
     value_at: u32,
     detail: u32,
@@ -53,11 +58,13 @@ struct Record {
     flags: u8,
 }
 
+#[derive(Clone)]
 struct Detail {
     id: Option<Box<str>>,
     window: Window,
     pattern: Pattern,
     when: Option<Box<Condition>>,
+    rule: Option<Box<Rule>>,
 }
 
 /// What became of an entry.
@@ -167,11 +174,14 @@ impl IndicatorSet {
         let ix = u32::try_from(self.records.len()).ok().filter(|ix| *ix != NONE).ok_or(Refusal::Full)?;
         if !is_plain(draft) {
             record.detail = self.details.len() as u32;
-            let Draft { window, pattern, when, .. } = *draft;
+            let Draft { window, pattern, when, rule, .. } = *draft;
             let when = when.cloned().map(Box::new);
             self.has_conditions |= when.is_some();
             self.has_function_conditions |= when.as_ref().is_some_and(|when| when.function.is_some());
-            self.details.push(Detail { id: draft.id.map(Box::from), window, pattern, when });
+            let rule = rule.cloned().map(Box::new);
+            self.wants.content |=
+                rule.as_ref().is_some_and(|rule| matches!(rule.body, Body::Bytes { scope: Scope::Content, .. }));
+            self.details.push(Detail { id: draft.id.map(Box::from), window, pattern, when, rule });
         }
         self.wants.add(KINDS[usize::from(record.kind)], usize::from(record.value_bytes));
         self.records.push(record);
@@ -205,6 +215,7 @@ impl IndicatorSet {
     /// space and a byte or two an entry.
     pub fn reserve(&mut self, entries: usize) {
         self.records.reserve(entries);
+        memory::ask_for_large_pages(&self.records);
         let (records, values, hasher) = (&self.records, &self.values, &self.hasher);
         self.by_value.reserve(entries, |&other| rehash(hasher, values, &records[other as usize]));
     }
@@ -234,6 +245,7 @@ impl IndicatorSet {
             },
             pattern: detail.map_or_else(Pattern::default, |d| d.pattern),
             when: detail.and_then(|d| d.when.as_deref()),
+            rule: detail.and_then(|d| d.rule.as_deref()),
             window: detail.map_or(Window::ALWAYS, |d| d.window),
             explicit_id: detail.and_then(|d| d.id.as_deref()),
         }
@@ -244,8 +256,25 @@ impl IndicatorSet {
         (0..self.records.len() as u32).map(|ix| self.get(IndicatorIx(ix)))
     }
 
+    /// Those of the kinds that this structure finds, in the order they came; sooner told than from [`Self::iter`].
+    pub fn of_index(&self, index: Index) -> impl Iterator<Item = Indicator<'_>> {
+        let records = self.records.iter().zip(0..);
+        records
+            .filter(move |(record, _)| KINDS[usize::from(record.kind)].index == index)
+            .map(|(_, ix)| self.get(IndicatorIx(ix)))
+    }
+
     /// Who named it: each feed's context and line, first come first.
     pub fn sources(&self, ix: IndicatorIx) -> impl Iterator<Item = (&Context, u32)> {
+        self.source_list(ix).map(|(context, line)| (&self.contexts[context.0 as usize], line))
+    }
+
+    /// Everything that feeds say about entries besides their values.
+    pub fn contexts(&self) -> &[Context] {
+        &self.contexts
+    }
+
+    fn source_list(&self, ix: IndicatorIx) -> impl Iterator<Item = (ContextIx, u32)> {
         let record = &self.records[ix.0 as usize];
         let mut more = Vec::new();
         let mut at = self.more_of.get(&ix.0).map_or(NONE, |(head, _)| *head);
@@ -253,9 +282,7 @@ impl IndicatorSet {
             more.push((source.context, source.line));
             at = source.next;
         }
-        std::iter::once((record.context, record.line))
-            .chain(more.into_iter().rev())
-            .map(|(context, line)| (&self.contexts[context.0 as usize], line))
+        std::iter::once((record.context, record.line)).chain(more.into_iter().rev())
     }
 
     /// How many indicators there are of each kind, in the order of [`KINDS`].
@@ -314,11 +341,16 @@ impl Detail {
             && self.window == draft.window
             && self.pattern == draft.pattern
             && self.when.as_deref() == draft.when
+            && self.rule.as_deref() == draft.rule
     }
 }
 
 fn is_plain(draft: &Draft<'_>) -> bool {
-    draft.id.is_none() && draft.window == Window::ALWAYS && draft.pattern == Pattern::default() && draft.when.is_none()
+    draft.id.is_none()
+        && draft.window == Window::ALWAYS
+        && draft.pattern == Pattern::default()
+        && draft.when.is_none()
+        && draft.rule.is_none()
 }
 
 /// What is dangerous about a byte signature of this length; `Err` if it could never match.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -19,8 +19,25 @@ pub struct Clearances {
     /// The machine that loads feeds and matches.
     pub sensor: Arc<Clearance>,
     sinks: BTreeMap<Box<str>, Clearance>,
+    records: BTreeMap<Box<str>, RecordTerms>,
     /// Of every sink without a section.
     others: Clearance,
+}
+
+/// `[sink.NAME.record]`: what customer records and sightings of a sink are made with. Read, not judged: who uses it does.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecordTerms {
+    /// Whose records they are, for references; the sink's name if not said.
+    pub customer: Option<Box<str>>,
+    /// The customer's networks.
+    pub home_networks: Option<Vec<String>>,
+    /// File with the key of references, from the clearance file's directory.
+    pub key_file: Option<PathBuf>,
+    /// How records are to be handled.
+    pub handling: Option<Box<str>>,
+    /// The sector that sightings are reported under, of STIX's industry-sector-ov.
+    pub sector: Option<Box<str>>,
 }
 
 /// Why a clearance file cannot be used: where, what, and what to do.
@@ -49,7 +66,12 @@ pub enum ClearanceError {
 impl Clearances {
     /// Without a file: sensor and sinks belong to whoever gives the feed ([`Clearance::owner`]).
     pub fn owner() -> Self {
-        Self { sensor: Arc::new(Clearance::owner()), sinks: BTreeMap::new(), others: Clearance::owner() }
+        Self {
+            sensor: Arc::new(Clearance::owner()),
+            sinks: BTreeMap::new(),
+            records: BTreeMap::new(),
+            others: Clearance::owner(),
+        }
     }
 
     /// Reads a file of up to 1 MiB.
@@ -80,20 +102,33 @@ impl Clearances {
         let raw: RawFile = toml::from_str(text)
             .map_err(|error| invalid(error.span().map_or(0, |span| span.start), error.message().to_string()))?;
         let at = raw.sensor.span().start;
-        let sensor = raw.sensor.into_inner().check(None).map_err(|why| invalid(at, format!("[sensor]: {why}")))?;
-        let mut sinks = BTreeMap::new();
+        let sensor = raw.sensor.into_inner();
+        if sensor.record.is_some() {
+            return Err(invalid(at, "[sensor]: customer records are a sink's: write [sink.NAME.record]".to_string()));
+        }
+        let sensor = sensor.check(None).map_err(|why| invalid(at, format!("[sensor]: {why}")))?;
+        let (mut sinks, mut records) = (BTreeMap::new(), BTreeMap::new());
         for (name, section) in raw.sink {
             let at = section.span().start;
-            let sink = section.into_inner().check(Some(&sensor.floor));
+            let mut section = section.into_inner();
+            if let Some(record) = section.record.take() {
+                records.insert(name.as_str().into(), record);
+            }
+            let sink = section.check(Some(&sensor.floor));
             sinks.insert(name.as_str().into(), sink.map_err(|why| invalid(at, format!("[sink.{name}]: {why}")))?);
         }
         let others = Clearance { floor: sensor.floor.clone(), ..Clearance::default() };
-        Ok(Self { sensor: Arc::new(sensor), sinks, others })
+        Ok(Self { sensor: Arc::new(sensor), sinks, records, others })
     }
 
     /// What the sink of this name is cleared for: its section, or what there is for sinks without one.
     pub fn of_sink(&self, name: &str) -> &Clearance {
         self.sinks.get(name).unwrap_or(&self.others)
+    }
+
+    /// What `[sink.NAME.record]` says for the customer records of this sink; nothing without one.
+    pub fn record_of(&self, name: &str) -> RecordTerms {
+        self.records.get(name).cloned().unwrap_or_default()
     }
 
     /// The sinks that have a section, by name.
@@ -144,6 +179,8 @@ struct Raw {
     floor: Option<Marking>,
     #[serde(default)]
     consents: bool,
+    #[serde(default)]
+    record: Option<RecordTerms>,
 }
 
 impl Raw {
@@ -265,6 +302,10 @@ act = "passive"
 tlp = "TLP:AMBER"
 floor = "TLP:GREEN"
 consents = true
+
+[sink.customer.record]
+home_networks = ["10.0.0.0/8"]
+key_file = "acme.key"
 "#;
 
     #[test]
@@ -280,6 +321,12 @@ consents = true
         assert_eq!(all.sinks().map(|(name, _)| name).collect::<Vec<_>>(), ["customer", "soc"]);
         let public = Clearance { floor: all.sensor.floor.clone(), ..Clearance::default() };
         assert_eq!(all.of_sink("else"), &public, "a sink without a section is the public");
+        let record = all.record_of("customer");
+        assert_eq!((record.key_file, record.customer), (Some("acme.key".into()), None));
+        assert_eq!(
+            (record.home_networks, all.record_of("soc")),
+            (Some(vec!["10.0.0.0/8".to_string()]), RecordTerms::default())
+        );
         assert!(Clearances::owner().of_sink("any").is_owner && !all.sensor.is_owner);
     }
 
@@ -297,6 +344,8 @@ consents = true
             ("act = \"passive\"", "act = \"strike\"", 16, "log, passive or active"),
             ("tlp = \"TLP:AMBER\"", "tlp = \"ORANGE\"", 19, "AMBER+STRICT"),
             ("[sensor]", "[sensors]", 2, "unknown field `sensors`"),
+            ("[sink.customer.record]", "[sensor.record]", 2, "[sink.NAME.record]"),
+            ("key_file", "key", 25, "unknown field `key`"),
             ("[sink.soc]", "[sink.soc", 12, "]"),
         ] {
             assert!(FILE.contains(from), "{from}");

@@ -25,7 +25,7 @@ mod text;
 pub use acs::{Acs, AcsAction, AcsError, Effect, Reader, Ruling};
 pub use classification::{Classification, ForeignForm, Level, Portion};
 pub use clearance::{Action, Clearance};
-pub use clearances::{ClearanceError, Clearances};
+pub use clearances::{ClearanceError, Clearances, RecordTerms};
 pub use colour::{Pap, Tlp};
 pub use cui::{Cui, CuiError};
 pub use decision::{Decision, Rule};

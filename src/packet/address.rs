@@ -76,11 +76,7 @@ impl From<IpAddr> for Address {
     }
 }
 
-impl std::fmt::Debug for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.ip().fmt(f)
-    }
-}
+crate::bytes::opaque_debug!(Address, "Address");
 
 #[cfg(test)]
 mod tests {

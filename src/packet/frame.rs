@@ -100,10 +100,12 @@ impl FrameMeta {
 }
 
 /// One captured frame, borrowed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Frame<'a> {
     /// The captured bytes.
     pub data: &'a [u8],
     /// The rest.
     pub meta: FrameMeta,
 }
+
+crate::bytes::opaque_debug!(Frame<'_>, "Frame");

@@ -82,7 +82,7 @@ pub mod tcp_flag {
 }
 
 /// What was decoded of a frame. Fields past the point where the decode stopped keep their default.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub struct Packet {
     /// Source address; meaningful if `ip_version` is not 0.
     pub source: Address,
@@ -125,6 +125,8 @@ pub struct Packet {
     /// Where and why the decode stopped early.
     pub stopped: Option<DecodeError>,
 }
+
+crate::bytes::opaque_debug!(Packet, "Packet");
 
 /// What the ends of a packet are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

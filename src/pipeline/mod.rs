@@ -29,7 +29,7 @@ pub use counters::{Counters, Uninspected};
 pub use engine::{Outcome, Progress, Replay, Stages, replay};
 pub use explain::{Explanation, FlowFacts, explain};
 pub use recorder::Noted;
-pub use summary::{AlertTally, Summary};
+pub use summary::{AlertTally, Loaded, Summary};
 pub use verdict::Verdict;
 pub use visibility::{Count, Line, NetworkReport, Report, Visibility};
 

@@ -1,4 +1,5 @@
-//! [`Summary`]: what a run saw, found and could not look into, for a terminal and as JSON. Indicators by id, never by value.
+//! [`Summary`]: what a run saw, found and could not look into, for a terminal and as JSON. Indicators by id, never by value,
+//! and what its readers may not see by reference or not at all.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -9,7 +10,7 @@ use serde::Serialize;
 use super::counters::Uninspected;
 use super::engine::Outcome;
 use super::visibility::Report;
-use crate::alert::{Alert, printable};
+use crate::alert::{Audience, CustomerRecord, Release, View, printable};
 use crate::capture::{FileInfo, Trouble};
 use crate::feed::LoadReport;
 use crate::matcher::MatchSet;
@@ -21,10 +22,14 @@ const MAX_LINES: usize = 20;
 /// Hosts told apart when counting who has hits; the rest is counted together.
 const MAX_TALKERS: usize = 100_000;
 
+/// Stands for what the readers may not see.
+const WITHHELD: &str = "withheld";
+
 /// Alerts counted as they go by.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct AlertTally {
     total: u64,
+    not_told: u64,
     by_kind: Tally<&'static str>,
     by_indicator: Tally<String>,
     by_provider: Tally<String>,
@@ -33,8 +38,18 @@ pub struct AlertTally {
     other_talkers: u64,
 }
 
+/// What was matched against.
+pub struct Loaded<'a> {
+    /// The compiled feeds.
+    pub set: &'a MatchSet,
+    /// What became of each entry.
+    pub report: LoadReport,
+    /// How long it took.
+    pub seconds: f64,
+}
+
 /// See the module.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Summary {
     /// Frames read.
     pub frames: u64,
@@ -79,10 +94,13 @@ pub struct Streams {
 }
 
 /// Alerts by what they are about.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Alerts {
-    /// All.
+    /// All that the readers may be told of.
     pub total: u64,
+    /// Those that they may not, in number.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub not_told: u64,
     /// By indicator kind.
     pub by_kind: BTreeMap<&'static str, u64>,
     /// By indicator id.
@@ -91,14 +109,14 @@ pub struct Alerts {
     pub by_provider: BTreeMap<String, u64>,
     /// By field.
     pub by_field: BTreeMap<&'static str, u64>,
-    /// Hosts that opened flows with hits, most first.
+    /// Hosts that opened flows with hits, most first; of hits that are withheld, the customer's own hosts.
     pub top_talkers: Vec<Talker>,
-    /// Alerts of hosts beyond those that are told apart.
+    /// Alerts of hosts beyond those that are told apart, or that may not be told.
     pub other_talkers: u64,
 }
 
 /// A host and its alerts.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
 pub struct Talker {
     /// The host.
     pub ip: IpAddr,
@@ -148,20 +166,50 @@ pub struct Seconds {
 }
 
 impl AlertTally {
-    /// Counts one.
-    pub fn count(&mut self, alert: &Alert) {
-        self.total += 1;
-        let indicator = alert.indicator();
-        self.by_kind.count(indicator.kind.name);
-        self.by_field.count(alert.field.0);
-        self.by_indicator.count(indicator.id().into_owned());
-        for (context, _) in alert.set().indicators().sources(alert.indicator_ix()) {
-            self.by_provider.count(context.provider.as_deref().unwrap_or(&context.feed).to_owned());
+    /// Counts one, under what the summary's readers may see of it.
+    pub fn count(&mut self, view: &View<'_>) {
+        self.total += u64::from(!matches!(view, View::Nothing));
+        match view {
+            View::Nothing => self.not_told += 1,
+            View::Full(full) => {
+                self.count_release(&full.release);
+                self.by_field.count(full.field().0);
+                if full.flow().hardware().is_none() {
+                    self.count_talker(full.flow().originator.0);
+                }
+            }
+            View::Partial(release, record) => {
+                self.count_release(release);
+                self.by_field.count(WITHHELD);
+                self.count_internal(record);
+            }
+            View::Customer(record) => {
+                self.by_kind.count(WITHHELD);
+                let reference = record.references.as_ref().map_or(WITHHELD, |references| &references.indicator);
+                self.by_indicator.count(reference.to_owned());
+                self.by_provider.count(WITHHELD.to_owned());
+                self.by_field.count(WITHHELD);
+                self.count_internal(record);
+            }
         }
-        if alert.flow.hardware().is_some() {
-            return;
+    }
+
+    fn count_release(&mut self, release: &Release<'_>) {
+        self.by_kind.count(release.indicator.kind.name);
+        self.by_indicator.count(release.indicator.id().into_owned());
+        for source in &release.sources {
+            self.by_provider.count(source.provider().or(source.feed()).unwrap_or(WITHHELD).to_owned());
         }
-        let host = alert.flow.originator.0;
+    }
+
+    fn count_internal(&mut self, record: &CustomerRecord) {
+        match record.internal {
+            Some(host) => self.count_talker(host.ip),
+            None => self.other_talkers += 1,
+        }
+    }
+
+    fn count_talker(&mut self, host: IpAddr) {
         if self.talkers.len() < MAX_TALKERS || self.talkers.contains(&host) {
             self.talkers.count(host);
         } else {
@@ -182,6 +230,7 @@ impl AlertTally {
         top_talkers.truncate(MAX_LINES);
         Alerts {
             total: self.total,
+            not_told: self.not_told,
             by_kind: self.by_kind.iter().map(|(key, count)| (*key, count)).collect(),
             by_indicator: owned(&self.by_indicator),
             by_provider: owned(&self.by_provider),
@@ -193,15 +242,15 @@ impl AlertTally {
 }
 
 impl Summary {
-    /// Sums a run up.
+    /// Sums a run up for `audience`, for whom `alerts` were counted too.
     pub fn new(
         outcome: &Outcome,
         alerts: &AlertTally,
-        feeds: LoadReport,
-        set: &MatchSet,
-        load_seconds: f64,
+        loaded: Loaded<'_>,
+        audience: &Audience,
         interrupted: bool,
     ) -> Self {
+        let Loaded { set, report, seconds: load_seconds } = loaded;
         let counters = &outcome.counters;
         let wall = outcome.stages.wall.as_secs_f64();
         Self {
@@ -218,11 +267,7 @@ impl Summary {
             alerts: alerts.finish(),
             visibility: counters.visibility.report(),
             not_inspected: counters.uninspected(),
-            suppressed: counters
-                .suppressed
-                .iter()
-                .map(|(&ix, count)| (printable(set.indicator(ix).id().as_bytes()), count))
-                .collect(),
+            suppressed: suppressed(outcome, set, audience),
             captures: outcome.files.iter().map(Capture::from).collect(),
             troubles: outcome.troubles.iter().map(Problem::from).collect(),
             interrupted,
@@ -235,7 +280,12 @@ impl Summary {
                 cpu: outcome.stages.cpu.as_secs_f64(),
             },
             packets_per_second: if wall > 0.0 { counters.frames as f64 / wall } else { 0.0 },
-            feeds,
+            // Names of feeds and counts of kinds say who knows what.
+            feeds: if audience.withholds() {
+                LoadReport { totals: report.totals, ..LoadReport::default() }
+            } else {
+                report
+            },
         }
     }
 
@@ -278,6 +328,24 @@ impl Summary {
         }
         Ok(())
     }
+}
+
+/// Suppressed hits by indicator id; those of indicators that are withheld are counted together.
+fn suppressed(outcome: &Outcome, set: &MatchSet, audience: &Audience) -> BTreeMap<String, u64> {
+    let mut counts = BTreeMap::new();
+    for (&ix, count) in outcome.counters.suppressed.iter() {
+        let indicator = set.indicator(ix);
+        let name = match audience.may_see(set.indicators(), indicator) {
+            true => printable(indicator.id().as_bytes()),
+            false => WITHHELD.to_owned(),
+        };
+        *counts.entry(name).or_default() += count;
+    }
+    counts
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
 }
 
 fn list(out: &mut dyn Write, title: &str, lines: impl Iterator<Item = (String, u64)>) -> io::Result<()> {

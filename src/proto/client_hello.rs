@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use super::{ja3, ja4};
 use crate::bytes::Reader;
-use crate::indicator::kind::{self, DOMAIN, JA3, JA4};
+use crate::indicator::kind::{self, DOMAIN, JA3, JA4, RULE};
 use crate::indicator::{Field, Observable, Seen, Value, Wants, Where};
 
 /// What carries the hello.
@@ -26,7 +26,7 @@ pub enum Carrier {
 }
 
 /// A ClientHello's parts, borrowed. Lists of 16-bit numbers are read with [`numbers`].
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct ClientHello<'a> {
     /// `legacy_version`.
     pub version: u16,
@@ -55,6 +55,8 @@ pub struct ClientHello<'a> {
     /// Something in the extensions, or behind them, is malformed: the parts before it are good, fingerprints would not be.
     pub is_damaged: bool,
 }
+
+crate::bytes::opaque_debug!(ClientHello<'_>, "ClientHello");
 
 impl<'a> ClientHello<'a> {
     /// Parses the body of the handshake message (behind its type and length); `None` if it is none up to the extensions.
@@ -163,6 +165,10 @@ fn show_parts(hello: &ClientHello<'_>, carrier: Carrier, wants: &Wants, seen: Se
             None => (&DOMAIN, Value::Text(name)),
         };
         seen(Observable { kind, value, at: Where("tls.client.server_name"), with });
+    }
+    if !hello.is_damaged && wants.kind(&RULE) {
+        let value = Value::Text(name.unwrap_or_default());
+        seen(Observable { kind: &RULE, value, at: Where("tls.client.hello"), with });
     }
     if !hello.is_damaged && wants.kind(&JA3) {
         let print = ja3::fingerprint(hello);

@@ -5,11 +5,11 @@
 
 use super::ja3;
 use crate::bytes::Reader;
-use crate::indicator::kind::JA3S;
+use crate::indicator::kind::{JA3S, RULE};
 use crate::indicator::{Field, Observable, Seen, Value, Wants, Where};
 
 /// A ServerHello's parts, borrowed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct ServerHello<'a> {
     /// `legacy_version`.
     pub version: u16,
@@ -22,6 +22,8 @@ pub struct ServerHello<'a> {
     /// It is a HelloRetryRequest: another hello of both sides follows.
     pub is_retry: bool,
 }
+
+crate::bytes::opaque_debug!(ServerHello<'_>, "ServerHello");
 
 /// How the handshake of the server's side goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,7 +79,7 @@ impl<'a> ServerHello<'a> {
 /// Shows the fingerprint, if somebody looks for one, and says how the handshake goes on.
 pub fn show(body: &[u8], wants: &Wants, seen: Seen<'_>) -> Result<Next, &'static str> {
     let hello = ServerHello::parse(body).ok_or("malformed ServerHello")?;
-    if wants.kind(&JA3S) {
+    if wants.kind(&JA3S) || wants.kind(&RULE) {
         let print = ja3::server_fingerprint(&hello);
         let at = Where("tls.server.ja3s");
         let with = [Field { path: at, value: crate::indicator::FieldValue::Text(&print) }];

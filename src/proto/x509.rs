@@ -10,7 +10,7 @@ use der::asn1::ObjectIdentifier;
 use der::{Decode, Header, Reader, SliceReader, Tag, TagNumber};
 
 /// A certificate's parts.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Certificate<'a> {
     /// `serialNumber`: the integer's bytes.
     pub serial: &'a [u8],
@@ -21,18 +21,24 @@ pub struct Certificate<'a> {
     alternative_names: &'a [u8],
 }
 
+crate::bytes::opaque_debug!(Certificate<'_>, "Certificate");
+
 /// A distinguished name: the contents of its SEQUENCE.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Name<'a>(&'a [u8]);
 
+crate::bytes::opaque_debug!(Name<'_>, "Name");
+
 /// One of a certificate's `subjectAltName`s (section 4.2.1.6) that an indicator can name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Alternative<'a> {
     /// `dNSName`.
     Dns(&'a [u8]),
     /// `iPAddress`.
     Ip(IpAddr),
 }
+
+crate::bytes::opaque_debug!(Alternative<'_>, "Alternative");
 
 impl<'a> Certificate<'a> {
     /// Reads a certificate; `None` if it is none up to its subject. What of the extensions cannot be read is left out.

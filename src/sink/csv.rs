@@ -1,16 +1,15 @@
 //! Comma-separated values (RFC 4180), one row an alert, for a spreadsheet.
 
 use std::io::{self, Write};
-use std::net::IpAddr;
 
-use super::ecs::{how, severity, transport};
+use super::ecs::{how, transport};
 use super::{Format, Sink};
-use crate::alert::Alert;
+use crate::alert::{CustomerRecord, Full, Heading, Release, View};
 
 /// `--format csv`.
 pub static FORMAT: Format = Format { name: "csv", open };
 
-const HEADER: [&str; 18] = [
+const HEADER: [&str; COLUMNS] = [
     "@timestamp",
     "picket.capture",
     "picket.frame",
@@ -29,7 +28,15 @@ const HEADER: [&str; 18] = [
     "picket.feed",
     "source.mac",
     "destination.mac",
+    "network.direction",
+    "picket.reference",
+    "picket.flow_reference",
+    "picket.action",
+    "picket.handling",
 ];
+
+/// Those of a full record, then those that only a customer record has.
+const COLUMNS: usize = 23;
 
 struct Csv(csv::Writer<Box<dyn Write + Send>>);
 
@@ -41,43 +48,86 @@ fn open(writer: Box<dyn Write + Send>) -> Box<dyn Sink> {
 }
 
 impl Sink for Csv {
-    fn write(&mut self, alert: &Alert) -> io::Result<()> {
-        let flow = &alert.flow;
-        let feeds: Vec<String> = alert
-            .set()
-            .indicators()
-            .sources(alert.indicator_ix())
-            .map(|(context, line)| format!("{}:{line}", context.feed))
-            .collect();
-        let port = |number: u16| if alert.has_ports() { number.to_string() } else { String::new() };
-        let [source_mac, destination_mac] = flow.hardware().unwrap_or_default();
-        let ip = |ip: IpAddr| if source_mac.is_empty() { ip.to_string() } else { String::new() };
-        self.0.write_record([
-            &alert.frame.time.to_string(),
-            &harmless(&alert.capture.to_string_lossy()),
-            &alert.frame.number.to_string(),
-            &ip(flow.originator.0),
-            &port(flow.originator.1),
-            &ip(flow.responder.0),
-            &port(flow.responder.1),
-            transport(flow.protocol_number).unwrap_or_default(),
-            flow.protocol.unwrap_or_default(),
-            &alert.community_id().unwrap_or_default(),
-            alert.field.0,
-            &harmless(&alert.atomic),
-            &harmless(&alert.indicator().id()),
-            how(alert.how),
-            &severity(alert).to_string(),
-            &harmless(&feeds.join(" ")),
-            &source_mac,
-            &destination_mac,
-        ])?;
+    fn write(&mut self, view: &View<'_>) -> io::Result<()> {
+        let mut row: [String; COLUMNS] = Default::default();
+        match view {
+            View::Full(full) => {
+                set_traffic(&mut row, full);
+                set_indicator(&mut row, &full.release);
+            }
+            View::Partial(release, record) => {
+                set_customer(&mut row, record);
+                set_indicator(&mut row, release);
+            }
+            View::Customer(record) => set_customer(&mut row, record),
+            View::Nothing => return Ok(()),
+        }
+        self.0.write_record(&row)?;
         Ok(())
     }
 
     fn finish(&mut self) -> io::Result<()> {
         self.0.flush()
     }
+}
+
+fn set(row: &mut [String; COLUMNS], column: &str, cell: impl ToString) {
+    if let Some(at) = HEADER.iter().position(|name| *name == column) {
+        row[at] = cell.to_string();
+    }
+}
+
+fn set_traffic(row: &mut [String; COLUMNS], full: &Full<'_>) {
+    let flow = full.flow();
+    set(row, "@timestamp", full.frame().time);
+    set(row, "picket.capture", harmless(&full.capture().to_string_lossy()));
+    set(row, "picket.frame", full.frame().number);
+    match flow.hardware() {
+        Some([source, destination]) => {
+            set(row, "source.mac", source);
+            set(row, "destination.mac", destination);
+        }
+        None => {
+            set(row, "source.ip", flow.originator.0);
+            set(row, "destination.ip", flow.responder.0);
+        }
+    }
+    if full.has_ports() {
+        set(row, "source.port", flow.originator.1);
+        set(row, "destination.port", flow.responder.1);
+    }
+    set(row, "network.transport", transport(flow.protocol_number).unwrap_or_default());
+    set(row, "network.protocol", flow.protocol.unwrap_or_default());
+    set(row, "network.community_id", full.community_id().unwrap_or_default());
+    set(row, "matched.field", full.field().0);
+    set(row, "matched.atomic", harmless(full.atomic()));
+}
+
+fn set_indicator(row: &mut [String; COLUMNS], release: &Release<'_>) {
+    set(row, "matched.id", harmless(&release.indicator.id()));
+    set(row, "picket.match", how(release.how));
+    set(row, "event.severity", release.severity());
+    set(row, "picket.feed", harmless(&release.feeds().join(" ")));
+}
+
+fn set_customer(row: &mut [String; COLUMNS], record: &CustomerRecord) {
+    set(row, "@timestamp", record.time);
+    set(row, "event.severity", record.severity);
+    if let Some(host) = record.internal {
+        let (ip, port) = match record.direction {
+            Heading::Inbound => ("destination.ip", "destination.port"),
+            _ => ("source.ip", "source.port"),
+        };
+        set(row, ip, host.ip);
+        set(row, port, host.port.map(|port| port.to_string()).unwrap_or_default());
+    }
+    set(row, "network.direction", record.direction.word());
+    if let Some(references) = &record.references {
+        set(row, "picket.reference", &references.indicator);
+        set(row, "picket.flow_reference", &references.flow);
+    }
+    set(row, "picket.action", record.action);
+    set(row, "picket.handling", harmless(&record.handling));
 }
 
 /// A spreadsheet runs what starts like a formula: such a cell gets an apostrophe in front.

@@ -1,28 +1,29 @@
 //! JSON Lines in the Elastic Common Schema: one document an alert, keys sorted, so that equal runs give equal bytes.
 //!
 //! A match is `event.kind: alert` with `threat.enrichments[]`, one for each feed that names the indicator; what the schema
-//! lacks is under `picket`. `event.id` is derived from the content: the same alert has the same id in every run.
+//! lacks is under `picket`. `event.id` is derived from the content: the same alert has the same id in every run. A customer record
+//! has `picket.record: customer` and keyed references in place of ids.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::net::IpAddr;
 
-use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::nested::Nested;
 use super::{Format, Sink};
-use crate::alert::{Alert, OwnedValue};
-use crate::indicator::{Condition, Context, Indicator, Kind};
+use crate::alert::{AlertFlow, CustomerRecord, Full, Heading, OwnedValue, Release, Source, View};
+use crate::indicator::{Condition, Kind};
 use crate::matcher::How;
 use crate::packet::{Ends, protocol};
 
 /// `--format ecs`.
 pub static FORMAT: Format = Format { name: "ecs", open: |writer| Box::new(Ecs { writer, line: Vec::new() }) };
 
-/// `event.severity` where the feed gives none: the middle.
-const DEFAULT_SEVERITY: u8 = 50;
+const SOURCE: [&str; 3] = ["source.address", "source.ip", "source.port"];
+
+const DESTINATION: [&str; 3] = ["destination.address", "destination.ip", "destination.port"];
 
 struct Ecs {
     writer: Box<dyn Write + Send>,
@@ -30,9 +31,13 @@ struct Ecs {
 }
 
 impl Sink for Ecs {
-    fn write(&mut self, alert: &Alert) -> io::Result<()> {
+    fn write(&mut self, view: &View<'_>) -> io::Result<()> {
+        let mut root = Nested::default();
+        if !document(view, &mut root) {
+            return Ok(());
+        }
         self.line.clear();
-        serde_json::to_writer(&mut self.line, &document(alert))?;
+        serde_json::to_writer(&mut self.line, &root)?;
         self.line.push(b'\n');
         self.writer.write_all(&self.line)
     }
@@ -42,25 +47,48 @@ impl Sink for Ecs {
     }
 }
 
-/// An alert as an Elastic Common Schema document.
-fn document(alert: &Alert) -> impl Serialize {
-    let indicator = alert.indicator();
-    let id = indicator.id();
-    let community_id = alert.community_id();
-    let conversation = community_id.clone().unwrap_or_else(|| alert.flow.addresses().join(" "));
-    let mut root = Nested::default();
+/// A view as an Elastic Common Schema document; false if there is nothing to write.
+fn document(view: &View<'_>, root: &mut Nested) -> bool {
+    match view {
+        View::Full(full) => {
+            traffic(root, full);
+            indicator(root, &full.release, Some(full));
+        }
+        View::Partial(release, record) => {
+            customer(root, record);
+            indicator(root, release, None);
+        }
+        View::Customer(record) => customer(root, record),
+        View::Nothing => return false,
+    }
+    for (path, value) in [
+        ("ecs.version", json!("9.2.0")),
+        ("event.kind", json!("alert")),
+        ("event.category", json!(["intrusion_detection"])),
+        ("event.type", json!(["info"])),
+        ("observer.vendor", json!("Picket")),
+        ("observer.product", json!("picket")),
+        ("observer.type", json!("ids")),
+        ("observer.version", json!(env!("CARGO_PKG_VERSION"))),
+        ("observer.name", json!("picket")),
+    ] {
+        root.set(path, value);
+    }
+    true
+}
+
+/// The flow, the message and the packet.
+fn traffic(root: &mut Nested, full: &Full<'_>) {
+    let community_id = full.community_id();
+    let conversation = community_id.clone().unwrap_or_else(|| full.flow().addresses().join(" "));
     let mut set = |path: &'static str, value: Value| root.set(path, value);
-    for field in &alert.with {
+    for field in full.with() {
         set(field.path.0, value_of(&field.value));
     }
-    set("@timestamp", json!(alert.frame.time.to_string()));
-    set("ecs.version", json!("9.2.0"));
-    set("event.kind", json!("alert"));
-    set("event.category", json!(["intrusion_detection"]));
-    set("event.type", json!(["info"]));
-    set("event.id", json!(event_id(alert, &id, &conversation)));
-    set("event.severity", json!(severity(alert)));
-    match alert.flow.hardware() {
+    set("@timestamp", json!(full.frame().time.to_string()));
+    set("event.id", json!(event_id(full, &conversation)));
+    let flow = full.flow();
+    match flow.hardware() {
         Some([source, destination]) => {
             set("source.address", json!(source));
             set("source.mac", json!(source));
@@ -68,48 +96,67 @@ fn document(alert: &Alert) -> impl Serialize {
             set("destination.mac", json!(destination));
         }
         None => {
-            endpoint(
-                &mut set,
-                ["source.address", "source.ip", "source.port"],
-                alert.flow.originator,
-                alert.has_ports(),
-            );
-            let paths = ["destination.address", "destination.ip", "destination.port"];
-            endpoint(&mut set, paths, alert.flow.responder, alert.has_ports());
+            endpoint(&mut set, SOURCE, flow.originator, full.has_ports());
+            endpoint(&mut set, DESTINATION, flow.responder, full.has_ports());
         }
     }
-    network(&mut set, alert, community_id);
-    set("observer.vendor", json!("Picket"));
-    set("observer.product", json!("picket"));
-    set("observer.type", json!("ids"));
-    set("observer.version", json!(env!("CARGO_PKG_VERSION")));
-    set("observer.name", json!("picket"));
-    let sources: Vec<(&Context, u32)> = alert.set().indicators().sources(alert.indicator_ix()).collect();
-    set("picket.capture", json!(alert.capture.to_string_lossy()));
-    set("picket.frame", json!(alert.frame.number));
-    set("picket.match", json!(how(alert.how)));
-    for (path, value) in indicator.when.into_iter().flat_map(Condition::parts) {
+    network(&mut set, flow, community_id);
+    set("picket.capture", json!(full.capture().to_string_lossy()));
+    set("picket.frame", json!(full.frame().number));
+}
+
+/// What the feeds say, of the sources that release it; with the value as seen if that is released too.
+fn indicator(root: &mut Nested, release: &Release<'_>, full: Option<&Full<'_>>) {
+    let mut set = |path: &'static str, value: Value| root.set(path, value);
+    set("event.severity", json!(release.severity()));
+    set("picket.match", json!(how(release.how)));
+    for (path, value) in release.indicator.when.into_iter().flat_map(Condition::parts) {
         set(path, json!(value));
     }
-    set("picket.feed", sources.iter().map(|(context, line)| json!(format!("{}:{line}", context.feed))).collect());
-    let markings: Vec<String> =
-        sources.iter().map(|(context, _)| context.marking.to_string()).filter(|marking| !marking.is_empty()).collect();
+    let feeds = release.feeds();
+    if !feeds.is_empty() {
+        set("picket.feed", json!(feeds));
+    }
+    let markings = release.sources.iter().map(|source| source.marking().to_string());
+    let markings: Vec<String> = markings.filter(|marking| !marking.is_empty()).collect();
     if !markings.is_empty() {
         set("picket.marking", json!(markings));
     }
-    for (path, texts) in about(&sources) {
+    for (path, texts) in about(&release.sources) {
         set(path, json!(texts));
     }
-    let enrichments = sources.iter().map(|(context, _)| enrichment(alert, &indicator, &id, context)).collect();
+    let enrichments = release.sources.iter().map(|source| enrichment(release, full, source)).collect();
     root.set_list("threat.enrichments", enrichments);
-    root
+}
+
+/// The fields of a customer record, and no other.
+fn customer(root: &mut Nested, record: &CustomerRecord) {
+    let mut set = |path: &'static str, value: Value| root.set(path, value);
+    set("@timestamp", json!(record.time.to_string()));
+    set("event.severity", json!(record.severity));
+    set("network.direction", json!(record.direction.word()));
+    set("picket.record", json!("customer"));
+    set("picket.action", json!(record.action));
+    set("picket.handling", json!(record.handling));
+    if let Some(host) = record.internal {
+        let paths = match record.direction {
+            Heading::Inbound => DESTINATION,
+            _ => SOURCE,
+        };
+        endpoint(&mut set, paths, (host.ip, host.port.unwrap_or(0)), host.port.is_some());
+    }
+    if let Some(references) = &record.references {
+        set("event.id", json!(references.event));
+        set("picket.reference", json!(references.indicator));
+        set("picket.flow_reference", json!(references.flow));
+    }
 }
 
 /// What the sources say besides: each path with all its texts.
-fn about<'a>(sources: &[(&'a Context, u32)]) -> BTreeMap<&'static str, BTreeSet<&'a str>> {
+fn about<'a>(sources: &[Source<'a>]) -> BTreeMap<&'static str, BTreeSet<&'a str>> {
     let mut all: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
-    for (path, text) in sources.iter().flat_map(|(context, _)| &context.about) {
-        all.entry(path.0).or_default().insert(&**text);
+    for (path, text) in sources.iter().flat_map(Source::about) {
+        all.entry(path.0).or_default().insert(text);
     }
     all
 }
@@ -128,8 +175,7 @@ fn endpoint(
     }
 }
 
-fn network(set: &mut impl FnMut(&'static str, Value), alert: &Alert, community_id: Option<String>) {
-    let flow = &alert.flow;
+fn network(set: &mut impl FnMut(&'static str, Value), flow: &AlertFlow, community_id: Option<String>) {
     match flow.ends {
         Ends::Hardware => {}
         Ends::Arp => set("network.type", json!("arp")),
@@ -155,12 +201,15 @@ fn network(set: &mut impl FnMut(&'static str, Value), alert: &Alert, community_i
     }
 }
 
-fn enrichment(alert: &Alert, indicator: &Indicator<'_>, id: &str, context: &Context) -> Nested {
+fn enrichment(release: &Release<'_>, full: Option<&Full<'_>>, source: &Source<'_>) -> Nested {
+    let indicator = &release.indicator;
     let mut root = Nested::default();
     let mut set = |path: &'static str, value: Value| root.set(path, value);
-    set("matched.atomic", json!(alert.atomic));
-    set("matched.field", json!(alert.field.0));
-    set("matched.id", json!(id));
+    if let Some(full) = full {
+        set("matched.atomic", json!(full.atomic()));
+        set("matched.field", json!(full.field().0));
+    }
+    set("matched.id", json!(indicator.id()));
     set("matched.type", json!("indicator_match_rule"));
     let value = (indicator.kind.display)(indicator.value);
     set("indicator.type", json!(schema_type(indicator.kind)));
@@ -182,18 +231,18 @@ fn enrichment(alert: &Alert, indicator: &Indicator<'_>, id: &str, context: &Cont
         _ => {}
     }
     let optional = [
-        ("indicator.provider", &context.provider),
-        ("indicator.confidence", &context.confidence),
-        ("indicator.reference", &context.reference),
-        ("indicator.description", &context.description),
-        ("indicator.first_seen", &context.first_seen),
+        ("indicator.provider", source.provider()),
+        ("indicator.confidence", source.confidence()),
+        ("indicator.reference", source.reference()),
+        ("indicator.description", source.description()),
+        ("indicator.first_seen", source.first_seen()),
     ];
     for (path, text) in optional {
         if let Some(text) = text {
             set(path, json!(text));
         }
     }
-    if let Some(tlp) = context.marking.tlp {
+    if let Some(tlp) = source.marking().tlp {
         set("indicator.marking.tlp", json!(tlp.to_string()));
     }
     root
@@ -207,12 +256,6 @@ fn schema_type(kind: &Kind) -> &'static str {
     }
 }
 
-/// The severity of the most severe source.
-pub(super) fn severity(alert: &Alert) -> u8 {
-    let sources = alert.set().indicators().sources(alert.indicator_ix());
-    sources.filter_map(|(context, _)| context.severity).max().unwrap_or(DEFAULT_SEVERITY)
-}
-
 /// The word for how an indicator covers a value.
 pub(super) fn how(how: How) -> &'static str {
     match how {
@@ -222,6 +265,7 @@ pub(super) fn how(how: How) -> &'static str {
         How::Port => "port",
         How::Prefix => "prefix",
         How::Pattern { .. } => "pattern",
+        How::Message(_) | How::Rule { .. } => "rule",
     }
 }
 
@@ -244,16 +288,16 @@ pub(super) fn transport(protocol_number: u8) -> Option<&'static str> {
     })
 }
 
-fn event_id(alert: &Alert, id: &str, conversation: &str) -> String {
+fn event_id(full: &Full<'_>, conversation: &str) -> String {
     let mut hash = Sha256::new();
-    let frame = &alert.frame;
+    let frame = full.frame();
     for part in [
         frame.time.as_ns().to_string().as_str(),
-        &alert.capture.to_string_lossy(),
+        &full.capture().to_string_lossy(),
         &frame.number.to_string(),
         conversation,
-        id,
-        alert.field.0,
+        &full.release.indicator.id(),
+        full.field().0,
     ] {
         hash.update(part.as_bytes());
         hash.update([0]);

@@ -1,4 +1,5 @@
-//! Alerts out: one file a format, one line each in [`FORMATS`]. A sink writes what it is given, in the order it is given.
+//! Alerts out: one file a format, one line each in [`FORMATS`]. A sink writes the views that it is given, in the order it is given:
+//! it gets no alert, so no format can show what its readers may not see.
 
 pub mod csv;
 pub mod ecs;
@@ -7,15 +8,15 @@ pub mod table;
 
 use std::io;
 
-use crate::alert::Alert;
+use crate::alert::View;
 
 /// Where alerts go.
 pub trait Sink: Send {
-    /// Writes one alert.
+    /// Writes what may be seen of one alert.
     ///
     /// # Errors
     /// What the writer below says.
-    fn write(&mut self, alert: &Alert) -> io::Result<()>;
+    fn write(&mut self, view: &View<'_>) -> io::Result<()>;
 
     /// Writes what a format ends with, and everything still buffered.
     ///

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::ecs::transport;
 use super::{Format, Sink};
-use crate::alert::Alert;
+use crate::alert::{CustomerRecord, Full, Release, View, printable};
 
 /// `--format table`.
 pub static FORMAT: Format = Format { name: "table", open: |writer| Box::new(Table { writer, has_header: false }) };
@@ -15,7 +15,13 @@ struct Table {
 }
 
 impl Sink for Table {
-    fn write(&mut self, alert: &Alert) -> io::Result<()> {
+    fn write(&mut self, view: &View<'_>) -> io::Result<()> {
+        let line = match view {
+            View::Full(full) => full_line(full),
+            View::Partial(release, record) => customer_line(record, &name_of(release)),
+            View::Customer(record) => customer_line(record, "withheld"),
+            View::Nothing => return Ok(()),
+        };
         if !self.has_header {
             self.has_header = true;
             writeln!(
@@ -24,29 +30,58 @@ impl Sink for Table {
                 "TIME", "FRAME", "CAPTURE", "FLOW", "FIELD", "SEEN"
             )?;
         }
-        let flow = &alert.flow;
-        let proto = flow.protocol.or(transport(flow.protocol_number)).unwrap_or("ip");
-        let [from, to] =
-            flow.hardware().unwrap_or_else(|| [flow.originator, flow.responder].map(|e| end(e, alert.has_ports())));
-        let conversation = format!("{from} > {to} {proto}");
-        let time = alert.frame.time.to_string();
-        let capture = alert.capture.file_name().unwrap_or(alert.capture.as_os_str()).to_string_lossy();
-        writeln!(
-            self.writer,
-            "{:<24} {:>8}  {:<28} {:<43} {:<24} {:<40} {}",
-            time.get(..23).unwrap_or(&time),
-            alert.frame.number,
-            shortened(&capture, 28),
-            conversation,
-            alert.field.0,
-            shortened(&alert.atomic, 40),
-            crate::alert::printable(alert.indicator().id().as_bytes()),
-        )
+        writeln!(self.writer, "{line}")
     }
 
     fn finish(&mut self) -> io::Result<()> {
         self.writer.flush()
     }
+}
+
+fn full_line(full: &Full<'_>) -> String {
+    let flow = full.flow();
+    let proto = flow.protocol.or(transport(flow.protocol_number)).unwrap_or("ip");
+    let [from, to] =
+        flow.hardware().unwrap_or_else(|| [flow.originator, flow.responder].map(|e| end(e, full.has_ports())));
+    let conversation = format!("{from} > {to} {proto}");
+    let time = full.frame().time.to_string();
+    let capture = full.capture().file_name().unwrap_or(full.capture().as_os_str()).to_string_lossy();
+    format!(
+        "{:<24} {:>8}  {:<28} {:<43} {:<24} {:<40} {}",
+        time.get(..23).unwrap_or(&time),
+        full.frame().number,
+        shortened(&capture, 28),
+        conversation,
+        full.field().0,
+        shortened(full.atomic(), 40),
+        name_of(&full.release),
+    )
+}
+
+/// A customer record has no frame, capture, field or value; what is known of the indicator, and what to do, come last.
+fn customer_line(record: &CustomerRecord, indicator: &str) -> String {
+    let time = record.time.to_string();
+    let host = match record.internal {
+        Some(host) => end((host.ip, host.port.unwrap_or(0)), host.port.is_some()),
+        None => "-".to_owned(),
+    };
+    let reference = record.references.as_ref().map_or("-", |references| &references.indicator);
+    format!(
+        "{:<24} {:>8}  {:<28} {:<43} {:<24} {:<40} {indicator}, severity {}: {} ({})",
+        time.get(..19).unwrap_or(&time),
+        "-",
+        "-",
+        format!("{host} {}", record.direction.word()),
+        "-",
+        reference,
+        record.severity,
+        record.action,
+        printable(record.handling.as_bytes()),
+    )
+}
+
+fn name_of(release: &Release<'_>) -> String {
+    printable(release.indicator.id().as_bytes())
 }
 
 fn end((ip, port): (std::net::IpAddr, u16), has_port: bool) -> String {

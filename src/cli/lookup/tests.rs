@@ -1,6 +1,6 @@
 use super::*;
 use crate::indicator::kind::{DOMAIN, IPV4, JA3, URL, USER_AGENT};
-use crate::indicator::{Condition, Context, Draft, Match, Transport, Window};
+use crate::indicator::{Condition, Context, Draft, IndicatorSet, Match, Transport, Window};
 use serde_json::Value;
 
 fn set() -> Arc<MatchSet> {

@@ -1,4 +1,4 @@
-use super::super::tests::{loaded, loaded_as};
+use super::super::tests::{loaded, loaded_named};
 use super::*;
 use crate::indicator::kind::{CERTIFICATE, DOMAIN, FILE, IPV4, URL};
 use crate::indicator::{Context, Indicator, IndicatorSet, Match};
@@ -170,6 +170,6 @@ fn a_plain_list_stays_one() {
     ] {
         assert_eq!(loaded(text.as_bytes()).1.format, Some("plain"), "{text}");
     }
-    let (_, report) = loaded_as("x.csv", b"evil.example,x\n");
+    let (_, report) = loaded_named("x.csv", b"evil.example,x\n");
     assert_eq!(report.format, Some("plain"));
 }

@@ -18,7 +18,7 @@ mod write;
 pub(super) use attribute::{Entry, entries};
 pub(super) use tags::Tags;
 pub(super) use warning::FORMAT as WARNING_LIST;
-pub use write::{Heading, write};
+pub(super) use write::{Heading, write};
 
 use serde::de::DeserializeSeed;
 

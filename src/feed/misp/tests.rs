@@ -3,7 +3,7 @@ use std::fs;
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
-use super::super::tests::{allowed, loaded, loaded_as};
+use super::super::tests::{allowed, loaded, loaded_named};
 use super::super::{FileReport, Options, load};
 use super::{Heading, write};
 use crate::indicator::kind::{DOMAIN, FILE, IPV4};
@@ -199,7 +199,7 @@ fn warning_lists_allow_and_are_no_feeds() {
         let (set, report) = allowed("x.json", list(kind, "\"a.example\"").as_bytes());
         assert_eq!((set.len(), report.refusals[0].reason), (0, Refusal::Unsupported(reason)));
     }
-    let (set, report) = loaded_as("x.json", names.as_bytes());
+    let (set, report) = loaded_named("x.json", names.as_bytes());
     assert!(set.is_empty() && report.error.is_some_and(|e| e.contains("--allow")));
     let (set, report) = allowed("x.json", &names.as_bytes()[..60]);
     assert!(set.is_empty() && report.error.is_some());
@@ -294,7 +294,7 @@ proptest! {
         let heading = Heading { info: "Export", organisation: "Picket", at: Timestamp::from_parts(1_700_000_000, 0) };
         let mut out = Vec::new();
         let written = write(&set, &heading, &mut out).expect("writes");
-        prop_assert_eq!((written.entries, written.left_out.len(), written.without.len()), (set.len() as u64, 0, 0));
+        prop_assert_eq!((written.written, written.left_out.len(), written.lost.len()), (set.len() as u64, 0, 0));
         let mut again = Vec::new();
         write(&set, &heading, &mut again).expect("writes");
         prop_assert_eq!(&out, &again);
@@ -315,7 +315,7 @@ fn what_misp_cannot_say_is_left_out_and_counted() {
     let heading = Heading { info: "Export", organisation: "Picket", at: Timestamp::from_parts(1_700_000_000, 0) };
     let mut out = Vec::new();
     let written = write(&set, &heading, &mut out).expect("writes");
-    assert_eq!(written.entries, 1);
+    assert_eq!(written.written, 1);
     let left_out: Vec<_> = written.left_out.into_iter().collect();
     assert_eq!(
         left_out,
@@ -327,7 +327,7 @@ fn what_misp_cannot_say_is_left_out_and_counted() {
             ("validity", 1)
         ]
     );
-    assert_eq!(written.without.into_iter().collect::<Vec<_>>(), [("reference", 1), ("severity", 1)]);
+    assert_eq!(written.lost.into_iter().collect::<Vec<_>>(), [("reference", 1), ("severity", 1)]);
     let text = String::from_utf8(out).expect("text");
     assert!(text.contains("\"tlp:red\"") && !text.contains("a.example"));
 }

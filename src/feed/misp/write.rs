@@ -20,7 +20,7 @@ use crate::time::Timestamp;
 
 /// What an event says that no indicator does.
 #[derive(Debug, Clone)]
-pub struct Heading<'a> {
+pub(crate) struct Heading<'a> {
     /// `info` of each event.
     pub info: &'a str,
     /// `Orgc.name` of the event of indicators that name no provider.
@@ -33,7 +33,7 @@ pub struct Heading<'a> {
 ///
 /// # Errors
 /// The output cannot be written.
-pub fn write(set: &IndicatorSet, heading: &Heading<'_>, out: &mut dyn Write) -> io::Result<Written> {
+pub(crate) fn write(set: &IndicatorSet, heading: &Heading<'_>, out: &mut dyn Write) -> io::Result<Written> {
     let mut providers: BTreeMap<&str, Vec<(IndicatorIx, usize)>> = BTreeMap::new();
     for indicator in set.iter() {
         for (place, (context, _)) in set.sources(indicator.ix).enumerate() {
@@ -89,7 +89,7 @@ impl Writer<'_> {
                     attribute.insert("timestamp".into(), json!(secs.to_string()));
                     write!(out, "{gap}{}", Value::Object(attribute))?;
                     gap = ",\n";
-                    self.written.entries += 1;
+                    self.written.written += 1;
                     self.count_lost(context);
                 }
             }

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 use uuid::Uuid;
 
-use crate::feed::Written;
+use crate::feed::write::Written;
 use crate::indicator::{Context, Indicator, IndicatorIx, IndicatorSet};
 
 /// Writes every indicator of `set` that `filter` admits for a source, as one bundle.
@@ -47,7 +47,7 @@ pub fn write(
         }
     }
     let id = Uuid::new_v5(&NAMESPACE, &bundle.digest.finalize());
-    write!(bundle.out, "],\"id\":\"bundle--{id}\"}}\n")?;
+    writeln!(bundle.out, "],\"id\":\"bundle--{id}\"}}")?;
     Ok(bundle.written)
 }
 
@@ -89,7 +89,7 @@ impl Bundle<'_> {
         let (patterns, marks) = match found {
             Ok(found) => found,
             Err(why) => {
-                group.iter().for_each(|_| self.written.leave_out(why));
+                *self.written.left_out.entry(why).or_default() += group.len() as u64;
                 return Ok(());
             }
         };
@@ -101,7 +101,7 @@ impl Bundle<'_> {
         let named = format!("indicator--{}", derived(&[&id, &place.to_string(), &patterns.join("\n")]));
         let stix_id = if place == 0 && is_stix_id(&id) && !self.ids.contains(&*id) { id.clone() } else { named.into() };
         let own_id = (stix_id != id).then_some(&*id);
-        let described = object::describe(context, &marks.refs, marks.labels, &mut self.written);
+        let described = object::describe(context, &marks.refs, marks.labels, &mut self.written.lost);
         let mut object = object::indicator(&stix_id, own_id, first.window, &patterns.join(" OR "), &described);
         object["object_marking_refs"] = json!(marks.refs);
         for other in described.others {
@@ -111,7 +111,7 @@ impl Bundle<'_> {
             self.put(object::relationship(&relationship, &stix_id, &target, &marks.refs))?;
         }
         self.put(tidied(object))?;
-        self.written.entries += 1;
+        self.written.written += 1;
         Ok(())
     }
 

@@ -6,7 +6,7 @@
 
 mod write;
 
-pub use write::write;
+pub(super) use write::write;
 
 use std::borrow::Cow;
 
@@ -271,7 +271,7 @@ mod tests {
         let (set, _) = loaded(text.as_bytes());
         let mut out = Vec::new();
         let written = super::write(&set, &mut out).expect("writes");
-        assert_eq!((written.entries, written.left_out.len(), written.without.len()), (4, 0, 0));
+        assert_eq!((written.written, written.left_out.len(), written.lost.len()), (4, 0, 0));
         let (again, report) = loaded(&out);
         assert_eq!(report.refused_total(), 0);
         let all = |set: &crate::indicator::IndicatorSet| -> Vec<_> {
@@ -290,7 +290,7 @@ mod tests {
         let written = super::write(&set, &mut Vec::new()).expect("writes");
         let left_out: Vec<_> = written.left_out.into_iter().collect();
         assert_eq!(left_out, [("kind", 1), ("port or transport", 1), ("prefix of a URL", 1)]);
-        let without: Vec<_> = written.without.into_iter().collect();
-        assert_eq!((written.entries, without), (3, vec![("marking", 1), ("names below the name", 1)]));
+        let without: Vec<_> = written.lost.into_iter().collect();
+        assert_eq!((written.written, without), (3, vec![("marking", 1), ("names below the name", 1)]));
     }
 }

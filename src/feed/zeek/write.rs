@@ -13,7 +13,7 @@ use crate::indicator::{Condition, Context, Index, Indicator, IndicatorSet, Match
 ///
 /// # Errors
 /// The output cannot be written.
-pub fn write(set: &IndicatorSet, out: &mut dyn Write) -> io::Result<Written> {
+pub(crate) fn write(set: &IndicatorSet, out: &mut dyn Write) -> io::Result<Written> {
     let mut written = Written::default();
     out.write_all(b"#fields\tindicator\tindicator_type\tmeta.source\tmeta.desc\tmeta.url\tmeta.if_in\n")?;
     for indicator in set.iter() {
@@ -23,7 +23,7 @@ pub fn write(set: &IndicatorSet, out: &mut dyn Write) -> io::Result<Written> {
                     let desc = cell(context.description.as_deref());
                     let (source, url) = (cell(context.provider.as_deref()), cell(context.reference.as_deref()));
                     writeln!(out, "{value}\t{name}\t{source}\t{desc}\t{url}\t{place}")?;
-                    written.entries += 1;
+                    written.written += 1;
                     count_lost(&indicator, context, &mut written);
                 }
                 Err(why) => written.leave_out(why),

@@ -169,11 +169,13 @@ pub fn normalise(value: &str) -> Result<String, Refusal> {
 }
 
 /// A short text made of a family's name, a word and numbers, without the heap.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Text {
     bytes: [u8; TEXT_BYTES],
     len: usize,
 }
+
+crate::bytes::opaque_debug!(Text, "Text");
 
 impl Text {
     /// A function that has no name: `modbus:100`.

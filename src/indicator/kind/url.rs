@@ -29,7 +29,7 @@ pub static URL: Kind = Kind {
 pub const MAX_PREFIX_BOUNDARIES: usize = 64;
 
 /// A URL taken apart; everything as written, nothing decoded. See [`split`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Parts<'a> {
     /// Before `://`, if there is one.
     pub scheme: Option<&'a [u8]>,
@@ -40,6 +40,8 @@ pub struct Parts<'a> {
     /// Path and query; empty, or starts with `/`, `?` or `*`.
     pub target: &'a [u8],
 }
+
+crate::bytes::opaque_debug!(Parts<'_>, "Parts");
 
 impl Parts<'_> {
     /// The host as an address, if it is a literal. An IPv6 zone is dropped; IPv4-mapped IPv6 becomes IPv4.

@@ -14,11 +14,13 @@ const MAX_PROBE_BYTES: usize = 2048;
 const MAX_EMPTY_BYTES: usize = 4;
 
 /// A head taken apart: its first line, and the lines below it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Head<'a> {
     pub(super) line: Line<'a>,
     pub(super) headers: &'a [u8],
 }
+
+crate::bytes::opaque_debug!(Head<'_>, "Head");
 
 impl<'a> Head<'a> {
     /// Of bytes that start with a first line; they need not be the whole head.
@@ -30,7 +32,7 @@ impl<'a> Head<'a> {
 }
 
 /// The first line (RFC 9112, 3 and 4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::proto) enum Line<'a> {
     Request {
         method: &'a [u8],
@@ -41,6 +43,8 @@ pub(in crate::proto) enum Line<'a> {
         status: u16,
     },
 }
+
+crate::bytes::opaque_debug!(Line<'_>, "Line");
 
 impl<'a> Line<'a> {
     pub(super) fn parse(line: &'a [u8]) -> Option<Self> {
@@ -161,11 +165,13 @@ impl Name {
 
 /// The header lines that matter, in order, values without the blanks around them. Folded lines are not joined: see
 /// [`Fields::folded`] and [`unfold`].
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 struct Lines<'a> {
     rest: &'a [u8],
     folded: bool,
 }
+
+crate::bytes::opaque_debug!(Lines<'_>, "Lines");
 
 impl<'a> Iterator for Lines<'a> {
     type Item = (Name, &'a [u8]);
@@ -194,7 +200,7 @@ impl<'a> Iterator for Lines<'a> {
 const MAX_NAME_BYTES: usize = 64;
 
 /// The fields that matter, found once.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Fields<'a> {
     found: [(Name, &'a [u8]); MAX_FOUND],
     count: usize,
@@ -203,6 +209,8 @@ pub(super) struct Fields<'a> {
     /// Whether a line continues the one before it (`obs-fold`, RFC 9112, 5.2).
     pub(super) folded: bool,
 }
+
+crate::bytes::opaque_debug!(Fields<'_>, "Fields");
 
 /// More than any peer sends that does not try to be slow to read.
 const MAX_FOUND: usize = 12;

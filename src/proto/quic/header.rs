@@ -18,7 +18,7 @@ pub(super) enum Packet<'a> {
 }
 
 /// A packet with a long header.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Long<'a> {
     pub(super) kind: LongKind,
     pub(super) version: Version,
@@ -29,6 +29,8 @@ pub(super) struct Long<'a> {
     /// Where the protected packet number begins.
     pub(super) number_at: usize,
 }
+
+crate::bytes::opaque_debug!(Long<'_>, "Long");
 
 /// What a long header begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -281,7 +281,7 @@ fn a_text_that_breaks_off_keeps_what_came_before() {
     let ends: Vec<usize> = text.match_indices("\"}").map(|(at, _)| at + 2).collect();
     let mut cuts = 0;
     for at in (0..text.len()).step_by(text.len() / 220) {
-        let (set, report) = crate::feed::tests::loaded(text[..at].as_bytes());
+        let (set, report) = crate::feed::tests::loaded(&text.as_bytes()[..at]);
         if report.format == Some("stix") {
             assert_eq!(set.len(), ends.iter().filter(|end| **end <= at).count().min(20), "{at}");
             assert_eq!(

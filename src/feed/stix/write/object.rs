@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::derived;
+use crate::feed::field;
 use crate::feed::stix::bundle::{OWN_ID, UNKNOWN_DAY};
 use crate::feed::stix::object::{
     GROUP_NAME, RULE_NAME, SOFTWARE_NAME, TACTIC_NAME, TAGS, TECHNIQUE_ID, TECHNIQUE_NAME,
 };
-use crate::feed::{Written, field};
 use crate::indicator::{Context, Window};
 use crate::marking::tag;
 use crate::time::Timestamp;
@@ -56,9 +56,14 @@ pub(super) fn relationship(name: &str, indicator: &str, target: &str, refs: &[St
     })
 }
 
-/// Everything of `context` that STIX can say; what it cannot is counted.
-pub(super) fn describe(context: &Context, refs: &[String], labels: Vec<String>, written: &mut Written) -> Described {
-    let mut lose = |what| written.lose(what);
+/// Everything of `context` that STIX can say; what it cannot is counted in `lost`.
+pub(super) fn describe(
+    context: &Context,
+    refs: &[String],
+    labels: Vec<String>,
+    lost: &mut BTreeMap<&'static str, u64>,
+) -> Described {
+    let mut lose = |what| *lost.entry(what).or_default() += 1;
     let mut out = Described { fields: BTreeMap::new(), others: Vec::new(), indicates: Vec::new() };
     if let Some(provider) = &context.provider {
         let identity = out.other("identity", provider, refs, json!({"identity_class": "organization"}));

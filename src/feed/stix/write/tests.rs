@@ -176,8 +176,8 @@ fn every_kind_is_written_or_counted() {
         [("a kind that STIX has no object for", 5), ("a user-agent that is not HTTP's alone", 1)],
         "{bundle}"
     );
-    assert_eq!(report.entries as usize, KINDS.len() - 6);
-    let left_out: Vec<_> = report.without.into_iter().collect();
+    assert_eq!(report.written as usize, KINDS.len() - 6);
+    let left_out: Vec<_> = report.lost.into_iter().collect();
     let written = KINDS.len() as u64 - 6;
     assert_eq!(left_out, [("a confidence in other words than the schema's", written), ("severity", written)]);
 }
@@ -188,7 +188,7 @@ fn alternatives_and_sources_keep_their_ids_and_markings() {
     let (set, _) = loaded(format!(r#"{{"type":"indicator","id":"{id}","pattern":"[ipv4-addr:value IN ('192.0.2.1','192.0.2.2')]","object_marking_refs":["{}"]}}"#, Tlp::Green.stix_id()).as_bytes());
     assert_eq!(set.len(), 2);
     let (bundle, report) = written(&set);
-    assert_eq!(report.entries, 1, "{bundle}");
+    assert_eq!(report.written, 1, "{bundle}");
     let (back, _) = loaded(bundle.as_bytes());
     assert_eq!(shown(&back), shown(&set));
     let mut set = IndicatorSet::default();
@@ -199,13 +199,13 @@ fn alternatives_and_sources_keep_their_ids_and_markings() {
             .expect("loads");
     }
     let (bundle, report) = written(&set);
-    assert_eq!(report.entries, 2, "each source with its own marking: {bundle}");
+    assert_eq!(report.written, 2, "each source with its own marking: {bundle}");
     let (back, read) = loaded(bundle.as_bytes());
     assert_eq!((back.len(), read.merged), (1, 1));
     assert_eq!(shown(&back), shown(&set));
     let mut out = Vec::new();
     let some = write(&set, |_, context| context.marking.tlp == Some(Tlp::Green), &mut out).expect("memory");
-    assert!(some.entries == 1 && !String::from_utf8_lossy(&out).contains(Tlp::Red.stix_id()));
+    assert!(some.written == 1 && !String::from_utf8_lossy(&out).contains(Tlp::Red.stix_id()));
 }
 
 #[test]
@@ -217,6 +217,6 @@ fn what_cannot_be_marked_is_not_written() {
     });
     set.add(&Draft::new(&crate::indicator::kind::IPV4, b"192.0.2.1", context, 1), false).expect("loads");
     let (bundle, report) = written(&set);
-    assert!(report.entries == 0 && report.left_out["a classification that could not be read"] == 1);
+    assert!(report.written == 0 && report.left_out["a classification that could not be read"] == 1);
     assert!(!bundle.contains("192.0.2.1"));
 }

@@ -1,0 +1,167 @@
+//! Parts of a set, by who may see what: [`IndicatorSet::released`] for a reader, [`IndicatorSet::withheld`] to keep from one.
+
+use std::collections::HashSet;
+
+use super::{Context, Detail, IndicatorSet, NONE, Pattern, Record, Window, flags_of};
+use crate::indicator::kind::{Index, KINDS, MIN_PATTERN_BYTES};
+use crate::indicator::{ContextIx, IndicatorIx, Match};
+
+impl IndicatorSet {
+    /// The indicators of those sources that `show` gives something of, with what it gives and no line where that is of another
+    /// feed. What no such source names is not in it, in no form: nothing that is asked of it can tell whether it was ever there.
+    #[must_use]
+    pub fn released(&self, show: impl Fn(&Context) -> Option<Context>) -> Self {
+        let mut part = Self::default();
+        let mut shown = |context: &Context| {
+            let shown = show(context)?;
+            let keeps_line = shown.feed == context.feed;
+            Some((part.context(shown), keeps_line))
+        };
+        let shown: Vec<Option<(ContextIx, bool)>> = self.contexts.iter().map(&mut shown).collect();
+        let source = |(context, line): (ContextIx, u32)| {
+            let (context, keeps_line) = shown[context.0 as usize]?;
+            Some((context, if keeps_line { line } else { 0 }))
+        };
+        for (at, record) in self.records.iter().enumerate() {
+            let mut sources = self.source_list(IndicatorIx(at as u32)).filter_map(source);
+            let Some((context, line)) = sources.next() else { continue };
+            let copy = part.records.len() as u32;
+            part.copy(self.value_of(record), Record { context, line, ..*record }, self.detail_of(record).cloned());
+            sources.for_each(|(context, line)| part.add_source(copy, context, line));
+        }
+        part
+    }
+
+    /// The values that no source `keep` accepts names, without ids, sources, validity, ports and whatever else limits them, names
+    /// and URLs with everything below: what a text must not hold that is shown to a reader of `keep`'s. A value that another
+    /// indicator releases, under the same port or any, is left out; so are byte signatures too short to say anything.
+    #[must_use]
+    pub fn withheld(&self, keep: impl Fn(&Context) -> bool) -> Self {
+        let kept = self.judged(keep);
+        let is_released =
+            |at: usize| self.source_list(IndicatorIx(at as u32)).any(|(context, _)| kept[context.0 as usize]);
+        let named = |record: &Record| (record.kind, record.flags & 16 != 0, record.port);
+        let (released, withheld): (Vec<usize>, Vec<usize>) = (0..self.records.len()).partition(|&at| is_released(at));
+        let mut part = Self::default();
+        if withheld.is_empty() {
+            return part;
+        }
+        part.contexts.push(Context::default());
+        let released: HashSet<_> =
+            released.iter().map(|&at| &self.records[at]).map(|record| (self.value_of(record), named(record))).collect();
+        for record in withheld.into_iter().map(|at| &self.records[at]) {
+            let value = self.value_of(record);
+            let kind = KINDS[usize::from(record.kind)];
+            let is_pattern = kind.index == Index::Pattern;
+            if released.contains(&(value, named(record))) || is_pattern && value.len() < MIN_PATTERN_BYTES {
+                continue;
+            }
+            let matching = match kind.index {
+                Index::Suffix => Match::Subtree,
+                Index::Path => Match::Prefix,
+                _ => Match::Exact,
+            };
+            let flags = flags_of(matching, None, None);
+            let nocase = self.detail_of(record).is_some_and(|detail| detail.pattern.nocase);
+            let pattern = Pattern { nocase, ..Pattern::default() };
+            let detail = nocase.then_some(Detail { id: None, window: Window::ALWAYS, pattern, when: None, rule: None });
+            part.copy(value, Record { context: ContextIx(0), line: 0, port: 0, flags, ..*record }, detail);
+        }
+        part
+    }
+
+    /// What `keep` says of each context.
+    fn judged(&self, keep: impl Fn(&Context) -> bool) -> Vec<bool> {
+        self.contexts.iter().map(keep).collect()
+    }
+
+    fn detail_of(&self, record: &Record) -> Option<&Detail> {
+        (record.detail != NONE).then(|| &self.details[record.detail as usize])
+    }
+
+    /// Appends a record of another set: the parts are no longer than the whole, so every number fits.
+    fn copy(&mut self, value: &[u8], record: Record, detail: Option<Detail>) {
+        let value_at = self.values.len() as u32;
+        self.values.extend_from_slice(value);
+        let at = match detail {
+            None => NONE,
+            Some(detail) => {
+                self.has_conditions |= detail.when.is_some();
+                self.has_function_conditions |= detail.when.as_ref().is_some_and(|when| when.function.is_some());
+                self.details.push(detail);
+                self.details.len() as u32 - 1
+            }
+        };
+        self.wants.add(KINDS[usize::from(record.kind)], value.len());
+        self.records.push(Record { value_at, detail: at, ..record });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::indicator::kind::{BYTES, DOMAIN, IPV4};
+    use crate::indicator::{Draft, Transport};
+
+    fn set() -> IndicatorSet {
+        let mut set = IndicatorSet::default();
+        let open = set.context(Context { feed: "open".into(), ..Context::default() });
+        let secret = set.context(Context { feed: "secret".into(), ..Context::default() });
+        for draft in [
+            Draft::new(&DOMAIN, b"both.example", secret, 1),
+            Draft::new(&DOMAIN, b"both.example", open, 1),
+            Draft { id: Some("s"), ..Draft::new(&DOMAIN, b"secret.example", secret, 2) },
+            Draft { matching: Some(Match::Exact), ..Draft::new(&DOMAIN, b"twice.example", secret, 3) },
+            Draft { id: Some("t"), ..Draft::new(&DOMAIN, b"twice.example", open, 3) },
+            Draft { port: Some(1), transport: Some(Transport::Tcp), ..Draft::new(&IPV4, b"192.0.2.1", secret, 4) },
+            Draft::new(&IPV4, b"192.0.2.1", open, 4),
+            Draft { pattern: Pattern { depth: Some(2), ..Pattern::default() }, ..Draft::new(&BYTES, b"GE", secret, 5) },
+        ] {
+            set.add(&draft, true).expect("loads");
+        }
+        set.seal();
+        set
+    }
+
+    fn lines(set: &IndicatorSet) -> Vec<String> {
+        let line = |i: crate::indicator::Indicator<'_>| {
+            let feeds: Vec<&str> = set.sources(i.ix).map(|(context, _)| &*context.feed).collect();
+            format!("{} {:?} {:?} {feeds:?}", (i.kind.display)(i.value), i.matching, i.port)
+        };
+        set.iter().map(line).collect()
+    }
+
+    #[test]
+    fn a_reader_gets_what_a_source_releases_with_that_source_alone() {
+        let released = set().released(|context| (&*context.feed == "open").then(|| context.clone()));
+        assert_eq!(
+            lines(&released),
+            [
+                "both.example Subtree None [\"open\"]",
+                "twice.example Subtree None [\"open\"]",
+                "192.0.2.1 Exact None [\"open\"]"
+            ]
+        );
+        assert_eq!(released.iter().nth(1).map(|i| i.id().into_owned()), Some("t".to_owned()));
+        assert!(set().released(|_| None).is_empty());
+        assert_eq!(lines(&set().released(|context| Some(context.clone()))), lines(&set()));
+    }
+
+    #[test]
+    fn a_source_may_be_shown_without_its_name() {
+        let hidden = set().released(|_| Some(Context { feed: "hidden".into(), ..Context::default() }));
+        let sources: Vec<(String, u32)> = hidden
+            .iter()
+            .flat_map(|i| hidden.sources(i.ix).map(|(c, line)| (c.feed.to_string(), line)).collect::<Vec<_>>())
+            .collect();
+        assert_eq!(hidden.len(), set().len());
+        assert!(sources.iter().all(|source| *source == ("hidden".to_owned(), 0)), "{sources:?}");
+    }
+
+    #[test]
+    fn what_is_withheld_has_no_limits_and_leaves_out_what_another_source_releases() {
+        let withheld = set().withheld(|context| &*context.feed == "open");
+        assert_eq!(lines(&withheld), ["secret.example Subtree None [\"\"]", "192.0.2.1 Exact None [\"\"]"]);
+        assert!(set().withheld(|_| true).is_empty());
+    }
+}
