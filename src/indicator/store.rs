@@ -129,6 +129,10 @@ impl IndicatorSet {
         if kind.index == Index::Pattern {
             danger = danger.or(pattern_danger(value.len(), draft.pattern)?);
         }
+        // The text of a rule alone says nothing: what it asks comes from a feed of rules.
+        if kind.index == Index::Rule && draft.rule.is_none() {
+            return Err(Refusal::UnknownKind);
+        }
         if let Some(danger) = danger
             && !force
         {
