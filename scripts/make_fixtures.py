@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes the fixture captures: fixtures/pcaps/, fixtures/feed.jsonl, fixtures/expect.json, fixtures/pcaps/README.md.
+"""Makes the fixture captures: fixtures/pcaps/, fixtures/feed.jsonl, fixtures/rules.rules, fixtures/rules.yar, fixtures/expect.json, fixtures/pcaps/README.md.
 
     make_fixtures.py            write them all and print the JA3 and JA4 that the feed lists
     make_fixtures.py --check    exit 1 and say what differs, if anything, from what is there
@@ -18,7 +18,7 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from fixturelib import cases_addr, cases_bytes, cases_cert, cases_clean, cases_dns, cases_evasion, cases_file, cases_files, cases_fragment, cases_http, cases_http2, cases_ics, cases_link, cases_mail, cases_openvpn, cases_quic, cases_ssh, cases_tcp, cases_tls, cases_tunnel  # noqa: E402,F401
+from fixturelib import cases_addr, cases_bytes, cases_cert, cases_clean, cases_dns, cases_evasion, cases_file, cases_files, cases_fragment, cases_http, cases_http2, cases_ics, cases_link, cases_mail, cases_openvpn, cases_quic, cases_rules, cases_ssh, cases_tcp, cases_tls, cases_tunnel  # noqa: E402,F401
 from fixturelib import flows, indicators, tls  # noqa: E402
 
 HOME = pathlib.Path(__file__).resolve().parent.parent / "fixtures"
@@ -32,7 +32,7 @@ case is about wrong ones. One behaviour each.
 
 Beside a capture `NAME.pcap` lies its golden output, `NAME.alerts.jsonl` (`tests/golden.rs`; `BLESS=1 cargo test --test golden`
 writes them). `NAME.1.pcap`, `NAME.2.pcap` are replayed together, in that order. What must be found in each, written down
-independently of Picket, is in `../expect.json` (`tests/oracle.rs`); the feed is `../feed.jsonl`.
+independently of Picket, is in `../expect.json` (`tests/oracle.rs`); the feeds are `../feed.jsonl`, `../rules.rules` and `../rules.yar`.
 
 | Capture | Behaviour |
 |---|---|
@@ -61,6 +61,8 @@ def build():
         table.append(f"| `{name}` | {behaviour} |\n")
     out["expect.json"] = expectations(runs)
     out["feed.jsonl"] = indicators.feed()
+    out["rules.rules"] = cases_rules.SURICATA.encode()
+    out["rules.yar"] = cases_rules.YARA.encode()
     out["pcaps/README.md"] = (README + "".join(table)).encode()
     return out
 

@@ -53,6 +53,7 @@
 //! | F3 | [`proto`] streams to observables, [`alert`] what was found |
 //! | F4 | [`sink`] alerts to bytes |
 //! | F5 | [`pipeline`] the only threads and channels |
+//! | F6 | [`fetch`] feeds from servers |
 //! | F8 | [`cli`] the only clock and terminal |
 //!
 //! `ARCHITECTURE.md` says how a packet lives and how to add a protocol, a kind, a format.
@@ -62,6 +63,7 @@ pub mod bytes;
 pub mod capture;
 pub mod cli;
 pub mod feed;
+pub mod fetch;
 pub mod flow;
 pub mod indicator;
 pub mod marking;

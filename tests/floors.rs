@@ -17,7 +17,7 @@ const FLOORS: &[&[&str]] = &[
     &["proto", "alert"],
     &["sink"],
     &["pipeline"],
-    &["config"],
+    &["config", "fetch"],
     &["console"],
     &["cli"],
 ];

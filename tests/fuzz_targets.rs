@@ -19,7 +19,7 @@ mod common;
 
 use std::fs;
 
-use common::{FEED, file, runs};
+use common::{FEED, RULES, file, runs};
 use picket::proto::ics::{bacnet, dnp3, enip, goose, iec104, modbus, opcua, profinet, s7comm};
 use picket::proto::{dns, dtls, ftp, http, http2, imap, ldap, mysql, openvpn, pop3, postgresql, quic, smtp, ssh, tls};
 
@@ -216,4 +216,40 @@ fn feeds() {
         ["203.0.113.9\tIntel::ADDR\tus\n", "evil.example\tIntel::DOMAIN\t-\n", "evil.example/a\tIntel::URL\tus\n"];
     let rows: Vec<Vec<u8>> = rows.iter().map(|v| v.repeat(3).into_bytes()).collect();
     drive(&rows, |data| feeds::load(feeds::ZEEK, data));
+    let objects: Vec<Vec<u8>> =
+        fs::read(file("feeds/stix.json")).expect("feed").split_inclusive(|&b| b == b'\n').map(<[u8]>::to_vec).collect();
+    drive(&objects, |data| feeds::load(feeds::STIX, data));
+    let patterns = [
+        "[domain-name:value IN ('a.example', 'b.example') OR domain-name:value LIKE '%.a.example']",
+        "([network-traffic:dst_ref.value = '192.0.2.1' AND network-traffic:dst_port = '80']) START t'2024-01-01T00:00:00Z' STOP t'2025-01-01T00:00:00Z'",
+        "[artifact:payload_bin MATCHES '^evil\\\\x00' /* c */ AND NOT x:y[*].'z' = h'ff00']",
+    ];
+    let patterns: Vec<Vec<u8>> = patterns.iter().map(|pattern| pattern.as_bytes().to_vec()).collect();
+    drive(&patterns, feeds::stix_pattern);
+    let rules: Vec<Vec<u8>> = fs::read(file(RULES[0]))
+        .expect("rules")
+        .split_inclusive(|&byte| byte == b'\n')
+        .chain([feeds::SURICATA])
+        .map(<[u8]>::to_vec)
+        .collect();
+    drive(&rules, |data| feeds::load(feeds::SURICATA, data));
+    drive(&[fs::read(file(RULES[1])).expect("rules")], |data| feeds::load(feeds::YARA, data));
+}
+
+#[test]
+fn feed_documents() {
+    let samples = [
+        ("misp", "feeds/misp.json"),
+        ("csv", "feeds/table.csv"),
+        ("openioc", "feeds/openioc.ioc"),
+        ("maltrail", "feeds/malware/examplebot.txt"),
+        ("hosts", "feeds/hosts.txt"),
+        ("adblock", "feeds/adblock.txt"),
+    ];
+    for (format, path) in samples {
+        let sample = fs::read(file(path)).expect("sample");
+        drive(&[sample], |data| feeds::load_as(format, data));
+    }
+    let list = br#"{"name":"a","type":"hostname","list":["a.example",".b.example","192.0.2.1"],"version":1}"#;
+    drive(&[list.to_vec()], |data| feeds::load_as("misp-warninglist", data));
 }

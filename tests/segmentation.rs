@@ -16,7 +16,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use common::{FEED, failures, file, runs};
+use common::{FEED, RULES, failures, file, runs};
 use picket::capture::{Batch, Files, Source};
 use picket::feed;
 use picket::indicator::IndicatorSet;
@@ -77,7 +77,8 @@ type Found = (String, &'static str, String, Option<String>, (IpAddr, u16));
 
 fn compiled() -> Arc<MatchSet> {
     let mut indicators = IndicatorSet::default();
-    feed::load(&[file(FEED)], &feed::Options::default(), &mut indicators).expect("loads");
+    let feeds: Vec<PathBuf> = [FEED, RULES[0], RULES[1]].map(file).into();
+    feed::load(&feeds, &feed::Options::default(), &mut indicators).expect("loads");
     Arc::new(MatchSet::compile(indicators, IndicatorSet::default()))
 }
 

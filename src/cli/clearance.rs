@@ -82,7 +82,7 @@ impl ReaderArgs {
 /// A path that cannot be read.
 pub(super) fn load_allow(paths: &[PathBuf], clearance: Option<Arc<Clearance>>) -> anyhow::Result<IndicatorSet> {
     let mut allow = IndicatorSet::default();
-    crate::feed::load(paths, &crate::feed::Options { force: true, clearance }, &mut allow)?;
+    crate::feed::load_allow_lists(paths, clearance, &mut allow)?;
     Ok(allow)
 }
 

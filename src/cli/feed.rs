@@ -1,8 +1,14 @@
-//! `picket feed`: what loads from feeds and what is refused (`check`), and what they hold (`stats`).
+//! `picket feed`: what loads from feeds and what is refused (`check`), what they hold (`stats`), what a new one has that the old
+//! one has not (`diff`); feeds in another format (`convert`), as what others act on (`export`), and from a server (`fetch`).
 //!
-//! No indicator value is printed: entries are named by feed and line.
+//! No indicator value is printed unless it is asked for: entries are named by feed and line.
 
 mod check;
+mod convert;
+mod diff;
+mod export;
+mod fetch;
+mod out;
 mod stats;
 
 use std::io::{self, IsTerminal, Write};
@@ -13,7 +19,7 @@ use anyhow::bail;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 
-use crate::feed::{self, LoadReport};
+use crate::feed::{self, Category, LoadReport};
 use crate::indicator::IndicatorSet;
 use crate::time::Timestamp;
 
@@ -26,10 +32,19 @@ pub struct FeedArgs {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
-    /// Say what loads and what is refused, by line and reason
+    /// Say what loads, what is refused, and what of it is inert, broad, twice, expired or allow-listed, by line and reason
     Check {
         #[command(flatten)]
         feeds: Feeds,
+        /// An allow-list: what it covers of the feeds is contradictory; repeatable
+        #[arg(long, value_name = "FEED")]
+        allow: Vec<PathBuf>,
+        /// Judge validity at this time (RFC 3339) instead of now
+        #[arg(long, value_name = "TIME")]
+        at: Option<jiff::Timestamp>,
+        /// Exit 1 if anything of these categories was found; repeatable
+        #[arg(long, value_name = "CATEGORY", value_parser = check::category)]
+        deny: Vec<Category>,
         /// Exit 1 if anything was refused or a file could not be read to its end
         #[arg(long)]
         strict: bool,
@@ -42,9 +57,17 @@ enum Command {
         #[arg(long, value_name = "TIME")]
         at: Option<jiff::Timestamp>,
     },
+    /// Say what a new feed has that the old one has not, and what it says differently
+    Diff(diff::DiffArgs),
+    /// Write feeds in one format
+    Convert(convert::ConvertArgs),
+    /// Write what a resolver, firewall, mail server or other sensor is to act on, as far as the markings permit it
+    Export(export::ExportArgs),
+    /// Fetch a collection of a TAXII 2.1 server
+    Fetch(fetch::FetchArgs),
 }
 
-/// What both take.
+/// What most take.
 #[derive(Debug, clap::Args)]
 struct Feeds {
     /// Feed files, or directories of feeds
@@ -76,14 +99,18 @@ enum Form {
 /// A feed that cannot be read, or output that cannot be written.
 pub fn run(args: &FeedArgs) -> anyhow::Result<ExitCode> {
     match &args.command {
-        Command::Check { feeds, strict } => {
-            let (_, report) = feeds.load()?;
+        Command::Check { feeds, allow, at, deny, strict } => {
+            let (set, mut report) = feeds.load()?;
+            let mut allowed = IndicatorSet::default();
+            feed::load(allow, &feed::Options { force: true, ..Default::default() }, &mut allowed)?;
+            feed::audit(&set, &allowed, time_of(*at), &mut report);
             feeds.print(&report, |out| check::table(&report, out))?;
-            Ok(if *strict && !report.is_clean() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+            let denied = deny.iter().any(|category| report.totals.findings[*category as usize] > 0);
+            let fails = denied || (*strict && !report.is_clean());
+            Ok(if fails { ExitCode::FAILURE } else { ExitCode::SUCCESS })
         }
         Command::Stats { feeds, at } => {
-            let at = at.unwrap_or_else(jiff::Timestamp::now).as_nanosecond().max(0);
-            let at = u64::try_from(at).map_or(Timestamp::MAX, Timestamp::from_ns);
+            let at = time_of(*at);
             let (set, report) = feeds.load()?;
             if set.is_empty() {
                 bail!("no indicator was loaded ({} refused): `picket feed check` says why", report.totals.refused);
@@ -92,7 +119,17 @@ pub fn run(args: &FeedArgs) -> anyhow::Result<ExitCode> {
             feeds.print(&stats, |out| stats.table(out))?;
             Ok(ExitCode::SUCCESS)
         }
+        Command::Diff(args) => diff::run(args),
+        Command::Convert(args) => convert::run(args),
+        Command::Export(args) => export::run(args),
+        Command::Fetch(args) => fetch::run(args),
     }
+}
+
+/// The time that validity is judged at.
+fn time_of(at: Option<jiff::Timestamp>) -> Timestamp {
+    let ns = at.unwrap_or_else(jiff::Timestamp::now).as_nanosecond().max(0);
+    u64::try_from(ns).map_or(Timestamp::MAX, Timestamp::from_ns)
 }
 
 impl Feeds {
@@ -108,20 +145,26 @@ impl Feeds {
         document: &impl serde::Serialize,
         table: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> anyhow::Result<()> {
-        let stdout = io::stdout().lock();
-        let default = if stdout.is_terminal() { Form::Table } else { Form::Json };
-        let mut out = io::BufWriter::new(stdout);
-        let written = match self.format.unwrap_or(default) {
-            Form::Table => table(&mut out),
-            Form::Json => {
-                serde_json::to_writer(&mut out, document).map_err(io::Error::from).and_then(|()| writeln!(out))
-            }
-        };
-        match written.and_then(|()| out.flush()) {
-            // A reader that has seen enough (`head`) is no failure.
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-            _ => Ok(()),
-        }
+        print(self.format, document, table)
+    }
+}
+
+fn print(
+    form: Option<Form>,
+    document: &impl serde::Serialize,
+    table: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> anyhow::Result<()> {
+    let stdout = io::stdout().lock();
+    let default = if stdout.is_terminal() { Form::Table } else { Form::Json };
+    let mut out = io::BufWriter::new(stdout);
+    let written = match form.unwrap_or(default) {
+        Form::Table => table(&mut out),
+        Form::Json => serde_json::to_writer(&mut out, document).map_err(io::Error::from).and_then(|()| writeln!(out)),
+    };
+    match written.and_then(|()| out.flush()) {
+        // A reader that has seen enough (`head`) is no failure.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
     }
 }
 

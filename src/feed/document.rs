@@ -3,10 +3,13 @@
 //! `{"threat": {"indicator": {"type": ..}}}`, `{"threat.indicator.type": ..}` and every mixture are the same document.
 //! Nothing else of the document is kept. Depth is bounded by serde_json (128), size by the longest line.
 
+use std::sync::LazyLock;
+
+use hashbrown::HashMap;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::indicator::Refusal;
+use crate::indicator::{Refusal, Where};
 
 /// The texts of known fields. Numbers and booleans are kept as written; `null` and empty texts are absent.
 pub(super) struct Document {
@@ -16,6 +19,8 @@ pub(super) struct Document {
     bad: bool,
     /// A condition that is not understood.
     bad_condition: bool,
+    /// What is said at the paths of [`ABOUT`], in the order it came.
+    about: Vec<(Where, String)>,
     /// Markings that are objects, as JSON.
     markings: Vec<(Scheme, Box<RawValue>)>,
 }
@@ -31,6 +36,22 @@ pub(super) enum Scheme {
 
 /// Where such a marking is, whole. What is below here in dotted keys is refused: a part passed over could loosen.
 const SCHEMES: [(&str, Scheme); 2] = [("picket.acs", Scheme::Acs), ("picket.cui", Scheme::Cui)];
+
+/// Whom or what an entry indicates, and its tags: fields of which every value is kept.
+pub(super) const ABOUT: &[&str] = &[
+    "threat.group.name",
+    "threat.group.alias",
+    "threat.software.name",
+    "threat.software.type",
+    "threat.tactic.name",
+    "threat.tactic.id",
+    "threat.technique.name",
+    "threat.technique.id",
+    "threat.framework",
+    "rule.name",
+    "rule.id",
+    "tags",
+];
 
 /// A field: its position in [`FIELDS`].
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -96,8 +117,15 @@ fields! {
     WHEN_FUNCTION "picket.when.function"
 }
 
+/// Where each field is: a line has several, and there are many to compare with.
+static PLACES: LazyLock<HashMap<&str, usize, foldhash::fast::RandomState>> =
+    LazyLock::new(|| FIELDS.iter().enumerate().map(|(at, path)| (*path, at)).collect());
+
 /// Conditions are below here: one that is not understood must not be passed over, because what it limits would match more.
 const CONDITIONS: &str = "picket.when";
+
+/// Nothing else of a document is looked into.
+const READ: [&str; 4] = ["threat", "picket", "rule", "tags"];
 
 /// Fields of which the first value counts when there are several: an indicator has one id and one text of each sort.
 const FIRST_COUNTS: [Field; 4] = [ID, REFERENCE, DESCRIPTION, PROVIDER];
@@ -109,6 +137,7 @@ impl Default for Document {
             present: [false; FIELDS.len()],
             bad: false,
             bad_condition: false,
+            about: Vec::new(),
             markings: Vec::new(),
         }
     }
@@ -123,6 +152,7 @@ impl Document {
     pub(super) fn read(&mut self, line: &[u8]) -> Result<(), Refusal> {
         self.present = [false; FIELDS.len()];
         (self.bad, self.bad_condition) = (false, false);
+        self.about.clear();
         self.markings.clear();
         let mut path = String::new();
         let mut json = serde_json::Deserializer::from_slice(line);
@@ -141,6 +171,11 @@ impl Document {
         if *self.present.get(at)? { self.texts.get(at).map(String::as_str) } else { None }
     }
 
+    /// What it says of whom or what the entry indicates.
+    pub(super) fn about(&self) -> Vec<(Where, &str)> {
+        self.about.iter().map(|(path, text)| (*path, text.as_str())).collect()
+    }
+
     /// Markings that are objects, each with its JSON.
     pub(super) fn markings(&self) -> impl Iterator<Item = (Scheme, &str)> {
         self.markings.iter().map(|(scheme, json)| (*scheme, json.get()))
@@ -148,8 +183,13 @@ impl Document {
 
     fn put(&mut self, path: &str, value: &str) {
         let is_condition = path.strip_prefix(CONDITIONS).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-        let Some(at) = FIELDS.iter().position(|known| *known == path) else {
+        let Some(&at) = PLACES.get(path) else {
             self.bad_condition |= is_condition;
+            if let Some(known) = ABOUT.iter().find(|known| **known == path)
+                && !value.is_empty()
+            {
+                self.about.push((Where(known), value.to_owned()));
+            }
             return;
         };
         if value.is_empty() {
@@ -201,7 +241,7 @@ impl<'de> Visitor<'de> for Node<'_> {
             } else if SCHEMES.iter().any(|(path, _)| self.path.strip_prefix(path).is_some_and(|r| r.starts_with('.'))) {
                 self.document.bad = true;
                 map.next_value::<IgnoredAny>()?;
-            } else if self.path.starts_with("threat") || self.path.starts_with("picket") {
+            } else if READ.iter().any(|start| self.path.starts_with(start)) {
                 map.next_value_seed(Node { document: self.document, path: self.path })?;
             } else {
                 map.next_value::<IgnoredAny>()?;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::misp::manifest::{self, Check, Manifest};
 use super::report::Skipped;
 use super::{FORMATS, FeedError, Format};
 
@@ -14,6 +15,14 @@ pub(super) struct Found {
     pub(super) feed: Box<str>,
     /// Its format, if the user named it.
     pub(super) format: Option<&'static Format>,
+    /// What a MISP feed's manifest says of it.
+    pub(super) check: Option<Check>,
+}
+
+impl Found {
+    pub(super) fn new(path: PathBuf, feed: impl Into<Box<str>>) -> Self {
+        Self { path, feed: feed.into(), format: None, check: None }
+    }
 }
 
 /// A file given by name is taken whatever it is called; below a directory the rules of [`not_a_feed`] hold.
@@ -27,9 +36,9 @@ pub(super) fn find(path: &Path, skipped: &mut Vec<Skipped>) -> Result<Vec<Found>
     if metadata.is_dir() {
         descend(path, "", 0, &mut found, skipped)?;
     } else {
-        found.push(Found { path: path.to_owned(), feed: path.to_string_lossy().into(), format: None });
+        found.push(Found::new(path.to_owned(), path.to_string_lossy()));
     }
-    for file in &mut found {
+    for file in found.iter_mut().filter(|_| format.is_some()) {
         file.format = format;
     }
     Ok(found)
@@ -52,13 +61,15 @@ fn descend(
     let failed = |error| FeedError::new(dir, error);
     let mut entries = fs::read_dir(dir).map_err(failed)?.collect::<Result<Vec<_>, _>>().map_err(failed)?;
     entries.sort_by_key(fs::DirEntry::file_name);
+    let mut manifest = Manifest::of(dir).map_err(|error| FeedError::new(&dir.join(manifest::NAME), error))?;
     for entry in entries {
         let path = entry.path();
         let name = entry.file_name().to_string_lossy().into_owned();
-        let feed = if below.is_empty() { name.clone() } else { format!("{below}/{name}") };
+        let feed = named(below, &name);
         let linked = entry.file_type().map_err(|e| FeedError::new(&path, e))?.is_symlink();
         let target = fs::metadata(&path).map_err(|e| FeedError::new(&path, e))?;
-        let reason = match not_a_feed(&name) {
+        let check = manifest.as_mut().and_then(|manifest| manifest.take(&name));
+        let reason = match not_a_feed(&name).or_else(|| manifest.as_ref().and_then(|_| beside_manifest(&name, check))) {
             Some(reason) => reason,
             None if target.is_dir() && linked => "a link to a directory",
             None if target.is_dir() && depth + 1 >= MAX_DEPTH => "too deep",
@@ -67,14 +78,40 @@ fn descend(
                 continue;
             }
             None if target.is_file() => {
-                found.push(Found { path, feed: feed.into(), format: None });
+                found.push(Found { check, ..Found::new(path, feed) });
                 continue;
             }
             None => "not a regular file",
         };
         skipped.push(Skipped { path: path.to_string_lossy().into_owned(), reason });
     }
+    if let Some(manifest) = manifest {
+        missing(dir, below, &manifest, found);
+    }
     Ok(())
+}
+
+fn named(below: &str, name: &str) -> String {
+    if below.is_empty() { name.to_owned() } else { format!("{below}/{name}") }
+}
+
+/// Why a file beside a MISP feed's manifest is not read.
+fn beside_manifest(name: &str, check: Option<Check>) -> Option<&'static str> {
+    match name {
+        manifest::NAME => Some("a MISP feed's manifest"),
+        "hashes.csv" => Some("digests of a MISP feed's values"),
+        _ if check.is_none() && name.ends_with(".json") => Some("not named in manifest.json"),
+        _ => None,
+    }
+}
+
+/// What a manifest names and is not there, and what is wrong with the manifest, are files that could not be read.
+fn missing(dir: &Path, below: &str, manifest: &Manifest, found: &mut Vec<Found>) {
+    let missing = manifest.rest().map(|name| (name, Check::Missing));
+    let trouble = manifest.trouble().map(|check| (manifest::NAME.to_owned(), check));
+    for (name, check) in missing.chain(trouble) {
+        found.push(Found { check: Some(check), ..Found::new(dir.join(&name), named(below, &name)) });
+    }
 }
 
 /// Why a file of this name below a directory is not read.
@@ -86,6 +123,8 @@ fn not_a_feed(name: &str) -> Option<&'static str> {
         Some("documentation")
     } else if upper.starts_with("LICENSE") || upper.starts_with("LICENCE") || upper.starts_with("COPYING") {
         Some("licence")
+    } else if name.ends_with(super::sidecar::EXTENSION) {
+        Some("what holds for the feed that it is named after")
     } else {
         None
     }

@@ -1,8 +1,11 @@
 //! [`Intake`]: what a format reader hands its entries to. It adds, counts and refuses; readers know neither set nor report.
 
-use super::Options;
+use super::declared::Declared;
+use super::finding::Finding;
 use super::report::FileReport;
-use crate::indicator::{Added, Context, ContextIx, Draft, IndicatorSet, Refusal, Where};
+use super::{Options, Purpose};
+use crate::indicator::kind::URL;
+use crate::indicator::{Added, Context, ContextIx, Draft, IndicatorIx, IndicatorSet, Refusal, Where};
 use crate::marking::{Clearance, Marking};
 
 /// See the module.
@@ -10,6 +13,8 @@ pub(super) struct Intake<'a> {
     set: &'a mut IndicatorSet,
     report: &'a mut FileReport,
     force: bool,
+    purpose: Purpose,
+    declared: Declared,
     /// What the sensor may hold; `None` for everything.
     clearance: Option<&'a Clearance>,
     /// The context of the entry before: neighbours mostly say the same.
@@ -34,8 +39,40 @@ pub(super) struct Meta<'a> {
 
 impl<'a> Intake<'a> {
     pub(super) fn new(set: &'a mut IndicatorSet, options: &'a Options, report: &'a mut FileReport) -> Self {
-        let clearance = options.clearance.as_deref();
-        Self { set, report, force: options.force, clearance, last: None, last_refused: None }
+        Self {
+            set,
+            report,
+            force: options.force,
+            purpose: Purpose::Detect,
+            declared: Declared::default(),
+            clearance: options.clearance.as_deref(),
+            last: None,
+            last_refused: None,
+        }
+    }
+
+    pub(super) fn for_purpose(self, purpose: Purpose) -> Self {
+        Self { purpose, ..self }
+    }
+
+    /// Whether the entries are what raises no alert.
+    pub(super) fn is_allow_list(&self) -> bool {
+        self.purpose == Purpose::Allow
+    }
+
+    /// For entries of which this was said beside the feed.
+    pub(super) fn with(self, declared: Declared) -> Self {
+        Self { declared, ..self }
+    }
+
+    /// What was said beside the feed.
+    pub(super) fn declared(&self) -> Declared {
+        self.declared.clone()
+    }
+
+    /// What alerts call the feed.
+    pub(super) fn feed(&self) -> &str {
+        &self.report.feed
     }
 
     /// The number of what `meta` says about this feed's entries. The gate of loading: without a number nothing can be
@@ -74,16 +111,53 @@ impl<'a> Intake<'a> {
 
     /// Adds an entry, or counts why not.
     pub(super) fn add(&mut self, draft: &Draft<'_>) {
-        match self.set.add(draft, self.force) {
-            Ok(Added::New(_)) => self.report.loaded += 1,
-            Ok(Added::Merged(_)) => self.report.merged += 1,
+        let mut added = self.set.add(draft, false);
+        if self.force && added.is_err_and(Refusal::is_dangerous) {
+            added = self.set.add(draft, true);
+            if let Ok(Added::New(ix) | Added::Merged(ix)) = added {
+                self.note(Finding::Forced, draft.line, ix);
+            }
+        }
+        match added {
+            Ok(Added::New(ix)) => {
+                self.report.loaded += 1;
+                self.note_scheme(draft, ix);
+            }
+            Ok(Added::Merged(ix)) => {
+                self.report.merged += 1;
+                self.note_scheme(draft, ix);
+                self.note_duplicate(draft.line, ix);
+            }
             Err(reason) => self.report.refuse(draft.line, reason),
         }
+    }
+
+    /// A URL's scheme is not part of what is kept: this is the only place that knows it.
+    fn note_scheme(&mut self, draft: &Draft<'_>, ix: IndicatorIx) {
+        if draft.kind == &URL && draft.value.get(..HTTPS.len()).is_some_and(|s| s.eq_ignore_ascii_case(HTTPS)) {
+            self.note(Finding::TlsUrl, draft.line, ix);
+        }
+    }
+
+    fn note_duplicate(&mut self, line: u32, ix: IndicatorIx) {
+        let feed = &self.report.feed;
+        let within = self.set.sources(ix).any(|(context, other)| context.feed == *feed && other != line);
+        self.note(if within { Finding::DuplicateWithin } else { Finding::DuplicateAcross }, line, ix);
+    }
+
+    fn note(&mut self, finding: Finding, line: u32, ix: IndicatorIx) {
+        let Self { set, report, .. } = self;
+        report.findings.add(finding, line, || set.get(ix).id().into_owned());
     }
 
     /// Counts an entry that cannot be added.
     pub(super) fn refuse(&mut self, line: u32, reason: Refusal) {
         self.report.refuse(line, reason);
+    }
+
+    /// Counts an entry that no indicator is to be made of; the word says what it is and is never from the feed.
+    pub(super) fn pass_over(&mut self, what: &'static str) {
+        *self.report.passed_over.entry(what).or_default() += 1;
     }
 
     /// Counts a marking that could not be read and was taken as the strictest.
@@ -129,6 +203,8 @@ fn cut(text: &str) -> &str {
     let end = (0..=text.len().min(MAX_TEXT_BYTES)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     &text[..end]
 }
+
+const HTTPS: &[u8] = b"https://";
 
 /// Longest provider, reference, description, ... kept: every alert repeats them.
 const MAX_TEXT_BYTES: usize = 1024;

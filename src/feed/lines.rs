@@ -116,7 +116,6 @@ impl Lines {
 
     /// The whole text from here on, for formats that are one document. To be called after [`Lines::head`] and instead of
     /// [`Lines::next`].
-    #[allow(dead_code, reason = "the formats that are one document come next")]
     pub(super) fn document(&mut self) -> impl BufRead + '_ {
         Document(self)
     }
@@ -169,7 +168,6 @@ impl Lines {
 }
 
 /// See [`Lines::document`].
-#[allow(dead_code, reason = "the formats that are one document come next")]
 struct Document<'a>(&'a mut Lines);
 
 impl Read for Document<'_> {

@@ -7,20 +7,40 @@
 //!
 //! To add a format: one file with `sniff` and `read`, its `mod` line, one line in `FORMATS`.
 
+mod adblock;
+mod audit;
+mod csv;
+mod declared;
+pub mod diff;
 mod document;
+pub mod export;
 mod field;
 mod files;
+mod finding;
+mod hosts;
 mod intake;
+mod json;
 mod lines;
+mod maltrail;
+mod misp;
 mod native;
+mod openioc;
 mod pattern;
 mod plain;
 mod report;
+mod sidecar;
+pub mod stix;
+mod suricata;
 mod value;
+mod write;
+mod yara;
 mod zeek;
 
+pub use audit::{ProviderReport, audit};
+pub use finding::{Category, Entry, Finding, Findings, Found as FoundEntries};
 pub use report::{FileReport, KindCount, LoadReport, RefusedLine, Skipped, Totals};
 pub use value::{Recognised, recognise, refang};
+pub use write::{WRITERS, Writer, Written, writer};
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -57,7 +77,27 @@ pub struct Format {
 }
 
 /// Every format, the most particular first: a plain list is any text.
-static FORMATS: &[Format] = &[native::FORMAT, zeek::FORMAT, plain::FORMAT];
+static FORMATS: &[Format] = &[
+    stix::FORMAT,
+    misp::FORMAT,
+    misp::WARNING_LIST,
+    native::FORMAT,
+    openioc::FORMAT,
+    zeek::FORMAT,
+    yara::FORMAT,
+    suricata::FORMAT,
+    suricata::STRING,
+    suricata::MD5,
+    suricata::SHA256,
+    suricata::IPV4_LIST,
+    suricata::IP,
+    suricata::IPREP,
+    adblock::FORMAT,
+    maltrail::FORMAT,
+    hosts::FORMAT,
+    csv::FORMAT,
+    plain::FORMAT,
+];
 
 /// A path that cannot be read.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +122,12 @@ enum Broken {
     Input(#[from] io::Error),
     #[error("line {line}: {what}; what follows would not mean what its author meant and was not loaded")]
     Options { line: u32, what: String },
+    #[error("line {line}, column {column}: {what}")]
+    Document { line: usize, column: usize, what: &'static str },
+    #[error("{0}")]
+    Whole(&'static str),
+    #[error("the text breaks off inside of an object or bundle; what came before was loaded")]
+    Cut,
 }
 
 /// The names of all feed formats.
@@ -96,19 +142,57 @@ pub fn formats() -> impl Iterator<Item = &'static str> {
 /// # Errors
 /// A path that does not exist or cannot be opened. What was loaded before it stays in the set.
 pub fn load(paths: &[PathBuf], options: &Options, set: &mut IndicatorSet) -> Result<LoadReport, FeedError> {
+    load_for(Purpose::Detect, paths, options, set)
+}
+
+/// Loads allow-lists as [`load`] loads feeds, dangerous entries too: an allow-list only ever takes alerts away. Formats that say
+/// what is harmless (MISP warning lists, the exceptions of an Adblock list) can be loaded with this alone.
+///
+/// # Errors
+/// As of [`load`].
+pub fn load_allow_lists(
+    paths: &[PathBuf],
+    clearance: Option<Arc<Clearance>>,
+    set: &mut IndicatorSet,
+) -> Result<LoadReport, FeedError> {
+    load_for(Purpose::Allow, paths, &Options { force: true, clearance }, set)
+}
+
+/// What the indicators are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Detect,
+    Allow,
+}
+
+fn load_for(
+    purpose: Purpose,
+    paths: &[PathBuf],
+    options: &Options,
+    set: &mut IndicatorSet,
+) -> Result<LoadReport, FeedError> {
     let mut report = LoadReport::default();
     for path in paths {
         for found in files::find(path, &mut report.skipped)? {
-            report.files.push(load_file(&found, options, set)?);
+            report.files.push(load_file(&found, purpose, options, set)?);
         }
     }
     report.finish(set);
     Ok(report)
 }
 
-fn load_file(found: &Found, options: &Options, set: &mut IndicatorSet) -> Result<FileReport, FeedError> {
+fn load_file(
+    found: &Found,
+    purpose: Purpose,
+    options: &Options,
+    set: &mut IndicatorSet,
+) -> Result<FileReport, FeedError> {
     let failed = |error| FeedError::new(&found.path, error);
     let mut report = FileReport::new(found);
+    if let Some(why) = found.check.map(|check| check.fails(&found.path)).transpose().map_err(failed)?.flatten() {
+        report.error = Some(why.to_owned());
+        return Ok(report);
+    }
     let mut lines = Lines::open(&found.path).map_err(failed)?;
     report.bytes = lines.file_bytes();
     let head = match lines.head() {
@@ -122,11 +206,28 @@ fn load_file(found: &Found, options: &Options, set: &mut IndicatorSet) -> Result
         report.error = Some(why);
         return Ok(report);
     }
-    let format = found.format.or_else(|| FORMATS.iter().find(|format| (format.sniff)(head, &found.feed)));
+    let beside = match sidecar::read(&found.path) {
+        Ok(beside) => beside,
+        Err(what) => {
+            report.error = Some(what);
+            return Ok(report);
+        }
+    };
+    let by_columns = beside.as_ref().is_some_and(|beside| beside.columns.is_some()).then_some(&csv::FORMAT);
+    let format =
+        found.format.or(by_columns).or_else(|| FORMATS.iter().find(|format| (format.sniff)(head, &found.feed)));
     if let Some(format) = format {
         (report.format, report.unit) = (Some(format.name), format.unit);
         set.reserve(lines.expected_lines());
-        let mut intake = Intake::new(set, options, &mut report);
+        let declared = match beside {
+            Some(_) if !sidecar::is_honoured_by(format.name) => {
+                let path = format!("{}{}", found.path.display(), sidecar::EXTENSION);
+                report.error = Some(format!("{path} cannot hold for a feed of this format; it was not loaded"));
+                return Ok(report);
+            }
+            beside => beside.unwrap_or_default(),
+        };
+        let mut intake = Intake::new(set, options, &mut report).for_purpose(purpose).with(declared);
         if let Err(broken) = (format.read)(&mut lines, &mut intake) {
             report.error = Some(broken.to_string());
         }

@@ -73,6 +73,7 @@ fn entry(document: &Document, line: u32, intake: &mut Intake<'_>) -> Result<(), 
         unreadable += u32::from(!further.undefined_refs().is_empty());
         marking = marking.combine(&further);
     }
+    let about = document.about();
     let meta = Meta {
         provider: get(doc::PROVIDER),
         marking,
@@ -81,7 +82,7 @@ fn entry(document: &Document, line: u32, intake: &mut Intake<'_>) -> Result<(), 
         reference: get(doc::REFERENCE),
         description: get(doc::DESCRIPTION),
         first_seen: get(doc::FIRST_SEEN),
-        about: &[],
+        about: &about,
     };
     let transport = get(doc::TRANSPORT).or(get(doc::PATTERN_TRANSPORT)).map_or(Ok(None), field::transport)?;
     let port = get(doc::PORT).map(field::number).transpose()?;

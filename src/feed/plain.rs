@@ -2,18 +2,20 @@
 //! fragment); quotes, blanks and defanged forms are undone. A comment `# picket: match=exact tlp=AMBER provider="A name"`
 //! says what holds for the lines below it. A bare digest is a file's; `type=x509-certificate` says otherwise.
 
+use super::declared::Declared;
 use super::field;
-use super::intake::{Intake, Meta};
+use super::intake::Intake;
 use super::lines::{Line, Lines};
+use super::value::is_bare;
 use super::{Broken, Format, recognise, refang};
-use crate::indicator::{ContextIx, Draft, Index, Kind, Match, Refusal, Transport, Window};
+use crate::indicator::{ContextIx, Draft, Index, Refusal};
 
 /// See the module. Any text is a plain list when it is nothing else.
 pub(super) const FORMAT: Format = Format { name: "plain", unit: "line", sniff: |_, _| true, read };
 
 fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
-    let mut limits = Limits::default();
-    let mut context = intake.context(&Meta::default());
+    let mut declared = intake.declared();
+    let mut context = declared.context(intake);
     while let Some((number, line)) = lines.next()? {
         let Line::Text(line) = line else {
             intake.refuse(number, Refusal::TooLong);
@@ -23,18 +25,20 @@ fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
         match text.first() {
             None => {}
             Some(b'#') => {
-                if let Some(options) = options_of(text) {
-                    (limits, context) =
-                        read_options(options, intake).map_err(|what| Broken::Options { line: number, what })?;
+                if let Some(options) = Declared::comment(text) {
+                    declared = options.map_err(|what| Broken::Options { line: number, what })?;
+                    context = declared.context(intake);
                 }
             }
-            Some(_) => entry(bare(text), number, &limits, context, intake),
+            Some(_) if is_bare(text) => entry(text, number, &declared, context, intake),
+            Some(_) if declared.kind.is_some() => entry(bare(text), number, &declared, context, intake),
+            Some(_) => entry(&refang(bare(text)), number, &declared, context, intake),
         }
     }
     Ok(())
 }
 
-fn entry(value: &[u8], line: u32, limits: &Limits, context: Result<ContextIx, Refusal>, intake: &mut Intake<'_>) {
+fn entry(value: &[u8], line: u32, limits: &Declared, context: Result<ContextIx, Refusal>, intake: &mut Intake<'_>) {
     let context = match context {
         Ok(context) => context,
         Err(reason) => return intake.refuse(line, reason),
@@ -42,8 +46,7 @@ fn entry(value: &[u8], line: u32, limits: &Limits, context: Result<ContextIx, Re
     if let Some(kind) = limits.kind {
         return intake.add(&Draft { window: limits.window, ..Draft::new(kind, value, context, line) });
     }
-    let value = refang(value);
-    let known = match recognise(&value) {
+    let known = match recognise(value) {
         Ok(known) => known,
         Err(reason) => return intake.refuse(line, if value.is_empty() { Refusal::Empty } else { reason }),
     };
@@ -58,7 +61,7 @@ fn entry(value: &[u8], line: u32, limits: &Limits, context: Result<ContextIx, Re
 }
 
 /// `text` without a trailing comment, quotes and blanks, those beyond ASCII included.
-fn bare(text: &[u8]) -> &[u8] {
+pub(super) fn bare(text: &[u8]) -> &[u8] {
     let mut text = text;
     if let Some(at) = memchr::memchr_iter(b'#', text).find(|at| at.checked_sub(1).is_some_and(|b| is_blank(text[b]))) {
         text = &text[..at];
@@ -83,85 +86,6 @@ fn bare(text: &[u8]) -> &[u8] {
 fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
 }
-
-/// What a `# picket:` comment says of how far entries reach.
-struct Limits {
-    /// What the values are, where their shape does not say (a digest of 40 or 64 digits is taken for a file's).
-    kind: Option<&'static Kind>,
-    matching: Option<Match>,
-    transport: Option<Transport>,
-    window: Window,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self { kind: None, matching: None, transport: None, window: Window::ALWAYS }
-    }
-}
-
-/// What holds for the lines below: their limits, and their context or why none of them may be held.
-type Options = (Limits, Result<ContextIx, Refusal>);
-
-fn options_of(comment: &[u8]) -> Option<&[u8]> {
-    comment.strip_prefix(b"#")?.trim_ascii_start().strip_prefix(b"picket:")
-}
-
-/// An option that cannot be read stops the file: without it the entries below would reach further, or be handled less
-/// strictly, than their author meant.
-fn read_options(text: &[u8], intake: &mut Intake<'_>) -> Result<Options, String> {
-    let text = std::str::from_utf8(text).map_err(|_| "the options are not UTF-8".to_string())?;
-    let mut limits = Limits::default();
-    let mut meta = Meta::default();
-    let (mut tlp, mut pap, mut classification) = (None, None, None);
-    for (name, value) in pairs(text)? {
-        let bad = |_| format!("option {name} cannot be read");
-        match name {
-            "type" => limits.kind = Some(kind(value).ok_or_else(|| bad(Refusal::UnknownKind))?),
-            "match" => limits.matching = Some(field::matching(value).map_err(bad)?),
-            "transport" => limits.transport = field::transport(value).map_err(bad)?,
-            "valid_from" => limits.window.from = field::instant(value).map_err(bad)?,
-            "valid_until" => limits.window.until = field::instant(value).map_err(bad)?,
-            "severity" => meta.severity = Some(field::severity(value).map_err(bad)?),
-            "confidence" => meta.confidence = Some(field::confidence(value)),
-            "provider" => meta.provider = Some(value),
-            "reference" => meta.reference = Some(value),
-            "description" => meta.description = Some(value),
-            "tlp" => tlp = Some(value),
-            "pap" => pap = Some(value),
-            "classification" => classification = Some(value),
-            // Not repeated: it may be a value that strayed.
-            _ => return Err(format!("unknown option (known: {KNOWN_OPTIONS})")),
-        }
-    }
-    let (marking, unreadable) = field::marking(tlp, pap, classification).map_err(|reason| reason.to_string())?;
-    (0..unreadable).for_each(|_| intake.unreadable_marking());
-    meta.marking = marking;
-    Ok((limits, intake.context(&meta)))
-}
-
-/// `name=value` and `name="a value"`, separated by blanks.
-fn pairs(text: &str) -> Result<Vec<(&str, &str)>, String> {
-    let mut pairs = Vec::new();
-    let mut rest = text.trim();
-    while !rest.is_empty() {
-        let (name, after) = rest.split_once('=').ok_or("an option is written name=value")?;
-        let (value, after) = match after.strip_prefix('"') {
-            Some(quoted) => quoted.split_once('"').ok_or("a quoted option has no closing quote")?,
-            None => after.split_once(char::is_whitespace).unwrap_or((after, "")),
-        };
-        pairs.push((name, value));
-        rest = after.trim_start();
-    }
-    Ok(pairs)
-}
-
-/// A kind whose values need nothing but themselves.
-fn kind(name: &str) -> Option<&'static Kind> {
-    Kind::by_name(name).filter(|kind| kind.index == Index::Exact)
-}
-
-const KNOWN_OPTIONS: &str = "type, match, transport, valid_from, valid_until, severity, confidence, provider, reference, \
-                             description, tlp, pap, classification";
 
 /// Blanks that web pages leave in copied values: no-break space, zero-width space, byte order mark.
 const WIDE_BLANKS: [&[u8]; 3] = [b"\xc2\xa0", b"\xe2\x80\x8b", b"\xef\xbb\xbf"];

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::audit::{ProviderReport, by_name};
 use super::files::Found;
+use super::finding::{Category, Findings};
 use crate::indicator::{IndicatorSet, KINDS, Refusal};
 
 /// What became of every feed.
@@ -18,6 +20,10 @@ pub struct LoadReport {
     pub skipped: Vec<Skipped>,
     /// What the set holds now.
     pub kinds: Vec<KindCount>,
+    /// By provider, the greatest first, up to a cap of 1,000; only after [`audit`](super::audit()).
+    pub providers: Vec<ProviderReport>,
+    /// Providers beyond the cap.
+    pub more_providers: u64,
 }
 
 /// Sums over all files.
@@ -39,6 +45,9 @@ pub struct Totals {
     pub unreadable_markings: u64,
     /// Sources not kept because their indicator has too many.
     pub dropped_sources: u64,
+    /// Findings of each [`Category`] in order.
+    #[serde(serialize_with = "by_name")]
+    pub findings: [u64; Category::ALL.len()],
 }
 
 /// What became of one file.
@@ -66,8 +75,12 @@ pub struct FileReport {
     pub refused: BTreeMap<Refusal, u64>,
     /// The first refusals, up to a cap of 100.
     pub refusals: Vec<RefusedLine>,
+    /// What a format has besides indicators, and texts that were left out, by what they are.
+    pub passed_over: BTreeMap<&'static str, u64>,
     /// Markings that could not be read and count as the strictest.
     pub unreadable_markings: u64,
+    /// What there is to say of entries that loaded; all of it only after [`audit`](super::audit()).
+    pub findings: Findings,
     /// Why the rest of the file was not read.
     pub error: Option<String>,
 }
@@ -120,12 +133,21 @@ impl LoadReport {
             totals.unreadable_markings += file.unreadable_markings;
         }
         self.totals = totals;
+        self.sum_findings();
         self.kinds = KINDS
             .iter()
             .zip(set.count_by_kind())
             .filter(|(_, indicators)| *indicators > 0)
             .map(|(kind, indicators)| KindCount { kind: kind.name, indicators, inert: kind.seen_at.is_empty() })
             .collect();
+    }
+
+    /// Sums up the files' findings.
+    pub(super) fn sum_findings(&mut self) {
+        self.totals.findings = [0; Category::ALL.len()];
+        for (_, found) in self.files.iter().flat_map(|file| file.findings.iter()) {
+            self.totals.findings[found.category as usize] += found.count;
+        }
     }
 }
 
@@ -143,7 +165,9 @@ impl FileReport {
             merged: 0,
             refused: BTreeMap::new(),
             refusals: Vec::new(),
+            passed_over: BTreeMap::new(),
             unreadable_markings: 0,
+            findings: Findings::default(),
             error: None,
         }
     }

@@ -1,7 +1,7 @@
 //! Loading files and directories, and the rule that no bytes make a reader panic.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 
 use proptest::prelude::*;
 
@@ -13,6 +13,16 @@ pub(super) fn loaded(text: &[u8]) -> (IndicatorSet, FileReport) {
     reloaded(text, false)
 }
 
+/// What a file of this text loads whose format is named.
+pub(super) fn loaded_as(format: &str, text: &[u8]) -> (IndicatorSet, FileReport) {
+    let mut file = tempfile::NamedTempFile::new().expect("a file");
+    file.write_all(text).expect("writes");
+    let mut set = IndicatorSet::default();
+    let path = PathBuf::from(format!("{format}={}", file.path().display()));
+    let mut report = load(&[path], &Options::default(), &mut set).expect("loads");
+    (set, report.files.remove(0))
+}
+
 pub(super) fn reloaded(text: &[u8], force: bool) -> (IndicatorSet, FileReport) {
     let mut file = tempfile::NamedTempFile::new().expect("a file");
     file.write_all(text).expect("writes");
@@ -20,6 +30,22 @@ pub(super) fn reloaded(text: &[u8], force: bool) -> (IndicatorSet, FileReport) {
     let mut report =
         load(&[file.path().to_owned()], &Options { force, ..Options::default() }, &mut set).expect("loads");
     assert_eq!(report.totals.loaded, set.len() as u64);
+    (set, report.files.remove(0))
+}
+
+/// What a feed of this name and text loads.
+pub(super) fn loaded_named(name: &str, text: &[u8]) -> (IndicatorSet, FileReport) {
+    let dir = dir_of(&[(name, text)]);
+    let mut set = IndicatorSet::default();
+    let mut report = load(&[dir.path().join(name)], &Options::default(), &mut set).expect("loads");
+    (set, report.files.remove(0))
+}
+
+/// What an allow-list of this name and text loads.
+pub(super) fn allowed(name: &str, text: &[u8]) -> (IndicatorSet, FileReport) {
+    let dir = dir_of(&[(name, text)]);
+    let mut set = IndicatorSet::default();
+    let mut report = load_allow_lists(&[dir.path().join(name)], None, &mut set).expect("loads");
     (set, report.files.remove(0))
 }
 
@@ -84,8 +110,47 @@ fn the_sample_feeds_load_whole() {
     let report = load(&[dir], &Options::default(), &mut set).expect("loads");
     assert!(report.is_clean() && report.totals.unreadable_markings == 0, "{report:?}");
     let formats: Vec<_> = report.files.iter().filter_map(|f| f.format).collect();
-    assert_eq!(formats, ["native", "plain", "zeek"]);
+    assert_eq!(
+        formats,
+        [
+            "adblock", "hosts", "maltrail", "misp", "native", "openioc", "plain", "suricata", "yara", "stix", "csv",
+            "zeek"
+        ],
+        "told right, and stolen by no other format"
+    );
     assert_eq!((report.kinds.len(), report.totals.merged), (crate::indicator::KINDS.len(), 1), "one of every kind");
+}
+
+/// Rules cut anywhere, with damage, or without an end, cost refusals and nothing else.
+#[test]
+fn damaged_rules_are_counted() {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("feeds");
+    for (format, name) in [("suricata", "sample.rules"), ("yara", "sample.yar")] {
+        let text = fs::read(dir.join(name)).expect("a sample");
+        let (whole, _) = loaded_as(format, &text);
+        for cut in 0..200 {
+            let (set, _) = loaded_as(format, &text[..text.len() * cut / 200]);
+            assert!(set.len() < whole.len() || cut > 190, "{format} {cut}");
+        }
+        let mut odd = text.clone();
+        odd.extend(
+            b"\nalert \xff\xfe tcp any any -> any any (content:\"\xff\"; sid:1;)\nrule x { strings: $a = \"\xff\n",
+        );
+        let (set, report) = loaded_as(format, &odd);
+        assert_eq!(set.len(), whole.len(), "{format}");
+        assert!(report.refused_total() > 0, "{format}");
+        for endless in ["(", "[", "{", "$a = { (", "alert tcp [", "/*", "rule a { strings: $a = { 41 ("] {
+            loaded_as(format, endless.repeat(MAX_LINE_BYTES / endless.len() + 9).as_bytes());
+        }
+        let deep = format!(
+            "alert tcp {}any{} any -> any any (content:\"abc\"; sid:1;)\nrule a {{ strings: $a = \"abc\" condition: {}$a{} }}",
+            "[".repeat(9000),
+            "]".repeat(9000),
+            "(".repeat(9000),
+            ")".repeat(9000)
+        );
+        assert!(loaded_as(format, deep.as_bytes()).0.is_empty(), "{format}");
+    }
 }
 
 #[test]
@@ -138,6 +203,89 @@ fn refusals_are_listed_up_to_a_cap_and_all_counted() {
     assert_eq!(report.refusals.len(), report::MAX_REFUSALS_LISTED);
 }
 
+/// Every sample, by the format that reads it.
+fn samples() -> Vec<(&'static Format, Vec<u8>)> {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("feeds");
+    let found = files::find(&dir, &mut Vec::new()).expect("samples");
+    let mut samples = Vec::new();
+    for found in found {
+        let text = fs::read(&found.path).expect("reads");
+        let format = FORMATS.iter().find(|format| (format.sniff)(&text, &found.feed)).expect("a format");
+        samples.push((format, text));
+    }
+    let list = br#"{"name":"a","type":"hostname","list":["a.example",".b.example","192.0.2.1"],"version":1}"#;
+    samples.push((&misp::WARNING_LIST, list.to_vec()));
+    samples
+}
+
+/// What an input loads in a format, and its report.
+fn read_as(format: &'static Format, input: impl io::Read + 'static) -> (IndicatorSet, FileReport) {
+    let mut set = IndicatorSet::default();
+    let mut report = FileReport::new(&Found::new("x".into(), "x"));
+    let options = Options::default();
+    let mut lines = Lines::over(Box::new(input), 0).expect("opens");
+    if lines.head().is_ok() {
+        let mut intake = Intake::new(&mut set, &options, &mut report).for_purpose(Purpose::Allow);
+        let error = (format.read)(&mut lines, &mut intake).err();
+        report.error = error.map(|error| error.to_string());
+    }
+    assert_eq!(set.len() as u64, report.loaded);
+    (set, report)
+}
+
+#[test]
+fn every_format_has_a_sample() {
+    for format in FORMATS {
+        assert!(samples().iter().any(|(known, _)| known.name == format.name), "{}", format.name);
+    }
+}
+
+#[test]
+fn what_is_cut_anywhere_loads_no_more_and_says_no_value() {
+    for (format, text) in samples() {
+        let whole = read_as(format, io::Cursor::new(text.clone())).0.len();
+        for place in 0..200 {
+            let end = text.len() * place / 200;
+            let (set, report) = read_as(format, io::Cursor::new(text[..end].to_vec()));
+            // A value at the cut may be a shorter one; no more than one.
+            assert!(set.len() <= whole + 1, "{} cut at {end}", format.name);
+            let said = format!("{report:?}");
+            assert!(!said.contains("malware.test") && !said.contains("203.0.113"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_anywhere_are_no_panic() {
+    for (format, text) in samples() {
+        for place in 0..200 {
+            let at = text.len() * place / 200;
+            for bytes in [&b"\xff"[..], b"\xc3\x28", b"\"", b"\\", b"{", b"<", b"\n\n"] {
+                let mut text = text.clone();
+                text.splice(at..at, bytes.iter().copied());
+                let _ = read_as(format, io::Cursor::new(text));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_line_without_end_is_read_in_bounded_memory() {
+    for (format, text) in samples() {
+        for filler in [b'x', b' ', b'[', b'"', b','] {
+            let half = text.len() / 2;
+            let head = io::Cursor::new(text[..half].to_vec());
+            let long = io::repeat(filler).take(LONG_BYTES);
+            let tail = io::Cursor::new(text[half..].to_vec());
+            let (set, _) = read_as(format, head.chain(long).chain(tail));
+            assert!(set.memory_bytes() < 1 << 20, "{}", format.name);
+        }
+    }
+}
+
+/// Far above every cap of a line or text, and below what a test may take; a gigabyte goes the same way.
+const LONG_BYTES: u64 = 4 << 20;
+
 /// Text that looks enough like each format to reach every branch.
 fn nearly_a_feed() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop::sample::select(vec![
@@ -171,6 +319,21 @@ fn nearly_a_feed() -> impl Strategy<Value = Vec<u8>> {
         " ",
         "\u{feff}",
         "\u{130}",
+        "value,type,tags\n",
+        ",domain,\"tlp:red\"\n",
+        "{\"Event\":{\"Attribute\":[",
+        "{\"type\":\"domain|ip\",\"to_ids\":true,\"value\":\"",
+        "]}}",
+        "<OpenIOC><Indicator operator=\"OR\">",
+        "<IndicatorItem condition=\"is\"><Context search=\"Network/DNS\"/><Content>",
+        "</Content></IndicatorItem>",
+        "</Indicator>",
+        "0.0.0.0 ",
+        "||",
+        "^$",
+        "@@",
+        "# Reference: ",
+        "/x",
     ]);
     let piece = prop_oneof![
         8 => piece.prop_map(|p| p.as_bytes().to_vec()),
@@ -186,7 +349,7 @@ proptest! {
     fn any_bytes_load_or_are_refused_in_every_format(text in nearly_a_feed(), force in any::<bool>()) {
         for format in FORMATS {
             let mut set = IndicatorSet::default();
-            let found = Found { path: "x".into(), feed: "x".into(), format: None };
+            let found = Found::new("x".into(), "x");
             let mut report = FileReport::new(&found);
             let mut lines = Lines::over(Box::new(io::Cursor::new(text.clone())), text.len() as u64).expect("opens");
             if let Ok(head) = lines.head() {

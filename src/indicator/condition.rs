@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use super::{Kind, Refusal, Where, ics};
+use super::{Kind, Refusal, Transport, Where, ics};
 
 /// All parts that are given must hold.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
@@ -72,6 +72,20 @@ impl Condition {
         self.to_responder.is_none_or(|way| way == sighting.to_responder)
             && self.field.is_none_or(|field| field == sighting.at.0)
             && self.port.is_none_or(|port| sighting.ports.is_some_and(|(a, b)| a == port || b == port))
+    }
+
+    /// Whether some traffic could fulfil it, of an indicator limited to this transport: false only where protocol, field and
+    /// transport are known to exclude each other.
+    pub fn can_hold(&self, transport: Option<Transport>) -> bool {
+        let Some(protocol) = self.protocol else { return true };
+        let excluded = match transport {
+            Some(Transport::Tcp) => UDP_ONLY.contains(&protocol),
+            Some(Transport::Udp) => TCP_ONLY.contains(&protocol),
+            Some(Transport::Ethernet) | None => false,
+        };
+        let shown_by = |field: &str| SHOWN_BY.iter().find(|(start, _)| field.starts_with(start));
+        let shows = self.field.and_then(shown_by).is_none_or(|(_, protocols)| protocols.contains(&protocol));
+        !excluded && shows
     }
 
     /// Whether there is more to judge than [`Self::admits`] does.
@@ -186,6 +200,41 @@ pub const PROTOCOLS: &[&str] = &[
     "opcua",
 ];
 
+/// Protocols that no flow over TCP is of, and none over UDP.
+const UDP_ONLY: &[&str] = &["dtls", "quic", "bacnet"];
+const TCP_ONLY: &[&str] = &[
+    "http",
+    "http2",
+    "smtp",
+    "imap",
+    "pop3",
+    "ftp",
+    "postgresql",
+    "mysql",
+    "ssh",
+    "s7comm",
+    "s7comm-plus",
+    "iec104",
+    "opcua",
+];
+
+/// The protocols that alone show the fields that start so.
+const SHOWN_BY: &[(&str, &[&str])] = &[
+    ("dns.", &["dns"]),
+    ("http.", &["http", "http2"]),
+    ("picket.smtp.", &["smtp"]),
+    ("ftp.", &["ftp"]),
+    ("ssh.", &["ssh"]),
+    ("ics.modbus.", &["modbus"]),
+    ("ics.dnp3.", &["dnp3"]),
+    ("ics.s7comm.", &["s7comm"]),
+    ("ics.enip.", &["enip"]),
+    ("ics.cip.", &["enip"]),
+    ("ics.iec104.", &["iec104"]),
+    ("ics.bacnet.", &["bacnet"]),
+    ("ics.opcua.", &["opcua"]),
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -275,6 +324,18 @@ mod tests {
             condition.canonical(),
             "protocol=modbus\0port=502\0direction=to_responder\0field=source.ip\0function=modbus:any-write\0"
         );
+    }
+
+    #[test]
+    fn parts_that_exclude_each_other_never_hold() {
+        let of = |protocol, field| Condition { protocol: Some(protocol), field, ..Condition::default() };
+        assert!(Condition::default().can_hold(Some(Transport::Udp)));
+        assert!(of("dns", Some("dns.resolved_ip")).can_hold(None));
+        assert!(!of("http", Some("dns.resolved_ip")).can_hold(None));
+        assert!(of("quic", None).can_hold(Some(Transport::Udp)) && !of("quic", None).can_hold(Some(Transport::Tcp)));
+        assert!(!of("ssh", None).can_hold(Some(Transport::Udp)));
+        let known = |protocol: &&str| PROTOCOLS.contains(protocol);
+        assert!(UDP_ONLY.iter().chain(TCP_ONLY).chain(SHOWN_BY.iter().flat_map(|(_, p)| *p)).all(known));
     }
 
     #[test]

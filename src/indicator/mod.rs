@@ -8,6 +8,7 @@ mod condition;
 pub mod ics;
 pub mod kind;
 mod observable;
+pub mod rule;
 mod store;
 mod wants;
 
@@ -135,6 +136,8 @@ pub struct Draft<'a> {
     pub pattern: Pattern,
     /// What must hold besides.
     pub when: Option<&'a Condition>,
+    /// What a rule asks, of which the value is the text.
+    pub rule: Option<&'a rule::Rule>,
     /// Validity.
     pub window: Window,
     /// From [`IndicatorSet::context`].
@@ -155,6 +158,7 @@ impl<'a> Draft<'a> {
             transport: None,
             pattern: Pattern::default(),
             when: None,
+            rule: None,
             window: Window::ALWAYS,
             context,
             line,
@@ -181,6 +185,8 @@ pub struct Indicator<'a> {
     pub pattern: Pattern,
     /// What must hold besides. The matcher does not judge it: it is to be asked of a hit.
     pub when: Option<&'a Condition>,
+    /// What a rule asks.
+    pub rule: Option<&'a rule::Rule>,
     /// Validity.
     pub window: Window,
     explicit_id: Option<&'a str>,
@@ -193,6 +199,11 @@ impl<'a> Indicator<'a> {
             Some(id) => Cow::Borrowed(id),
             None => Cow::Owned(store::derived_id(self)),
         }
+    }
+
+    /// The feed's id, if it gave one.
+    pub fn given_id(&self) -> Option<&'a str> {
+        self.explicit_id
     }
 }
 
@@ -236,6 +247,9 @@ pub enum Refusal {
     /// A path, or nothing that can be a file's name.
     #[error("not a file name (without its path)")]
     BadFileName,
+    /// A pattern or rule that is not of its language.
+    #[error("a pattern that is not of its language")]
+    BadExpression,
     /// A byte signature that cannot be read.
     #[error("not a byte signature")]
     BadPattern,
@@ -258,7 +272,7 @@ pub enum Refusal {
     #[error("marking: {0}")]
     NotCleared(Rule),
     /// Its own feed says not to match it.
-    #[error("its feed has it whitelisted or removed")]
+    #[error("its feed says not to match it (whitelisted, removed, or not for detection)")]
     Withdrawn,
     /// It uses something of its format that Picket does not honour; the word names it and is never from the feed. Honouring
     /// the rest would match more, or less, than its author meant.
@@ -295,6 +309,7 @@ impl Refusal {
             Self::BadFunction => "bad_function",
             Self::BadCondition => "bad_condition",
             Self::BadFileName => "bad_file_name",
+            Self::BadExpression => "bad_expression",
             Self::BadPattern => "bad_pattern",
             Self::BadField => "bad_field",
             Self::Malformed => "malformed",

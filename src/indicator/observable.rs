@@ -32,13 +32,17 @@ pub enum Value<'a> {
     Text(&'a [u8]),
     /// A name that is only made into text when it may matter.
     Name(&'a dyn EncodedName),
-    /// The next bytes of a file, decoded, to be looked through for byte signatures. One file after the other in a direction
+    /// The next bytes of a file, decoded, to be looked through for byte signatures and rules. One file after the other in a direction
     /// of a flow: offset 0 begins another one.
     Piece {
         /// The bytes.
         bytes: &'a [u8],
         /// Where they lie in the file.
         offset: u64,
+        /// They lie in the stream as they are, where byte signatures are looked for: here only rules are.
+        in_stream: bool,
+        /// The file ends with them.
+        is_last: bool,
     },
 }
 

@@ -13,9 +13,11 @@ use hashbrown::{HashMap, HashTable};
 use sha2::{Digest, Sha256};
 
 use super::kind::{self, Index, KINDS};
+use super::rule::{Body, Rule, Scope};
 use super::{
     Condition, Context, ContextIx, Draft, Indicator, IndicatorIx, Match, Pattern, Refusal, Transport, Wants, Window,
 };
+use crate::memory;
 
 /// See the module.
 #[derive(Default)]
@@ -62,6 +64,7 @@ struct Detail {
     window: Window,
     pattern: Pattern,
     when: Option<Box<Condition>>,
+    rule: Option<Box<Rule>>,
 }
 
 /// What became of an entry.
@@ -171,11 +174,13 @@ impl IndicatorSet {
         let ix = u32::try_from(self.records.len()).ok().filter(|ix| *ix != NONE).ok_or(Refusal::Full)?;
         if !is_plain(draft) {
             record.detail = self.details.len() as u32;
-            let Draft { window, pattern, when, .. } = *draft;
+            let Draft { window, pattern, when, rule, .. } = *draft;
             let when = when.cloned().map(Box::new);
             self.has_conditions |= when.is_some();
             self.has_function_conditions |= when.as_ref().is_some_and(|when| when.function.is_some());
-            self.details.push(Detail { id: draft.id.map(Box::from), window, pattern, when });
+            let rule = rule.cloned().map(Box::new);
+            self.wants.content |= reads_content(rule.as_deref());
+            self.details.push(Detail { id: draft.id.map(Box::from), window, pattern, when, rule });
         }
         self.wants.add(KINDS[usize::from(record.kind)], usize::from(record.value_bytes));
         self.records.push(record);
@@ -209,6 +214,7 @@ impl IndicatorSet {
     /// space and a byte or two an entry.
     pub fn reserve(&mut self, entries: usize) {
         self.records.reserve(entries);
+        memory::ask_for_large_pages(&self.records);
         let (records, values, hasher) = (&self.records, &self.values, &self.hasher);
         self.by_value.reserve(entries, |&other| rehash(hasher, values, &records[other as usize]));
     }
@@ -238,6 +244,7 @@ impl IndicatorSet {
             },
             pattern: detail.map_or_else(Pattern::default, |d| d.pattern),
             when: detail.and_then(|d| d.when.as_deref()),
+            rule: detail.and_then(|d| d.rule.as_deref()),
             window: detail.map_or(Window::ALWAYS, |d| d.window),
             explicit_id: detail.and_then(|d| d.id.as_deref()),
         }
@@ -246,6 +253,14 @@ impl IndicatorSet {
     /// All of them, in the order they came.
     pub fn iter(&self) -> impl Iterator<Item = Indicator<'_>> {
         (0..self.records.len() as u32).map(|ix| self.get(IndicatorIx(ix)))
+    }
+
+    /// Those of the kinds that this structure finds, in the order they came; sooner told than from [`Self::iter`].
+    pub fn of_index(&self, index: Index) -> impl Iterator<Item = Indicator<'_>> {
+        let records = self.records.iter().zip(0..);
+        records
+            .filter(move |(record, _)| KINDS[usize::from(record.kind)].index == index)
+            .map(|(_, ix)| self.get(IndicatorIx(ix)))
     }
 
     /// Who named it: each feed's context and line, first come first.
@@ -325,11 +340,21 @@ impl Detail {
             && self.window == draft.window
             && self.pattern == draft.pattern
             && self.when.as_deref() == draft.when
+            && self.rule.as_deref() == draft.rule
     }
 }
 
+/// Whether it is a rule over the content of files.
+fn reads_content(rule: Option<&Rule>) -> bool {
+    rule.is_some_and(|rule| matches!(rule.body, Body::Bytes { scope: Scope::Content, .. }))
+}
+
 fn is_plain(draft: &Draft<'_>) -> bool {
-    draft.id.is_none() && draft.window == Window::ALWAYS && draft.pattern == Pattern::default() && draft.when.is_none()
+    draft.id.is_none()
+        && draft.window == Window::ALWAYS
+        && draft.pattern == Pattern::default()
+        && draft.when.is_none()
+        && draft.rule.is_none()
 }
 
 /// What is dangerous about a byte signature of this length; `Err` if it could never match.

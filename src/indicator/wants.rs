@@ -34,13 +34,15 @@ pub struct Wants {
     kinds: u32,
     /// Of the same kinds, those with a value as long as a digest of this function.
     digests: [u32; 3],
+    /// Rules speak of files' content.
+    pub(super) content: bool,
 }
 
 impl Wants {
     /// Nothing.
-    pub const NONE: Self = Self { kinds: 0, digests: [0; 3] };
+    pub const NONE: Self = Self { kinds: 0, digests: [0; 3], content: false };
     /// Everything: for whoever wants to see all there is.
-    pub const ALL: Self = Self { kinds: u32::MAX, digests: [u32::MAX; 3] };
+    pub const ALL: Self = Self { kinds: u32::MAX, digests: [u32::MAX; 3], content: true };
 
     /// Wants normalised values of `kind` and of this length, too.
     pub fn add(&mut self, kind: &Kind, value_bytes: usize) {
@@ -51,10 +53,22 @@ impl Wants {
         }
     }
 
+    /// The same without rules, which see again what other kinds see.
+    #[cfg(test)]
+    pub(crate) fn without_rules(self) -> Self {
+        Self { kinds: self.kinds & !bit(&super::kind::RULE), content: false, ..self }
+    }
+
     /// Whether values of this kind are looked for.
     #[inline]
     pub fn kind(&self, kind: &Kind) -> bool {
         self.kinds & bit(kind) != 0
+    }
+
+    /// Whether rules speak of files' content.
+    #[inline]
+    pub fn rules_on_content(&self) -> bool {
+        self.content
     }
 
     /// Whether digests of this function are looked for among values of this kind.

@@ -94,6 +94,11 @@ impl Classification {
         self.unreadable.is_empty()
     }
 
+    /// The texts that could not be read.
+    pub fn unreadable_texts(&self) -> impl Iterator<Item = &str> {
+        self.unreadable.iter().map(|text| &**text)
+    }
+
     /// Highest level, intersected release lists, every control of either.
     #[must_use]
     pub fn combine(&self, other: &Self) -> Self {

@@ -4,7 +4,7 @@
 //! which it sets two bits of each of four words. Plain arrays and fixed loops: compiled for AVX2 the masks of all words are
 //! made at once (2 ns); where the target cannot shift words by different amounts, bit by bit is twice as fast as that.
 
-use crate::prefetch;
+use crate::{memory, prefetch};
 
 /// A set of 64-bit hashes that answers "maybe" or "certainly not".
 ///
@@ -29,7 +29,11 @@ struct Block([u64; 4]);
 impl Bloom {
     /// Room for `keys` keys at [`BITS_PER_KEY`]; none at all for none.
     pub fn for_keys(keys: usize) -> Self {
-        Self { blocks: vec![Block::default(); (keys * BITS_PER_KEY).div_ceil(BLOCK_BITS)].into_boxed_slice() }
+        let count = (keys * BITS_PER_KEY).div_ceil(BLOCK_BITS);
+        let mut blocks = Vec::with_capacity(count);
+        memory::ask_for_large_pages(&blocks);
+        blocks.resize(count, Block::default());
+        Self { blocks: blocks.into_boxed_slice() }
     }
 
     /// Where `hash` lies.
@@ -46,6 +50,11 @@ impl Bloom {
                 *word |= mask;
             }
         }
+    }
+
+    /// For putting many in.
+    pub(super) fn filling(&mut self) -> Filling<'_> {
+        Filling { bloom: self, waiting: [Probe { block: 0, bits: 0 }; BATCH], count: 0 }
     }
 
     /// Whether the key may be in.
@@ -71,6 +80,37 @@ impl Bloom {
     /// Bytes on the heap.
     pub fn memory_bytes(&self) -> usize {
         self.blocks.len() * size_of::<Block>()
+    }
+}
+
+/// Fills a filter in batches whose lines are asked for ahead, so that the memory misses of building overlap.
+pub(super) struct Filling<'b> {
+    bloom: &'b mut Bloom,
+    waiting: [Probe; BATCH],
+    count: usize,
+}
+
+impl Filling<'_> {
+    /// [`Bloom::insert`], a little later.
+    #[inline(always)]
+    pub(super) fn insert(&mut self, hash: u64) {
+        let probe = self.bloom.probe(hash);
+        self.bloom.prefetch(probe);
+        self.waiting[self.count % BATCH] = probe;
+        self.count += 1;
+        if self.count == BATCH {
+            self.flush();
+        }
+    }
+
+    /// Puts in what waits.
+    pub(super) fn finish(mut self) {
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        let Self { bloom, waiting, count } = self;
+        waiting.iter().take(std::mem::take(count)).for_each(|probe| bloom.insert(*probe));
     }
 }
 
@@ -111,6 +151,9 @@ fn places(bits: u64, word: usize) -> [u64; 2] {
 pub const BITS_PER_KEY: usize = 12;
 
 const BLOCK_BITS: usize = 256;
+
+/// Lines in flight while filling: more than a core has miss buffers.
+const BATCH: usize = 32;
 
 /// Makes the bits of a key independent of its block, which the upper half of the hash chooses.
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -5,7 +5,7 @@
 //! comparison, so a hash collision is never a hit and never hides one.
 
 use crate::indicator::IndicatorIx;
-use crate::prefetch;
+use crate::{memory, prefetch};
 
 /// A multimap from hash to indicator. About 11 bytes a distinct value.
 #[derive(Default)]
@@ -28,7 +28,10 @@ impl Exact {
     /// Room for `keys` keys, which is all it will take; no memory for none.
     pub fn for_keys(keys: usize) -> Self {
         let lines = if keys == 0 { 0 } else { keys * FILL.1 / (FILL.0 * SLOTS) + 1 };
-        Self { lines: vec![Line::default(); lines].into_boxed_slice(), ..Self::default() }
+        let mut table = Vec::with_capacity(lines);
+        memory::ask_for_large_pages(&table);
+        table.resize(lines, Line::default());
+        Self { lines: table.into_boxed_slice(), ..Self::default() }
     }
 
     /// Puts `ix` in under `hash`. `same` says whether an indicator with an equal hash has an equal value.

@@ -12,6 +12,7 @@
 //! | `Path` | [`path`] | the host hashed, one line of a filter |
 //! | `Exact` | [`text`] | the value hashed, one line of a filter |
 //! | `Pattern` | [`pattern`] | one pass over the bytes |
+//! | `Rule` | [`rules`] | one pass over the value; nothing without rules |
 
 pub mod bloom;
 pub mod exact;
@@ -20,6 +21,7 @@ mod observed;
 pub mod path;
 pub mod pattern;
 pub mod prefix;
+pub mod rules;
 mod set;
 pub mod suffix;
 pub mod text;
@@ -30,6 +32,7 @@ mod view;
 pub use hash::Seeds;
 pub use pattern::{Carry, ScanPlace, Scanned};
 pub use prefix::EndpointKey;
+pub use rules::{Piece, Shown, Trail};
 pub use set::{MatchSet, Memory};
 pub use suffix::NameKey;
 pub use view::{Hit, How, Matcher};

@@ -18,7 +18,7 @@ pub struct Path {
 impl Path {
     /// Indexes every URL of `set`.
     pub(super) fn build(set: &IndicatorSet, seeds: Seeds) -> Self {
-        let ours = || set.iter().filter(|i| i.kind.index == Index::Path);
+        let ours = || set.of_index(Index::Path);
         let (mut count, mut starts) = (0, 0);
         for url in ours() {
             count += 1;

@@ -42,7 +42,7 @@ type Run = (u32, u32);
 impl Prefix {
     /// Indexes every address and network of `set`.
     pub(super) fn build(set: &IndicatorSet, seeds: Seeds) -> Self {
-        let ours = || set.iter().filter(|i| i.kind.index == Index::Prefix);
+        let ours = || set.of_index(Index::Prefix);
         let count = ours().filter(|i| single(i).is_some()).count();
         let mut prefix = Self {
             seeds,
@@ -55,6 +55,7 @@ impl Prefix {
             gate: Gate::default(),
         };
         let same = |a: Indicator<'_>, b: Indicator<'_>| (a.value, a.port) == (b.value, b.port);
+        let (mut addresses, mut keys) = (prefix.addresses.filling(), prefix.keys.filling());
         let mut filler = Filler::new(&mut prefix.single, |a, b| same(set.get(a), set.get(b)));
         for indicator in ours() {
             let Some(ip) = single(&indicator) else {
@@ -63,10 +64,12 @@ impl Prefix {
             };
             let addr = addr_hash(&seeds, ip);
             let key = indicator.port.map_or(addr, |port| port_hash(&seeds, addr, port));
-            prefix.addresses.insert(prefix.addresses.probe(addr));
-            prefix.keys.insert(prefix.keys.probe(key));
+            addresses.insert(addr);
+            keys.insert(key);
             filler.insert(key, indicator.ix);
         }
+        addresses.finish();
+        keys.finish();
         filler.finish();
         prefix.build_networks(set);
         prefix

@@ -8,9 +8,11 @@ use super::observed;
 use super::path::Path;
 use super::pattern::Patterns;
 use super::prefix::{Covered, EndpointKey, Prefix};
+use super::rules::Rules;
 use super::suffix::{NameKey, Suffix};
 use super::text::Text;
 use super::view::How;
+use crate::indicator::rule::Scope;
 use crate::indicator::{
     Index, Indicator, IndicatorIx, IndicatorSet, MAX_NAME_TEXT_BYTES, Observable, Transport, Value, Wants,
 };
@@ -25,6 +27,7 @@ pub struct MatchSet {
     indicators: IndicatorSet,
     index: Indexes,
     patterns: Patterns,
+    rules: Rules,
     allow: Option<Allow>,
 }
 
@@ -67,8 +70,9 @@ impl MatchSet {
         allow.seal();
         let index = Indexes::build(&indicators, seeds);
         let patterns = Patterns::build(&indicators);
+        let rules = Rules::build(&indicators);
         let allow = (!allow.is_empty()).then(|| Allow::build(allow, &indicators, seeds));
-        Self { indicators, index, patterns, allow }
+        Self { indicators, index, patterns, rules, allow }
     }
 
     /// The indicators.
@@ -99,6 +103,16 @@ impl MatchSet {
     #[inline]
     pub fn has_patterns_for(&self, transport: Transport) -> bool {
         self.patterns.applies(transport)
+            || match transport {
+                Transport::Tcp => self.rules.reads(Scope::Stream),
+                Transport::Udp => self.rules.reads_datagrams(),
+                Transport::Ethernet => false,
+            }
+    }
+
+    /// Whether there are rules.
+    pub fn has_rules(&self) -> bool {
+        self.rules.len() > 0
     }
 
     /// Hashes one end of a new flow for [`Self::prefetch_endpoint`] and [`Self::endpoint_maybe`].
@@ -147,6 +161,7 @@ impl MatchSet {
             entries: self.patterns.len(),
             bytes: self.patterns.memory_bytes(),
         });
+        parts.push(Memory { part: "rules", entries: self.rules.len(), bytes: self.rules.memory_bytes() });
         if let Some(allow) = &self.allow {
             let mut inner = vec![];
             allow.index.memory(&mut inner);
@@ -159,6 +174,10 @@ impl MatchSet {
 
     pub(super) fn patterns(&self) -> &Patterns {
         &self.patterns
+    }
+
+    pub(super) fn rules(&self) -> &Rules {
+        &self.rules
     }
 
     /// Every indicator that covers the observable and is valid at `at`.
@@ -253,8 +272,9 @@ impl Indexes {
             (Value::Text(text), Index::Exact) => {
                 self.text.find(set, observable.kind, text, |ix| report(ix, None, How::Exact));
             }
-            // An address arrives as one, payload by `Matcher::scan`.
-            (Value::Text(_), Index::Prefix | Index::Pattern) | (Value::Name(_) | Value::Piece { .. }, _) => {}
+            // An address arrives as one, payload by `Matcher::scan`, what rules are judged by by `Matcher::message`.
+            (Value::Text(_), Index::Prefix | Index::Pattern | Index::Rule)
+            | (Value::Name(_) | Value::Piece { .. }, _) => {}
         }
     }
 

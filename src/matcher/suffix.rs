@@ -35,7 +35,7 @@ pub struct NameKey {
 impl Suffix {
     /// Indexes every name of `set`.
     pub(super) fn build(set: &IndicatorSet, seeds: Seeds) -> Self {
-        let ours = || set.iter().filter(|i| i.kind.index == Index::Suffix);
+        let ours = || set.of_index(Index::Suffix);
         let (mut count, mut below_top, mut singles) = (0, 0, 0);
         for name in ours() {
             let dots = labels_in(name.value);
@@ -49,13 +49,14 @@ impl Suffix {
             single: Bloom::for_keys(singles),
             names: Exact::for_keys(count),
         };
+        let mut at_or_below = suffix.at_or_below.filling();
         let mut filler = Filler::new(&mut suffix.names, |a, b| set.get(a).value == set.get(b).value);
         for name in ours() {
             let (mut labels, mut whole) = (0, seeds.start());
             walk(&seeds, name.value, |hash, start| {
                 labels += 1;
                 if labels > 1 {
-                    suffix.at_or_below.insert(suffix.at_or_below.probe(hash));
+                    at_or_below.insert(hash);
                 } else if start == 0 {
                     suffix.single.insert(suffix.single.probe(hash));
                 }
@@ -65,6 +66,7 @@ impl Suffix {
             filler.insert(whole, name.ix);
         }
         filler.finish();
+        at_or_below.finish();
         suffix
     }
 

@@ -15,7 +15,7 @@ pub struct Text {
 impl Text {
     /// Indexes every such value of `set`.
     pub(super) fn build(set: &IndicatorSet, seeds: Seeds) -> Self {
-        let ours = || set.iter().filter(|i| i.kind.index == Index::Exact);
+        let ours = || set.of_index(Index::Exact);
         let count = ours().count();
         let mut text = Self { seeds, filter: Bloom::for_keys(count), values: Exact::for_keys(count) };
         let same = |a: Indicator<'_>, b: Indicator<'_>| a.kind == b.kind && a.value == b.value;

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use super::pattern::{Carry, ScanPlace, ScanScratch, Scanned};
+use super::rules::{Piece, RuleScratch, Shown, Trail};
 use super::set::MatchSet;
-use crate::indicator::{IndicatorIx, Observable};
+use crate::indicator::kind::DOMAIN;
+use crate::indicator::rule::{Place, Scope};
+use crate::indicator::{IndicatorIx, Observable, Value};
 use crate::time::Timestamp;
 
 /// An indicator that covers what was seen.
@@ -42,6 +45,15 @@ pub enum How {
         /// Where they start: position in the stream direction, or in the datagram.
         start: u64,
     },
+    /// It is a rule that a message fulfils; this value holds what it was found by.
+    Message(Place),
+    /// It is a rule that the bytes of a stream or file fulfil.
+    Rule {
+        /// The part that came last.
+        part: u32,
+        /// Position of the byte after it.
+        end: u64,
+    },
 }
 
 impl How {
@@ -56,13 +68,14 @@ pub struct Matcher {
     set: Arc<MatchSet>,
     scratch: Vec<u8>,
     scan: ScanScratch,
+    rules: RuleScratch,
 }
 
 impl Matcher {
     /// A view of `set`.
     pub fn new(set: Arc<MatchSet>) -> Self {
         let scan = ScanScratch::for_patterns(set.patterns());
-        Self { set, scratch: Vec::with_capacity(SCRATCH_BYTES), scan }
+        Self { set, scratch: Vec::with_capacity(SCRATCH_BYTES), scan, rules: RuleScratch::default() }
     }
 
     /// What it is a view of. The batched questions about endpoints and names are asked there.
@@ -93,7 +106,7 @@ impl Matcher {
     /// Offsets are judged only where the stream's start is known; without it a signature limited by one does not match.
     #[inline]
     pub fn scan(&mut self, carry: Option<&mut Carry>, data: &[u8], place: &ScanPlace, hits: &mut Vec<Hit>) -> Scanned {
-        if !self.set.has_patterns_for(place.transport) {
+        if !self.set.patterns().applies(place.transport) {
             return Scanned::default();
         }
         let set = &self.set;
@@ -101,6 +114,51 @@ impl Matcher {
             let suppressed = set.allows_pattern(indicator);
             hits.push(Hit { indicator, how: How::Pattern { start }, suppressed });
         })
+    }
+}
+
+/// Rules.
+impl Matcher {
+    /// Appends every rule that a message fulfils to `hits`. A name in it that the allow-list covers suppresses them.
+    pub fn message(&mut self, shown: &Shown<'_>, hits: &mut Vec<Hit>) {
+        let (set, before) = (&self.set, hits.len());
+        set.rules().message(set.indicators(), &mut self.rules, shown, &mut |indicator, place| {
+            hits.push(Hit { indicator, how: How::Message(place), suppressed: false });
+        });
+        if hits.len() == before {
+            return;
+        }
+        let mut names = [Place::DnsQuery, Place::TlsSni, Place::HttpHost].into_iter().filter_map(|p| shown.value(p));
+        let scratch = &mut self.scratch;
+        let is_allowed = names.any(|name| {
+            let name = Observable { kind: &DOMAIN, value: Value::Text(&name), ..*shown.observable };
+            set.allows(&name, shown.time, scratch)
+        });
+        if is_allowed {
+            hits[before..].iter_mut().for_each(|hit| hit.suppressed = true);
+        }
+    }
+
+    /// Looks through the next bytes of a stream direction or a file (`trail` is what it remembers; `None` for bytes beside the
+    /// stream) and appends every rule that holds now to `hits`.
+    pub fn follow(
+        &mut self,
+        scope: Scope,
+        trail: Option<&mut Trail>,
+        piece: &Piece<'_>,
+        hits: &mut Vec<Hit>,
+    ) -> Scanned {
+        let set = &self.set;
+        let Some(streams) = set.rules().streams(scope) else { return Scanned::default() };
+        streams.scan(set.indicators(), &mut self.rules, trail, piece, &mut |indicator, part, end| {
+            hits.push(Hit { indicator, how: How::Rule { part, end }, suppressed: false });
+        })
+    }
+
+    /// Whether some rule speaks of these bytes.
+    #[inline]
+    pub fn follows(&self, scope: Scope) -> bool {
+        self.set.rules().reads(scope)
     }
 }
 

@@ -11,8 +11,9 @@ use super::verdict::Verdict;
 use super::waiting;
 use crate::alert::Alert;
 use crate::flow::{Chunk, Direction, Identity, Pool};
-use crate::indicator::{Field, IndicatorIx, Observable, Sighting, Transport, Value, Wants, Where, kind};
-use crate::matcher::{EndpointKey, Hit, How, MatchSet, Matcher, ScanPlace};
+use crate::indicator::rule::{Body, Flowing, Message, Scope};
+use crate::indicator::{Field, FieldValue, IndicatorIx, Observable, Sighting, Transport, Value, Wants, Where, kind};
+use crate::matcher::{EndpointKey, Hit, How, MatchSet, Matcher, Piece, ScanPlace, Shown};
 use crate::metrics::Tally;
 use crate::packet::{Ends, FrameRef, Packet, protocol};
 use crate::proto::{Hint, Unread};
@@ -50,6 +51,8 @@ pub(super) struct Eyes {
     /// Whether an indicator has a condition. If none has, nothing is ever spent on one.
     has_conditions: bool,
     has_function_conditions: bool,
+    /// Whether there are rules. If there are none, nothing is ever spent on one.
+    has_rules: bool,
     /// Which way the bytes go that are being looked at.
     facing: Direction,
     /// Raised since they were last taken.
@@ -76,6 +79,7 @@ impl Eyes {
             hits: Vec::new(),
             has_conditions: set.indicators().has_conditions(),
             has_function_conditions: set.indicators().has_function_conditions(),
+            has_rules: set.has_rules(),
             facing: Direction::ToResponder,
             alerts: Vec::new(),
             suppressed: Tally::default(),
@@ -191,10 +195,13 @@ impl Eyes {
         (direction, frame): (Direction, FrameRef),
     ) {
         match observable.value {
-            Value::Piece { bytes, offset } => {
-                self.scan_piece((identity, seldom), hint, direction, (bytes, offset), frame);
-            }
+            Value::Piece { .. } => self.scan_piece((identity, seldom), hint, direction, observable.value, frame),
             _ => self.see(identity, seldom, observable, frame),
+        }
+        if self.has_rules
+            && let Some(message) = message_of(observable)
+        {
+            self.judge_message((identity, seldom), (message, observable), frame);
         }
     }
 
@@ -284,11 +291,91 @@ impl Eyes {
         (identity, seldom): (&Identity, &mut Seldom),
         hint: &Hint,
         direction: Direction,
-        (bytes, offset): (&[u8], u64),
+        piece: Value<'_>,
         frame: FrameRef,
     ) {
-        let place = place(hint, direction, offset, false, frame);
-        self.scan(identity, seldom, Scanned::Content(direction), (bytes, &place), frame);
+        let Value::Piece { bytes, offset, in_stream, is_last } = piece else { return };
+        if !in_stream && !bytes.is_empty() {
+            let place = place(hint, direction, offset, false, frame);
+            self.scan(identity, seldom, Scanned::Content(direction), (bytes, &place), frame);
+        }
+        if self.matcher.follows(Scope::Content) {
+            let (flow, time) = (self.flowing(identity), frame.time);
+            let piece = Piece { data: bytes, offset, start_known: true, is_last, flow, time };
+            self.follow((identity, seldom), Scanned::Content(direction), &piece, frame);
+        }
+    }
+
+    /// Judges rules by the next bytes of a stream or file.
+    #[cold]
+    fn follow(
+        &mut self,
+        (identity, seldom): (&Identity, &mut Seldom),
+        what: Scanned,
+        piece: &Piece<'_>,
+        frame: FrameRef,
+    ) {
+        self.hits.clear();
+        let (trail, scope, at) = match what {
+            Scanned::Stream(direction) => (Some(seldom.trail(direction)), Scope::Stream, PAYLOAD),
+            Scanned::Content(direction) => (Some(seldom.content_trail(direction)), Scope::Content, CONTENT),
+            Scanned::Alone => (None, Scope::Stream, PAYLOAD),
+        };
+        let scanned = self.matcher.follow(scope, trail, piece, &mut self.hits);
+        self.unscanned_bytes += scanned.cut_bytes;
+        self.begun_refused += u64::from(scanned.begun_refused);
+        let set = Arc::clone(&self.set);
+        for hit in std::mem::take(&mut self.hits) {
+            let How::Rule { part, end } = hit.how else { continue };
+            let Some(Body::Bytes { parts, .. }) = set.indicator(hit.indicator).rule.map(|rule| &rule.body) else {
+                continue;
+            };
+            let bytes = parts.get(part as usize).and_then(|part| part.chain.first()).map_or(&[][..], |c| &c.bytes);
+            let with = [Field::number(if at == CONTENT { "picket.content_end" } else { "picket.payload_end" }, end)];
+            let observable = Observable { kind: &kind::RULE, value: Value::Text(bytes), at, with: &with };
+            self.raise_one((identity, seldom), &observable, hit, frame);
+        }
+    }
+
+    /// Judges rules by a whole message.
+    #[cold]
+    fn judge_message(
+        &mut self,
+        (identity, seldom): (&Identity, &mut Seldom),
+        (message, observable): (Message, &Observable<'_>),
+        frame: FrameRef,
+    ) {
+        self.hits.clear();
+        let shown = Shown { message, observable, flow: self.flowing(identity), time: frame.time };
+        self.matcher.message(&shown, &mut self.hits);
+        for hit in std::mem::take(&mut self.hits) {
+            let How::Message(place) = hit.how else { continue };
+            let value = shown.value(place).unwrap_or_default();
+            let value = Value::Text(&value);
+            let at = Where(place.field());
+            self.raise_one((identity, seldom), &Observable { kind: &kind::RULE, value, at, ..*observable }, hit, frame);
+        }
+    }
+
+    fn raise_one(
+        &mut self,
+        (identity, seldom): (&Identity, &mut Seldom),
+        observable: &Observable<'_>,
+        hit: Hit,
+        frame: FrameRef,
+    ) {
+        self.hits.clear();
+        self.hits.push(hit);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.note(identity, observable, frame, &self.hits);
+        }
+        self.raise(identity, seldom, observable, frame);
+    }
+
+    fn flowing(&self, identity: &Identity) -> Flowing {
+        let to_responder = self.facing == Direction::ToResponder;
+        let transport = transport(identity.protocol());
+        Flowing { originator: identity.originator(), responder: identity.responder(), to_responder, transport }
     }
 
     /// Scans payload for byte signatures.
@@ -397,6 +484,12 @@ impl Delivery<'_> {
             let place = place(&hint, *direction, chunk.position, chunk.start_is_known, chunk.frame);
             let what = if chunk.is_aside { Scanned::Alone } else { Scanned::Stream(*direction) };
             eyes.scan(identity, seldom, what, (chunk.data, &place), chunk.frame);
+            if eyes.has_rules && eyes.matcher.follows(Scope::Stream) {
+                let Chunk { data, position: offset, start_is_known: start_known, frame, .. } = *chunk;
+                let (flow, time) = (eyes.flowing(identity), frame.time);
+                let piece = Piece { data, offset, start_known, is_last: false, flow, time };
+                eyes.follow((identity, seldom), what, &piece, frame);
+            }
         }
         if conversation.wants(*direction) {
             let at = (*direction, chunk.frame);
@@ -420,9 +513,14 @@ impl Delivery<'_> {
         if *scans {
             let place = place(&hint, *direction, 0, true, frame);
             eyes.scan(identity, seldom, Scanned::Alone, (payload, &place), frame);
+            if eyes.has_rules {
+                let whole = Observable { kind: &kind::RULE, value: Value::Text(payload), at: PAYLOAD, with: &[] };
+                eyes.judge_message((identity, seldom), (Message::Datagram, &whole), frame);
+            }
         }
         if conversation.wants(*direction) {
-            let mut seen = |observable: Observable<'_>| eyes.see(identity, seldom, &observable, frame);
+            let at = (*direction, frame);
+            let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, at);
             conversation.datagram(*direction, payload, &hint, &mut seen, &mut |why| unread.count(why));
         }
         eyes.conclude(first, identity, state, frame);
@@ -465,6 +563,27 @@ impl Delivery<'_> {
         };
         Hint { transport, source_port, destination_port, wants: self.eyes.wants }
     }
+}
+
+/// The message whose fields come with an observable, once a message.
+fn message_of(observable: &Observable<'_>) -> Option<Message> {
+    let has = |path: &str, wanted: Option<&str>| {
+        observable.with.iter().any(|field| {
+            field.path.0 == path && wanted.is_none_or(|word| matches!(field.value, FieldValue::Word(w) if w == word))
+        })
+    };
+    Some(match observable.at.0 {
+        "dns.question.name" if has("dns.type", Some("query")) => Message::DnsQuery,
+        "tls.client.hello" => Message::ClientHello,
+        // A hello too damaged for a fingerprint.
+        "tls.client.server_name" if !has("tls.client.ja3", None) => Message::ClientHello,
+        "tls.server.ja3s" => Message::ServerHello,
+        "ssh.client.hassh" => Message::SshClient,
+        "ssh.server.hassh" => Message::SshServer,
+        "http.request.target" => Message::HttpRequest,
+        "http.response.status_code" if *observable.kind == kind::RULE => Message::HttpResponse,
+        _ => return None,
+    })
 }
 
 /// The address of the end that `at` names.

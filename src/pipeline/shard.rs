@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::waiting::Waiting;
 use crate::flow::{Direction, Flow, FlowTable, Pool, Slot};
 use crate::indicator::{IndicatorIx, Where};
-use crate::matcher::Carry;
+use crate::matcher::{Carry, Trail};
 use crate::packet::FrameRef;
 use crate::proto::Conversation;
 use crate::time::Timestamp;
@@ -42,6 +42,8 @@ struct Rare {
     carries: [Carry; 2],
     waiting: Waiting,
     content_carries: [Carry; 2],
+    trails: [Trail; 2],
+    content_trails: [Trail; 2],
 }
 
 /// What a flow has raised alerts for: nothing is raised twice.
@@ -68,6 +70,16 @@ impl Seldom {
     /// What the scan of a direction remembers.
     pub(super) fn carry(&mut self, direction: Direction) -> &mut Carry {
         &mut self.0.get_or_insert_default().carries[direction.index()]
+    }
+
+    /// What rules remember of a direction.
+    pub(super) fn trail(&mut self, direction: Direction) -> &mut Trail {
+        &mut self.0.get_or_insert_default().trails[direction.index()]
+    }
+
+    /// What they remember of the file that a direction carries.
+    pub(super) fn content_trail(&mut self, direction: Direction) -> &mut Trail {
+        &mut self.0.get_or_insert_default().content_trails[direction.index()]
     }
 
     /// What the scan of the file that a direction carries remembers.

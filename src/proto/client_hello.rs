@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use super::{ja3, ja4};
 use crate::bytes::Reader;
-use crate::indicator::kind::{self, DOMAIN, JA3, JA4};
+use crate::indicator::kind::{self, DOMAIN, JA3, JA4, RULE};
 use crate::indicator::{Field, Observable, Seen, Value, Wants, Where};
 
 /// What carries the hello.
@@ -166,6 +166,10 @@ fn show_parts(hello: &ClientHello<'_>, carrier: Carrier, wants: &Wants, seen: Se
         };
         seen(Observable { kind, value, at: Where("tls.client.server_name"), with });
     }
+    if !hello.is_damaged && wants.kind(&RULE) {
+        let value = Value::Text(name.unwrap_or_default());
+        seen(Observable { kind: &RULE, value, at: Where("tls.client.hello"), with });
+    }
     if !hello.is_damaged && wants.kind(&JA3) {
         let print = ja3::fingerprint(hello);
         seen(Observable { kind: &JA3, value: Value::Text(&print), at: Where("tls.client.ja3"), with });
@@ -239,8 +243,8 @@ fn host_name(list: &[u8]) -> Option<&[u8]> {
 
 /// The address that a server name is, if it is one; IPv6 also in brackets.
 pub(super) fn address(name: &[u8]) -> Option<IpAddr> {
-    let last = name.last()?;
-    if !last.is_ascii_hexdigit() && !matches!(last, b']' | b':') {
+    // Nearly every name has another letter among its first.
+    if !name.iter().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':' | b'[' | b']')) {
         return None;
     }
     let text = std::str::from_utf8(name).ok()?;

@@ -18,7 +18,8 @@
 //! file.push(b"MZ", &mut seen);
 //! file.push(b"...", &mut seen);
 //! file.complete(Some(b"Evil.exe"), &[], &mut seen);
-//! assert_eq!(found, ["file.name", "picket.content", "picket.content", "file.hash.md5", "file.hash.sha1", "file.hash.sha256"]);
+//! assert_eq!(found[..4], ["file.name", "picket.content", "picket.content", "picket.content"], "with the end of it");
+//! assert_eq!(found[4..], ["file.hash.md5", "file.hash.sha1", "file.hash.sha256"]);
 //! ```
 
 use md5::Md5;
@@ -41,6 +42,8 @@ pub struct Wants {
     pub name: bool,
     /// The bytes themselves, for byte signatures.
     pub content: bool,
+    /// The bytes themselves, for rules.
+    pub rules: bool,
 }
 
 impl Wants {
@@ -53,14 +56,15 @@ impl Wants {
             sha256: digest(Function::Sha256),
             name: wants.kind(&FILE_NAME),
             content: wants.kind(&BYTES),
+            rules: wants.rules_on_content(),
         }
     }
 
     /// Everything.
-    pub const ALL: Self = Self { md5: true, sha1: true, sha256: true, name: true, content: true };
+    pub const ALL: Self = Self { md5: true, sha1: true, sha256: true, name: true, content: true, rules: true };
 
     /// Nothing.
-    pub const NONE: Self = Self { md5: false, sha1: false, sha256: false, name: false, content: false };
+    pub const NONE: Self = Self { md5: false, sha1: false, sha256: false, name: false, content: false, rules: false };
 
     /// Whether any digest is wanted.
     pub fn digests(self) -> bool {
@@ -74,13 +78,19 @@ impl Wants {
 
     /// Whether anything is wanted that takes a file's bytes.
     pub fn bytes(self) -> bool {
-        self.digests() || self.content
+        self.digests() || self.content || self.rules
     }
 
-    /// The same without the content: for bytes that are scanned where they lie in the stream.
+    /// The same without the content for byte signatures: for bytes that are scanned where they lie in the stream.
     #[must_use]
     pub fn without_content(self) -> Self {
         Self { content: false, ..self }
+    }
+
+    /// The digests alone: for bytes of which another form is the content.
+    #[must_use]
+    pub fn only_digests(self) -> Self {
+        Self { content: false, rules: false, ..self }
     }
 }
 
@@ -90,6 +100,7 @@ pub struct File {
     sha1: Option<Sha1>,
     sha256: Option<Sha256>,
     content: bool,
+    rules: bool,
     bytes: u64,
 }
 
@@ -102,6 +113,7 @@ impl File {
                 sha1: wants.sha1.then(Sha1::new),
                 sha256: wants.sha256.then(Sha256::new),
                 content: wants.content,
+                rules: wants.rules,
                 bytes: 0,
             })
         })
@@ -112,10 +124,7 @@ impl File {
         if bytes.is_empty() {
             return;
         }
-        if self.content {
-            let value = Value::Piece { bytes, offset: self.bytes };
-            seen(Observable { kind: &BYTES, value, at: Where(CONTENT), with: &[] });
-        }
+        self.show(bytes, false, seen);
         self.bytes = self.bytes.saturating_add(bytes.len() as u64);
         if let Some(md5) = &mut self.md5 {
             md5.update(bytes);
@@ -128,11 +137,21 @@ impl File {
         }
     }
 
+    fn show(&self, bytes: &[u8], is_last: bool, seen: Seen<'_>) {
+        if self.content || self.rules {
+            let value = Value::Piece { bytes, offset: self.bytes, in_stream: !self.content, is_last };
+            seen(Observable { kind: &BYTES, value, at: Where(CONTENT), with: &[] });
+        }
+    }
+
     /// All of it has come: reports its digests, with its name and what else is known (`with`, of which the first
     /// [`MAX_FIELDS`] count). An empty file has none: every empty file has the same.
     pub fn complete(self: Box<Self>, name: Option<&[u8]>, with: &[Field<'_>], seen: Seen<'_>) {
         if self.bytes == 0 {
             return;
+        }
+        if self.rules {
+            self.show(&[], true, seen);
         }
         let mut fields = [Field::number("file.size", self.bytes); MAX_FIELDS + 2];
         let known = name.map(|name| Field::text(NAME, name));
@@ -235,7 +254,7 @@ mod tests {
 
     #[test]
     fn digests_of_the_whole_however_it_comes() {
-        let wants = Wants::ALL.without_content();
+        let wants = Wants::ALL.only_digests();
         let whole = carried(wants, &[b"abc"], None, &[]);
         assert_eq!(
             whole,
@@ -256,13 +275,18 @@ mod tests {
         let content = Wants { content: true, ..Wants::NONE };
         let pieces = carried(content, &[b"ab", b"c"], None, &[]);
         assert_eq!(pieces, ["network-traffic picket.content 0 ab", "network-traffic picket.content 2 c"]);
+        let rules = Wants { rules: true, ..content };
+        assert_eq!(carried(rules, &[b"ab"], None, &[])[1], "network-traffic picket.content 2 ", "its end");
     }
 
     #[test]
     fn an_empty_file_has_no_digest_and_fields_beyond_the_cap_are_left_out() {
         assert!(carried(Wants::ALL, &[b""], None, &[]).is_empty());
         let many = [Field::number("n", 1); 20];
-        assert!(carried(Wants::ALL, &[b"a"], Some(b"x"), &many)[1].ends_with(&"n=1 ".repeat(MAX_FIELDS).trim_end()));
+        assert!(
+            carried(Wants::ALL.only_digests(), &[b"a"], Some(b"x"), &many)[1]
+                .ends_with(&"n=1 ".repeat(MAX_FIELDS).trim_end())
+        );
         let mut count = 0;
         name(Wants::ALL, b"x", &many, &mut |o| count = o.with.len());
         assert_eq!(count, MAX_FIELDS + 1);

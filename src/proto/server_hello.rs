@@ -5,7 +5,7 @@
 
 use super::ja3;
 use crate::bytes::Reader;
-use crate::indicator::kind::JA3S;
+use crate::indicator::kind::{JA3S, RULE};
 use crate::indicator::{Field, Observable, Seen, Value, Wants, Where};
 
 /// A ServerHello's parts, borrowed.
@@ -79,7 +79,7 @@ impl<'a> ServerHello<'a> {
 /// Shows the fingerprint, if somebody looks for one, and says how the handshake goes on.
 pub fn show(body: &[u8], wants: &Wants, seen: Seen<'_>) -> Result<Next, &'static str> {
     let hello = ServerHello::parse(body).ok_or("malformed ServerHello")?;
-    if wants.kind(&JA3S) {
+    if wants.kind(&JA3S) || wants.kind(&RULE) {
         let print = ja3::server_fingerprint(&hello);
         let at = Where("tls.server.ja3s");
         let with = [Field { path: at, value: crate::indicator::FieldValue::Text(&print) }];

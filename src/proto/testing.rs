@@ -9,11 +9,11 @@ use crate::flow::Direction;
 use crate::indicator::{FieldValue, MAX_NAME_TEXT_BYTES, Observable, Transport, Value, Wants};
 
 pub(crate) fn udp(source_port: u16, destination_port: u16) -> Hint {
-    Hint { transport: Transport::Udp, source_port, destination_port, wants: Wants::ALL }
+    Hint { transport: Transport::Udp, source_port, destination_port, wants: Wants::ALL.without_rules() }
 }
 
 pub(crate) fn tcp(source_port: u16, destination_port: u16) -> Hint {
-    Hint { transport: Transport::Tcp, source_port, destination_port, wants: Wants::ALL }
+    Hint { transport: Transport::Tcp, source_port, destination_port, wants: Wants::ALL.without_rules() }
 }
 
 /// What lies straight in a frame of this EtherType.
@@ -28,7 +28,7 @@ pub(crate) fn text_of(seen: &Observable<'_>) -> String {
         Value::Endpoint(addr, port, _) => format!("{addr} {port}"),
         Value::Text(text) => String::from_utf8_lossy(text).into_owned(),
         Value::Name(name) => String::from_utf8_lossy(name.text(&mut [0; MAX_NAME_TEXT_BYTES])).into_owned(),
-        Value::Piece { bytes, offset } => format!("{offset} {}", String::from_utf8_lossy(bytes)),
+        Value::Piece { bytes, offset, .. } => format!("{offset} {}", String::from_utf8_lossy(bytes)),
     };
     format!("{} {} {value}", seen.kind.name, seen.at.0)
 }

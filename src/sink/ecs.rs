@@ -265,6 +265,7 @@ pub(super) fn how(how: How) -> &'static str {
         How::Port => "port",
         How::Prefix => "prefix",
         How::Pattern { .. } => "pattern",
+        How::Message(_) | How::Rule { .. } => "rule",
     }
 }
 

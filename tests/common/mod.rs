@@ -15,6 +15,9 @@ use serde_json::Value;
 /// The feed that the fixtures are matched against; its ids are what `expect.json` names.
 pub const FEED: &str = "fixtures/feed.jsonl";
 
+/// Rules, matched against beside it where all fixtures are replayed.
+pub const RULES: [&str; 2] = ["fixtures/rules.rules", "fixtures/rules.yar"];
+
 /// Endings of captures, and of their compressed forms after them.
 const CAPTURES: &[&str] = &["pcap", "pcapng"];
 
@@ -112,7 +115,21 @@ pub fn replay(files: &[String], threads: usize) -> (String, Output) {
     let scratch = tempfile::tempdir().expect("scratch folder");
     let alerts = scratch.path().join("alerts.jsonl");
     let mut command = picket();
-    command.args(["replay", "--feed", FEED, "--threads", &threads.to_string(), "--alerts"]).arg(&alerts).args(files);
+    command
+        .args([
+            "replay",
+            "--feed",
+            FEED,
+            "--feed",
+            RULES[0],
+            "--feed",
+            RULES[1],
+            "--threads",
+            &threads.to_string(),
+            "--alerts",
+        ])
+        .arg(&alerts)
+        .args(files);
     let output = finish(&mut command);
     let text = fs::read_to_string(&alerts).unwrap_or_default();
     (text, output)

@@ -6,7 +6,7 @@ use indicatif::HumanBytes;
 
 use super::new_table;
 use crate::alert::printable;
-use crate::feed::{FileReport, LoadReport};
+use crate::feed::{Category, FileReport, LoadReport};
 
 pub(super) fn table(report: &LoadReport, out: &mut dyn Write) -> io::Result<()> {
     let mut files = new_table(["feed", "format", "size", "lines", "loaded", "merged", "refused"]);
@@ -25,6 +25,10 @@ pub(super) fn table(report: &LoadReport, out: &mut dyn Write) -> io::Result<()> 
     for file in &report.files {
         troubles(file, out)?;
     }
+    for file in &report.files {
+        findings(file, out)?;
+    }
+    providers(report, out)?;
     for skipped in &report.skipped {
         writeln!(out, "{}: skipped ({})", shown(&skipped.path), skipped.reason)?;
     }
@@ -39,7 +43,66 @@ pub(super) fn table(report: &LoadReport, out: &mut dyn Write) -> io::Result<()> 
         out,
         "{} files: {} loaded, {} merged, {} refused, {} files broken off",
         totals.files, totals.loaded, totals.merged, totals.refused, totals.broken_files
-    )
+    )?;
+    let found = Category::ALL.iter().zip(totals.findings).filter(|(_, count)| *count > 0);
+    let found: Vec<String> = found.map(|(category, count)| format!("{count} {}", shown_category(*category))).collect();
+    if found.is_empty() { Ok(()) } else { writeln!(out, "{}", found.join(", ")) }
+}
+
+/// Reads a category's name.
+pub(super) fn category(name: &str) -> Result<Category, String> {
+    let known = || Category::ALL.map(Category::name).join(", ");
+    Category::ALL.into_iter().find(|category| category.name() == name).ok_or_else(|| format!("known are {}", known()))
+}
+
+fn shown_category(category: Category) -> String {
+    category.name().replace('_', " ")
+}
+
+/// What there is to say of one file's entries that loaded.
+fn findings(file: &FileReport, out: &mut dyn Write) -> io::Result<()> {
+    for (finding, found) in file.findings.iter() {
+        let lines = found.entries.iter().map(|entry| entry.line);
+        let lines = list(lines, found.count);
+        let (path, category) = (shown(&file.path), shown_category(found.category));
+        writeln!(out, "{path}: {} {category}, {finding}: {} {lines}", found.count, file.unit)?;
+    }
+    Ok(())
+}
+
+/// By provider, if there is one to name.
+fn providers(report: &LoadReport, out: &mut dyn Write) -> io::Result<()> {
+    if report.providers.iter().all(|provider| provider.provider.is_none()) {
+        return Ok(());
+    }
+    let mut table = new_table(["provider", "entries", "inert", "broad", "expired", "not yet valid", "contradictory"]);
+    for provider in report.providers.iter().take(PROVIDERS_SHOWN) {
+        let name = provider.provider.as_deref().map_or("(none said)".to_string(), shown);
+        let count = |category: Category| provider.findings[category as usize].to_string();
+        table.add_row([
+            name,
+            provider.entries.to_string(),
+            count(Category::Inert),
+            count(Category::Broad),
+            count(Category::Expired),
+            count(Category::NotYetValid),
+            count(Category::Contradictory),
+        ]);
+    }
+    writeln!(out, "{table}")?;
+    match (report.providers.len() as u64 + report.more_providers).saturating_sub(PROVIDERS_SHOWN as u64) {
+        0 => Ok(()),
+        more => writeln!(out, "and {more} more providers"),
+    }
+}
+
+/// The first of the lines, and how many more there are.
+fn list(lines: impl Iterator<Item = u32>, count: u64) -> String {
+    let mut lines: Vec<String> = lines.take(LINES_SHOWN).map(|line| line.to_string()).collect();
+    if count > lines.len() as u64 {
+        lines.push(format!("and {} more", count - lines.len() as u64));
+    }
+    lines.join(", ")
 }
 
 /// What is wrong with one file: each reason with the first lines it was given for.
@@ -52,12 +115,9 @@ fn troubles(file: &FileReport, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "{path}: {} unreadable markings count as the strictest", file.unreadable_markings)?;
     }
     for (reason, count) in &file.refused {
-        let listed = file.refusals.iter().filter(|refusal| refusal.reason == *reason).take(LINES_SHOWN);
-        let mut lines: Vec<String> = listed.map(|refusal| refusal.line.to_string()).collect();
-        if *count > lines.len() as u64 {
-            lines.push(format!("and {} more", count - lines.len() as u64));
-        }
-        writeln!(out, "{path}: {count} refused, {reason}: {} {}", file.unit, lines.join(", "))?;
+        let listed = file.refusals.iter().filter(|refusal| refusal.reason == *reason);
+        let lines = list(listed.map(|refusal| refusal.line), *count);
+        writeln!(out, "{path}: {count} refused, {reason}: {} {lines}", file.unit)?;
     }
     Ok(())
 }
@@ -68,6 +128,8 @@ fn shown(text: &str) -> String {
 
 /// Lines named for each reason: enough to open the file at; the JSON form lists more.
 const LINES_SHOWN: usize = 10;
+/// Rows of the table by provider.
+const PROVIDERS_SHOWN: usize = 20;
 
 #[cfg(test)]
 mod tests {

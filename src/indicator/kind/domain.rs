@@ -81,9 +81,7 @@ pub(super) fn append_name(value: &[u8], out: &mut Vec<u8>) -> Result<(), Refusal
         let length = to_a_labels(name, &mut buffer).ok_or(Refusal::BadName)?;
         out.extend_from_slice(&buffer[..length]);
     }
-    let form = &mut out[start..];
-    form.make_ascii_lowercase();
-    check(form)
+    fold_and_check(&mut out[start..])
 }
 
 /// A leading `*.` or `.` says "everything below", as lists write it: the reach that the entry has anyway.
@@ -98,7 +96,8 @@ fn display(value: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(value)
 }
 
-fn check(name: &[u8]) -> Result<(), Refusal> {
+/// Makes a name lower-case, in the same step in which its labels are looked at.
+fn fold_and_check(name: &mut [u8]) -> Result<(), Refusal> {
     if name.is_empty() {
         return Err(Refusal::Empty);
     }
@@ -106,15 +105,16 @@ fn check(name: &[u8]) -> Result<(), Refusal> {
         return Err(Refusal::TooLong);
     }
     let mut label_bytes = 0;
-    for &byte in name {
-        if byte == b'.' {
+    for byte in &mut *name {
+        if *byte == b'.' {
             if label_bytes == 0 {
                 return Err(Refusal::BadName);
             }
             label_bytes = 0;
         } else {
             label_bytes += 1;
-            if !IN_LABEL[usize::from(byte)] || label_bytes > MAX_LABEL_BYTES {
+            *byte = FOLDED[usize::from(*byte)];
+            if *byte == NOT_IN_LABEL || label_bytes > MAX_LABEL_BYTES {
                 return Err(Refusal::BadName);
             }
         }
@@ -187,16 +187,20 @@ fn is_ipv4(name: &[u8]) -> bool {
     std::str::from_utf8(name).is_ok_and(|text| text.parse::<Ipv4Addr>().is_ok())
 }
 
-/// Printable ASCII except what only addresses (`:`, `[`, `]`), URLs (`/`, `\`, `@`), wildcards and blanks have.
-static IN_LABEL: [bool; 256] = {
-    let mut table = [false; 256];
+/// Lower-case of printable ASCII except what only addresses (`:`, `[`, `]`), URLs (`/`, `\`, `@`), wildcards and blanks have.
+static FOLDED: [u8; 256] = {
+    let mut table = [NOT_IN_LABEL; 256];
     let mut byte = b'!';
     while byte <= b'~' {
-        table[byte as usize] = !matches!(byte, b'.' | b'/' | b'\\' | b'@' | b':' | b'[' | b']' | b'*');
+        if !matches!(byte, b'.' | b'/' | b'\\' | b'@' | b':' | b'[' | b']' | b'*') {
+            table[byte as usize] = byte.to_ascii_lowercase();
+        }
         byte += 1;
     }
     table
 };
+
+const NOT_IN_LABEL: u8 = 0;
 
 #[cfg(test)]
 mod tests;

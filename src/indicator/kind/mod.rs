@@ -9,6 +9,7 @@ pub mod domain;
 pub mod email;
 mod hash;
 mod ics;
+mod rule;
 mod text;
 pub mod url;
 pub mod x509;
@@ -22,6 +23,7 @@ pub use email::{EMAIL_ADDR, EMAIL_SUBJECT};
 pub(crate) use hash::is_digest;
 pub use hash::{FILE, FILE_NAME};
 pub use ics::ICS_FUNCTION;
+pub use rule::RULE;
 pub use text::{HASSH, JA3, JA3S, JA4, USER_AGENT, USER_NAME};
 pub use url::URL;
 pub use x509::{CERTIFICATE, ISSUER, SERIAL, SUBJECT};
@@ -53,6 +55,7 @@ pub static KINDS: &[&Kind] = &[
     &USER_NAME,
     &EMAIL_ADDR,
     &EMAIL_SUBJECT,
+    &RULE,
 ];
 
 /// Which structure finds a kind's values.
@@ -68,6 +71,8 @@ pub enum Index {
     Path,
     /// Bytes anywhere in a payload.
     Pattern,
+    /// What a rule asks.
+    Rule,
 }
 
 /// See [`Kind::normalise`].

@@ -10,8 +10,7 @@ impl Patterns {
     /// Compiles every byte signature of `set`.
     pub(in super::super) fn build(set: &IndicatorSet) -> Self {
         static SETS: AtomicU64 = AtomicU64::new(1);
-        let ours: Vec<Indicator<'_>> =
-            set.iter().filter(|i| i.kind.index == Index::Pattern && !i.value.is_empty()).collect();
+        let ours: Vec<Indicator<'_>> = set.of_index(Index::Pattern).filter(|i| !i.value.is_empty()).collect();
         let mut patterns =
             Self { groups: Vec::new(), of: [None; 2], len: ours.len(), id: SETS.fetch_add(1, Ordering::Relaxed) };
         let one_for_all = ours.iter().all(|i| i.transport.is_none());

@@ -190,7 +190,7 @@ impl Body {
         if about.status == PARTIAL && !fields.is_whole_range() {
             return Err("http_partial_content");
         }
-        let as_sent = if is_coded && below == 0 { File::begin(wants.without_content()) } else { None };
+        let as_sent = if is_coded && below == 0 { File::begin(wants.only_digests()) } else { None };
         Ok(Some(Self { as_sent, stages, in_bytes: 0, sink: Some(sink), about }))
     }
 

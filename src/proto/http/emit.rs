@@ -7,13 +7,14 @@ use std::cell::Cell;
 use super::Hint;
 use super::head::{self, Fields, Framing, Head, Line, Name};
 use crate::indicator::kind::url::{self, Parts};
-use crate::indicator::kind::{DOMAIN, URL, USER_AGENT, of_addr};
+use crate::indicator::kind::{DOMAIN, RULE, URL, USER_AGENT, of_addr};
 use crate::indicator::{Field, Observable, Seen, Transport, Value, Where};
 
 const URL_FULL: &str = "url.full";
 const URL_ORIGINAL: &str = "url.original";
 const URL_DOMAIN: &str = "url.domain";
 const METHOD: &str = "http.request.method";
+const TARGET: &str = "http.request.target";
 const STATUS: &str = "http.response.status_code";
 const AGENT: &str = "user_agent.original";
 const REFERRER: &str = "http.request.referrer";
@@ -29,6 +30,9 @@ pub(super) fn head(head: &Head<'_>, hint: &Hint, seen: Seen<'_>) -> Framing {
         fields = Fields::of(&scratch.headers);
     }
     let mut report = Report { fields: &fields, agent: fields.values(Name::UserAgent).next(), hint, seen };
+    if hint.wants.kind(&RULE) {
+        report.message(head);
+    }
     match head.line {
         Line::Request { method, target } => {
             report.request(method, target, &mut scratch.url, true);
@@ -103,6 +107,47 @@ impl Report<'_, '_> {
         }
         if !reported {
             self.others(with.text(URL_ORIGINAL, Some(target)).slice(), REQUEST_LOCATION);
+        }
+    }
+
+    /// The whole head, for rules: its target or status, and the rest beside it.
+    #[cold]
+    fn message(&mut self, head: &Head<'_>) {
+        let first = |name| self.fields.values(name).next();
+        match head.line {
+            Line::Request { method, target } => {
+                let named = if is_absolute(target) { url::split(target) } else { None };
+                let named = named.or_else(|| if method.eq_ignore_ascii_case(b"CONNECT") { host(target) } else { None });
+                let host = named.or_else(|| first(Name::Host).and_then(host)).map(|parts| parts.host);
+                let mut agents = self.fields.values(Name::UserAgent);
+                let mut agent = agents.next().map(std::borrow::Cow::Borrowed);
+                for more in agents {
+                    let all = agent.get_or_insert_default().to_mut();
+                    all.extend_from_slice(b", ");
+                    all.extend_from_slice(more);
+                }
+                let known = [
+                    (METHOD, Some(method)),
+                    (URL_DOMAIN, host),
+                    (AGENT, agent.as_deref()),
+                    (REFERRER, first(Name::Referer)),
+                ];
+                let mut with = [Field::text(METHOD, method); 4];
+                let mut count = 0;
+                for (slot, (path, value)) in with.iter_mut().zip(known.into_iter().filter_map(|(p, v)| Some((p, v?)))) {
+                    *slot = Field::text(path, value);
+                    count += 1;
+                }
+                let value = Value::Text(target);
+                let with = with.get(..count).unwrap_or(&[]);
+                (self.seen)(Observable { kind: &RULE, value, at: Where(TARGET), with });
+            }
+            Line::Response { status } => {
+                let status = status.to_string();
+                let location = first(Name::Location).map(|value| Field::text(RESPONSE_LOCATION, value));
+                let value = Value::Text(status.as_bytes());
+                (self.seen)(Observable { kind: &RULE, value, at: Where(STATUS), with: location.as_slice() });
+            }
         }
     }
 

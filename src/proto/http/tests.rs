@@ -120,7 +120,7 @@ fn shown(o: &Observable<'_>) -> String {
         Value::Text(value) if o.kind.name == "url" => format!("{} <{}>", o.at.0, text(value)),
         Value::Text(value) => format!("{} {}", o.at.0, text(value)),
         Value::Name(_) => o.at.0.to_string(),
-        Value::Piece { bytes, offset } => format!("{} {offset} {}", o.at.0, text(bytes)),
+        Value::Piece { bytes, offset, .. } => format!("{} {offset} {}", o.at.0, text(bytes)),
     }
 }
 
@@ -577,4 +577,29 @@ proptest! {
         wire.cut(Up);
         wire.cut(Down);
     }
+}
+
+/// Whoever has rules is shown each head whole, once.
+#[test]
+fn a_head_is_shown_whole_to_rules() {
+    let mut wants = Wants::NONE;
+    wants.add(&crate::indicator::kind::RULE, 1);
+    let hint = Hint { wants, ..TCP };
+    let whole = |direction, bytes: &[u8]| {
+        let mut out = Vec::new();
+        let _ = Http::default().parse(direction, bytes, &hint, &mut |o| {
+            if o.kind.name == "rule" {
+                out.push(crate::proto::testing::text_with_fields(&o));
+            }
+        });
+        out
+    };
+    let request = b"POST /a?b HTTP/1.1\r\nHost: A.example:81\r\nUser-Agent: x\r\nUser-Agent: y\r\nReferer: /z\r\n\r\n";
+    let about = "http.request.method=POST url.domain=A.example user_agent.original=x, y http.request.referrer=/z";
+    assert_eq!(whole(Up, request), [format!("rule http.request.target /a?b {about}")]);
+    assert_eq!(whole(Up, b"GET / HTTP/1.0\r\n\r\n"), ["rule http.request.target / http.request.method=GET"]);
+    assert_eq!(
+        whole(Down, b"HTTP/1.1 302 Found\r\nLocation: /b\r\n\r\n"),
+        ["rule http.response.status_code 302 http.response.headers.location=/b"]
+    );
 }

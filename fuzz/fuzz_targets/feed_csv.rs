@@ -1,0 +1,7 @@
+//! Any bytes as a table with a header.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use picket_fuzz::feeds;
+
+fuzz_target!(|data: &[u8]| feeds::load_as("csv", data));

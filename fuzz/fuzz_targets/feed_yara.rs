@@ -1,0 +1,7 @@
+//! Any bytes as YARA rules.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use picket_fuzz::feeds;
+
+fuzz_target!(|data: &[u8]| feeds::load(feeds::YARA, data));

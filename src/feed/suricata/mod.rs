@@ -1,0 +1,131 @@
+//! Suricata's rules, for what of them can be honoured whole: a rule with any option that cannot be is refused by that option's name,
+//! and never honoured in part. What is read and what it means here is in `feeds/README.md`.
+//!
+//! Rules are text for a sensor; this module turns one into a [`crate::indicator::rule::Rule`] and judges nothing.
+
+mod build;
+mod header;
+mod keywords;
+mod lex;
+mod lists;
+mod options;
+
+pub(super) use lists::{IP, IPREP, IPV4_LIST, MD5, SHA256, STRING};
+
+use super::intake::{Intake, Meta};
+use super::lines::{Line, Lines};
+use super::{Broken, Format, MAX_LINE_BYTES};
+use crate::indicator::kind::RULE;
+use crate::indicator::rule::Body;
+use crate::indicator::{Condition, Draft, Refusal, Where, Window};
+use header::Variables;
+
+/// See the module. Known by its first line that is neither empty nor a comment: an action, and options in parentheses.
+pub(super) const FORMAT: Format = Format { name: "suricata", unit: "line", sniff, read };
+
+fn sniff(head: &[u8], _: &str) -> bool {
+    head.split(|byte| *byte == b'\n')
+        .map(<[u8]>::trim_ascii)
+        .map(|line| line.strip_prefix(b"#").map_or(line, <[u8]>::trim_ascii_start))
+        .find(|line| ACTIONS.iter().any(|action| is_action(line, action)))
+        .is_some_and(|line| line.contains(&b'(') || line.ends_with(b"\\"))
+        && !head.trim_ascii_start().starts_with(b"{")
+}
+
+fn is_action(line: &[u8], action: &str) -> bool {
+    line.strip_prefix(action.as_bytes()).is_some_and(|rest| rest.first().is_some_and(u8::is_ascii_whitespace))
+        && [&b" -> "[..], b" <> "].iter().any(|arrow| memchr::memmem::find(line, arrow).is_some())
+}
+
+fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
+    let mut variables = Variables::default();
+    let mut whole: Vec<u8> = Vec::new();
+    let mut first = None;
+    while let Some((number, line)) = lines.next()? {
+        let Line::Text(line) = line else {
+            intake.refuse(number, Refusal::TooLong);
+            (first, whole) = (None, Vec::new());
+            continue;
+        };
+        let line = line.trim_ascii();
+        if first.is_none() && line.starts_with(b"#") {
+            directive(line, number, &mut variables)?;
+            continue;
+        }
+        let (line, goes_on) = line.strip_suffix(b"\\").map_or((line, false), |line| (line, true));
+        whole.extend_from_slice(line);
+        let begun = *first.get_or_insert(number);
+        if goes_on && whole.len() <= MAX_LINE_BYTES {
+            whole.push(b' ');
+            continue;
+        }
+        take(&whole, begun, &variables, intake);
+        whole.clear();
+        first = None;
+    }
+    take(&whole, first.unwrap_or(0), &variables, intake);
+    Ok(())
+}
+
+fn take(text: &[u8], line: u32, variables: &Variables, intake: &mut Intake<'_>) {
+    if text.trim_ascii().is_empty() {
+        return;
+    }
+    let text = std::str::from_utf8(text).map_err(|_| Refusal::Malformed);
+    if let Err(reason) = text.and_then(|text| with(text, line, variables, intake, &Meta::default())) {
+        intake.refuse(line, reason);
+    }
+}
+
+/// `# picket: HOME_NET=[192.0.2.0/24]`: what a variable stands for in the rules below.
+fn directive(line: &[u8], number: u32, variables: &mut Variables) -> Result<(), Broken> {
+    let Some(text) = line.strip_prefix(b"#").map(<[u8]>::trim_ascii_start).and_then(|l| l.strip_prefix(b"picket:"))
+    else {
+        return Ok(());
+    };
+    let broken = |what: &str| Broken::Options { line: number, what: what.to_owned() };
+    let text = std::str::from_utf8(text).map_err(|_| broken("the option is not UTF-8"))?;
+    let (name, value) = text.split_once('=').ok_or_else(|| broken("not VARIABLE=VALUE"))?;
+    variables.set(name.trim(), value.trim()).map_err(|_| broken("the variable's value cannot be read"))
+}
+
+/// Adds one rule, for formats that carry rules. What `meta` says is kept, beside what the rule says of itself.
+///
+/// # Errors
+/// Why it was not read; what becomes of a rule that was read, the intake counts itself.
+#[allow(dead_code, reason = "STIX and MISP hand rules in")]
+pub(super) fn rule(text: &str, line: u32, intake: &mut Intake<'_>, meta: &Meta<'_>) -> Result<(), Refusal> {
+    with(text, line, &Variables::default(), intake, meta)
+}
+
+fn with(text: &str, line: u32, variables: &Variables, intake: &mut Intake<'_>, meta: &Meta<'_>) -> Result<(), Refusal> {
+    let read = options::Reading::of(&lex::Text::of(text)?, variables)?;
+    let about: Vec<(Where, &str)> =
+        meta.about.iter().copied().chain(read.about.iter().map(|(path, text)| (Where(path), text.as_str()))).collect();
+    let meta = Meta {
+        severity: meta.severity.or(read.severity),
+        reference: meta.reference.or(read.reference.as_deref()),
+        about: &about,
+        ..meta.clone()
+    };
+    let rule = build::rule(&read)?;
+    // What HTTP/2 shows is shown as HTTP's.
+    let is_http = matches!(&rule.body, Body::Message(_)) && read.protocol == Some("http");
+    let protocol = read.protocol.filter(|_| !is_http);
+    let when = protocol.map(|protocol| Condition { protocol: Some(protocol), ..Condition::default() });
+    let context = intake.context(&meta)?;
+    let id = read.id();
+    intake.add(&Draft {
+        id: id.as_deref(),
+        when: when.as_ref(),
+        rule: Some(&rule),
+        window: Window::ALWAYS,
+        ..Draft::new(&RULE, text.trim().as_bytes(), context, line)
+    });
+    Ok(())
+}
+
+const ACTIONS: [&str; 7] = ["alert", "drop", "pass", "reject", "rejectsrc", "rejectdst", "rejectboth"];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,496 @@
+//! [`Reading`]: a rule's header and options with their meaning. What contents of which buffers come to is [`super::build`]'s.
+
+use super::header::Variables;
+use super::keywords;
+use super::lex::{Text, plain, quoted};
+use crate::feed::pattern;
+use crate::indicator::rule::{Content, Ends, Form, Place, Range, Step};
+use crate::indicator::{Refusal, Transport};
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Reading {
+    pub(super) ends: Ends,
+    /// TCP bytes are a stream to it, and not segments.
+    pub(super) is_stream: bool,
+    /// `network.protocol` that a flow must have.
+    pub(super) protocol: Option<&'static str>,
+    pub(super) is_established: bool,
+    pub(super) buffers: Vec<Draft>,
+    pub(super) message: Option<String>,
+    pub(super) severity: Option<u8>,
+    pub(super) reference: Option<String>,
+    pub(super) about: Vec<(&'static str, String)>,
+    numbers: [Option<u32>; 3],
+    priority: Option<u8>,
+    class: Option<u8>,
+    current: Option<usize>,
+    /// The buffer and step of the last content: what modifiers change.
+    last: Option<(usize, usize)>,
+}
+
+/// A buffer being read.
+pub(super) struct Draft {
+    pub(super) spot: Spot,
+    pub(super) form: Form,
+    pub(super) steps: Vec<Step>,
+    pub(super) lengths: Vec<(u32, u32)>,
+}
+
+/// Where contents are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Spot {
+    Payload,
+    FileData,
+    At(Place),
+}
+
+impl Reading {
+    /// # Errors
+    /// What cannot be read, or what cannot be honoured, by name.
+    pub(super) fn of(text: &Text<'_>, variables: &Variables) -> Result<Self, Refusal> {
+        let mut reading = Self::default();
+        reading.header(&text.header, variables)?;
+        text.options.iter().try_for_each(|(key, value)| reading.option(key, *value))?;
+        reading.severity = reading.priority.or(reading.class).map(severity);
+        let own = [
+            ("rule.name", reading.message.clone()),
+            ("rule.id", reading.numbers[1].map(|sid| sid.to_string())),
+            ("rule.version", reading.numbers[2].map(|revision| revision.to_string())),
+        ];
+        // At the front: of many names the first are kept.
+        let own = own.into_iter().filter_map(|(path, text)| Some((path, text?)));
+        reading.about = own.chain(std::mem::take(&mut reading.about)).collect();
+        Ok(reading)
+    }
+
+    /// Generator, signature and revision.
+    pub(super) fn id(&self) -> Option<String> {
+        let [generator, signature, revision] = self.numbers;
+        signature.map(|sid| format!("suricata:{}:{sid}:{}", generator.unwrap_or(1), revision.unwrap_or(0)))
+    }
+
+    fn header(&mut self, header: &[&str; 7], variables: &Variables) -> Result<(), Refusal> {
+        let [action, protocol, source, source_port, direction, destination, destination_port] = header;
+        match *action {
+            "alert" => {}
+            "drop" => return Err(Refusal::Unsupported("action drop")),
+            "pass" => return Err(Refusal::Unsupported("action pass")),
+            "reject" | "rejectsrc" | "rejectdst" | "rejectboth" => return Err(Refusal::Unsupported("action reject")),
+            _ => return Err(Refusal::Malformed),
+        }
+        let (transport, name) = protocol_of(protocol)?;
+        (self.ends.transport, self.protocol) = (transport, name);
+        self.is_stream = *protocol == "tcp-stream";
+        self.ends.source = variables.networks(source)?;
+        self.ends.source_port = variables.ports(source_port)?;
+        self.ends.destination = variables.networks(destination)?;
+        self.ends.destination_port = variables.ports(destination_port)?;
+        self.ends.both_ways = match *direction {
+            "->" => false,
+            "<>" => true,
+            "=>" => return Err(Refusal::Unsupported("a rule over both directions of a transaction")),
+            _ => return Err(Refusal::Malformed),
+        };
+        Ok(())
+    }
+
+    fn option(&mut self, key: &str, value: Option<&str>) -> Result<(), Refusal> {
+        let key = key.to_ascii_lowercase();
+        if let Some(spot) = sticky(&key) {
+            return bare(value, || self.turn_to(spot));
+        }
+        if let Some(place) = modifier(&key) {
+            return bare(value, || self.move_last(place));
+        }
+        let text = || value.ok_or(Refusal::Malformed);
+        match key.as_str() {
+            "msg" => self.message = Some(plain(quoted(text()?).ok_or(Refusal::Malformed)?)),
+            "gid" => self.numbers[0] = Some(number(text()?)?),
+            "sid" => self.numbers[1] = Some(number(text()?)?),
+            "rev" => self.numbers[2] = Some(number(text()?)?),
+            "priority" => self.priority = Some(number(text()?)?),
+            "classtype" => self.class_type(text()?),
+            "reference" => self.refer(text()?),
+            "metadata" => self.metadata(text()?),
+            "target" => {}
+            "flow" => text()?.split(',').try_for_each(|word| self.flow(word.trim()))?,
+            "content" => self.content(text()?)?,
+            "isdataat" => self.is_data_at(text()?)?,
+            "bsize" => {
+                let lengths = lengths(text()?)?;
+                self.buffer().lengths.push(lengths);
+            }
+            "dsize" => {
+                let lengths = lengths(text()?)?;
+                if self.ends.transport != Some(Transport::Udp) {
+                    return Err(Refusal::Unsupported("option dsize over TCP"));
+                }
+                let payload = self.find_or_add(Spot::Payload);
+                self.buffers[payload].lengths.push(lengths);
+            }
+            "nocase" => bare(value, || self.change(|content| content.nocase = true))?,
+            // A hint: what is looked for first changes nothing of what is found.
+            "fast_pattern" => self.change(|_| {})?,
+            "startswith" => bare(value, || {
+                self.place(|content| {
+                    let depth = Some(content.bytes.len() as u32);
+                    is_anywhere(content.range)?;
+                    content.range = Range::Start { offset: 0, depth };
+                    Ok(())
+                })
+            })?,
+            "endswith" => bare(value, || self.change(|content| content.ends = true))?,
+            "offset" | "depth" | "distance" | "within" => {
+                let number = number_of(text()?)?;
+                self.place(|content| ranged(&key, number, content))?;
+            }
+            "dotprefix" => bare(value, || self.transform(|form| form.dotprefix = true))?,
+            "to_lowercase" => bare(value, || self.transform(|form| form.lowercase = true))?,
+            _ => return Err(keywords::refused(&key)),
+        }
+        Ok(())
+    }
+
+    fn find_or_add(&mut self, spot: Spot) -> usize {
+        let known = self.buffers.iter().position(|b| b.spot == spot && b.form == Form::default());
+        known.unwrap_or_else(|| {
+            self.buffers.push(Draft { spot, form: Form::default(), steps: Vec::new(), lengths: Vec::new() });
+            self.buffers.len() - 1
+        })
+    }
+
+    fn turn_to(&mut self, spot: Spot) -> Result<(), Refusal> {
+        // Each mention may be another question of the same message.
+        if spot == Spot::At(Place::DnsQuery) && self.buffers.iter().any(|buffer| buffer.spot == spot) {
+            return Err(Refusal::Unsupported("dns.query twice"));
+        }
+        self.current = Some(self.find_or_add(spot));
+        Ok(())
+    }
+
+    /// The buffer that contents are of here.
+    fn buffer(&mut self) -> &mut Draft {
+        let at = self.current.unwrap_or_else(|| self.find_or_add(Spot::Payload));
+        &mut self.buffers[at]
+    }
+
+    /// A transform after a buffer and before its contents.
+    fn transform(&mut self, set: impl FnOnce(&mut Form)) -> Result<(), Refusal> {
+        let Some(at) = self.current else { return Err(Refusal::BadPattern) };
+        let buffer = &mut self.buffers[at];
+        // The order of the two does not matter: a dot has no case.
+        if !buffer.steps.is_empty() || !matches!(buffer.spot, Spot::At(_)) {
+            return Err(Refusal::Unsupported("a transform behind contents, or of bytes that come piece by piece"));
+        }
+        set(&mut buffer.form);
+        Ok(())
+    }
+
+    fn content(&mut self, text: &str) -> Result<(), Refusal> {
+        let (text, negated) = text.strip_prefix('!').map_or((text, false), |rest| (rest.trim_start(), true));
+        let bytes = pattern::decode(quoted(text).ok_or(Refusal::BadPattern)?)?;
+        if bytes.is_empty() || bytes.len() > MAX_CONTENT_BYTES {
+            return Err(Refusal::BadPattern);
+        }
+        let at = self.current.unwrap_or_else(|| self.find_or_add(Spot::Payload));
+        let content = Content {
+            bytes: bytes.into(),
+            mask: Box::default(),
+            nocase: false,
+            negated,
+            ends: false,
+            range: Range::ANYWHERE,
+        };
+        self.buffers[at].steps.push(Step::Find(content));
+        self.last = Some((at, self.buffers[at].steps.len() - 1));
+        Ok(())
+    }
+
+    fn is_data_at(&mut self, text: &str) -> Result<(), Refusal> {
+        let (text, negated) = text.strip_prefix('!').map_or((text, false), |rest| (rest, true));
+        let mut words = text.split(',').map(str::trim);
+        let bytes = number_of(words.next().unwrap_or_default())?;
+        let relative = match (words.next(), words.next()) {
+            (None, _) => false,
+            (Some("relative"), None) => true,
+            _ => return Err(Refusal::Unsupported("option isdataat with rawbytes")),
+        };
+        let bytes = u32::try_from(bytes).map_err(|_| Refusal::BadField)?;
+        self.buffer().steps.push(Step::DataAt { bytes, relative, negated });
+        Ok(())
+    }
+
+    /// Changes where the last content may lie.
+    fn place(&mut self, set: impl FnOnce(&mut Content) -> Result<(), Refusal>) -> Result<(), Refusal> {
+        let (buffer, step) = self.last.ok_or(Refusal::BadPattern)?;
+        match self.buffers.get_mut(buffer).and_then(|buffer| buffer.steps.get_mut(step)) {
+            Some(Step::Find(content)) => set(content),
+            _ => Err(Refusal::BadPattern),
+        }
+    }
+
+    fn change(&mut self, set: impl FnOnce(&mut Content)) -> Result<(), Refusal> {
+        self.place(|content| {
+            set(content);
+            Ok(())
+        })
+    }
+
+    /// The old way to name a buffer: behind its content.
+    fn move_last(&mut self, place: Place) -> Result<(), Refusal> {
+        let (from, step) = self.last.ok_or(Refusal::BadPattern)?;
+        if self.buffers[from].spot != Spot::Payload || step + 1 != self.buffers[from].steps.len() {
+            return Err(Refusal::BadPattern);
+        }
+        let content = self.buffers[from].steps.remove(step);
+        let to = self.find_or_add(Spot::At(place));
+        self.buffers[to].steps.push(content);
+        self.last = Some((to, self.buffers[to].steps.len() - 1));
+        Ok(())
+    }
+
+    fn flow(&mut self, word: &str) -> Result<(), Refusal> {
+        let way = match word {
+            "to_server" | "from_client" => Some(true),
+            "to_client" | "from_server" => Some(false),
+            "established" => {
+                self.is_established = true;
+                return Ok(());
+            }
+            "stateless" => return Ok(()),
+            "only_stream" => {
+                self.is_stream = true;
+                return Ok(());
+            }
+            "not_established" => return Err(Refusal::Unsupported("flow:not_established")),
+            "no_stream" => return Err(Refusal::Unsupported("flow:no_stream")),
+            "no_frag" | "only_frag" => return Err(Refusal::Unsupported("flow:no_frag or only_frag")),
+            _ => return Err(Refusal::BadField),
+        };
+        if self.ends.to_responder.is_some_and(|known| Some(known) != way) {
+            return Err(Refusal::BadField);
+        }
+        self.ends.to_responder = way;
+        Ok(())
+    }
+
+    fn class_type(&mut self, name: &str) {
+        self.class = CLASSES.iter().find(|(known, _)| *known == name).map(|(_, priority)| *priority);
+        self.about.push(("rule.category", name.to_owned()));
+    }
+
+    fn refer(&mut self, text: &str) {
+        if let Some(("url", address)) = text.split_once(',').map(|(kind, rest)| (kind.trim(), rest.trim()))
+            && self.reference.is_none()
+        {
+            let address = plain(address);
+            self.reference = Some(if address.contains("://") { address } else { format!("http://{address}") });
+        }
+    }
+
+    fn metadata(&mut self, text: &str) {
+        for item in text.split(',') {
+            let (name, value) = item.trim().split_once(char::is_whitespace).unwrap_or((item.trim(), ""));
+            let path = match name {
+                "malware_family" => "threat.software.name",
+                "mitre_technique_id" => "threat.technique.id",
+                "mitre_technique_name" => "threat.technique.name",
+                "mitre_tactic_id" => "threat.tactic.id",
+                "mitre_tactic_name" => "threat.tactic.name",
+                "tag" => "tags",
+                _ => continue,
+            };
+            let value = value.trim();
+            if !value.is_empty() && self.about.len() < MAX_ABOUT {
+                self.about.push((path, value.to_owned()));
+            }
+        }
+    }
+}
+
+/// An option that takes no value.
+fn bare(value: Option<&str>, act: impl FnOnce() -> Result<(), Refusal>) -> Result<(), Refusal> {
+    if value.is_some_and(|value| !value.is_empty()) {
+        return Err(Refusal::Malformed);
+    }
+    act()
+}
+
+fn is_anywhere(range: Range) -> Result<(), Refusal> {
+    if range == Range::ANYWHERE { Ok(()) } else { Err(Refusal::BadPattern) }
+}
+
+/// `offset`, `depth`, `distance` or `within` of a content.
+fn ranged(key: &str, number: i64, content: &mut Content) -> Result<(), Refusal> {
+    let bytes = content.bytes.len() as i64;
+    let count = || u32::try_from(number).map_err(|_| Refusal::BadPattern);
+    let room = || if number >= bytes { count() } else { Err(Refusal::BadPattern) };
+    let shift = || i32::try_from(number).ok().filter(|n| n.unsigned_abs() <= MAX_SHIFT).ok_or(Refusal::BadPattern);
+    content.range = match (key, content.range) {
+        ("offset", Range::Start { offset: 0, depth }) => Range::Start { offset: count()?, depth },
+        ("depth", Range::Start { offset, depth: None }) => Range::Start { offset, depth: Some(room()?) },
+        ("distance", Range::ANYWHERE) => Range::After { distance: shift()?, within: None },
+        ("distance", Range::After { distance: 0, within }) => Range::After { distance: shift()?, within },
+        ("within", Range::ANYWHERE) => Range::After { distance: 0, within: Some(room()?) },
+        ("within", Range::After { distance, within: None }) => Range::After { distance, within: Some(room()?) },
+        _ => return Err(Refusal::BadPattern),
+    };
+    Ok(())
+}
+
+/// A number; a name would be a variable's.
+fn number_of(text: &str) -> Result<i64, Refusal> {
+    text.trim().parse().map_err(|_| match text.trim().starts_with(|c: char| c.is_ascii_alphabetic()) {
+        true => Refusal::Unsupported("a variable of another option"),
+        false => Refusal::BadField,
+    })
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> Result<T, Refusal> {
+    text.trim().parse().map_err(|_| Refusal::BadField)
+}
+
+/// `N`, `<N`, `<=N`, `>N`, `>=N` or `N<>M` (both left out), as least and most.
+fn lengths(text: &str) -> Result<(u32, u32), Refusal> {
+    let text = text.trim();
+    let (least, most) = if let Some((low, high)) = text.split_once("<>") {
+        (number::<u32>(low)?.checked_add(1), number::<u32>(high)?.checked_sub(1))
+    } else if let Some(most) = text.strip_prefix("<=") {
+        (Some(0), Some(number(most)?))
+    } else if let Some(least) = text.strip_prefix(">=") {
+        (Some(number(least)?), Some(u32::MAX))
+    } else if let Some(above) = text.strip_prefix('<') {
+        (Some(0), number::<u32>(above)?.checked_sub(1))
+    } else if let Some(below) = text.strip_prefix('>') {
+        (number::<u32>(below)?.checked_add(1), Some(u32::MAX))
+    } else {
+        let exact = number(text)?;
+        (Some(exact), Some(exact))
+    };
+    match (least, most) {
+        (Some(least), Some(most)) if least <= most => Ok((least, most)),
+        _ => Err(Refusal::BadField),
+    }
+}
+
+fn protocol_of(name: &str) -> Result<(Option<Transport>, Option<&'static str>), Refusal> {
+    Ok(match name {
+        "tcp" | "tcp-stream" => (Some(Transport::Tcp), None),
+        "udp" => (Some(Transport::Udp), None),
+        "ip" => (None, None),
+        "http" | "http1" => (Some(Transport::Tcp), Some("http")),
+        "http2" => (Some(Transport::Tcp), Some("http2")),
+        "dns" => (None, Some("dns")),
+        "tls" | "ssl" => (Some(Transport::Tcp), Some("tls")),
+        "quic" => (Some(Transport::Udp), Some("quic")),
+        "ssh" => (Some(Transport::Tcp), Some("ssh")),
+        "smtp" => (Some(Transport::Tcp), Some("smtp")),
+        "ftp" => (Some(Transport::Tcp), Some("ftp")),
+        "imap" => (Some(Transport::Tcp), Some("imap")),
+        "pop3" => (Some(Transport::Tcp), Some("pop3")),
+        "tcp-pkt" => return Err(Refusal::Unsupported("protocol tcp-pkt (segments one by one)")),
+        "icmp" | "icmpv6" => return Err(Refusal::Unsupported("protocol icmp")),
+        _ => return Err(Refusal::Unsupported("a protocol that is not followed")),
+    })
+}
+
+fn sticky(key: &str) -> Option<Spot> {
+    Some(match key {
+        "pkt_data" => Spot::Payload,
+        "file.data" | "file_data" => Spot::FileData,
+        "dns.query" | "dns_query" => Spot::At(Place::DnsQuery),
+        "tls.sni" | "tls_sni" => Spot::At(Place::TlsSni),
+        "ja3.hash" | "ja3_hash" => Spot::At(Place::Ja3),
+        "ja3s.hash" => Spot::At(Place::Ja3s),
+        "ja4.hash" => Spot::At(Place::Ja4),
+        "ssh.hassh" => Spot::At(Place::Hassh),
+        "ssh.hassh.server" => Spot::At(Place::HasshServer),
+        "http.method" => Spot::At(Place::HttpMethod),
+        "http.uri" => Spot::At(Place::HttpUri),
+        "http.uri.raw" => Spot::At(Place::HttpUriRaw),
+        "http.host" => Spot::At(Place::HttpHost),
+        "http.user_agent" => Spot::At(Place::HttpUserAgent),
+        "http.referer" => Spot::At(Place::HttpReferer),
+        "http.stat_code" => Spot::At(Place::HttpStatus),
+        "http.location" => Spot::At(Place::HttpLocation),
+        _ => return None,
+    })
+}
+
+fn modifier(key: &str) -> Option<Place> {
+    Some(match key {
+        "http_method" => Place::HttpMethod,
+        "http_uri" => Place::HttpUri,
+        "http_raw_uri" => Place::HttpUriRaw,
+        "http_host" => Place::HttpHost,
+        "http_user_agent" => Place::HttpUserAgent,
+        "http_referer" => Place::HttpReferer,
+        "http_stat_code" => Place::HttpStatus,
+        _ => return None,
+    })
+}
+
+/// The schema's 0 to 100 of a priority, of which 1 is the gravest.
+fn severity(priority: u8) -> u8 {
+    match priority {
+        0 | 1 => 90,
+        2 => 60,
+        3 => 30,
+        _ => 10,
+    }
+}
+
+/// Priorities of Suricata's `classification.config`.
+const CLASSES: &[(&str, u8)] = &[
+    ("not-suspicious", 3),
+    ("unknown", 3),
+    ("bad-unknown", 2),
+    ("attempted-recon", 2),
+    ("successful-recon-limited", 2),
+    ("successful-recon-largescale", 2),
+    ("attempted-dos", 2),
+    ("successful-dos", 2),
+    ("attempted-user", 1),
+    ("unsuccessful-user", 1),
+    ("successful-user", 1),
+    ("attempted-admin", 1),
+    ("successful-admin", 1),
+    ("rpc-portmap-decode", 2),
+    ("shellcode-detect", 1),
+    ("string-detect", 3),
+    ("suspicious-filename-detect", 2),
+    ("suspicious-login", 2),
+    ("system-call-detect", 2),
+    ("tcp-connection", 4),
+    ("trojan-activity", 1),
+    ("unusual-client-port-connection", 2),
+    ("network-scan", 3),
+    ("denial-of-service", 2),
+    ("non-standard-protocol", 2),
+    ("protocol-command-decode", 3),
+    ("web-application-activity", 2),
+    ("web-application-attack", 1),
+    ("misc-activity", 3),
+    ("misc-attack", 2),
+    ("icmp-event", 3),
+    ("inappropriate-content", 1),
+    ("policy-violation", 1),
+    ("default-login-attempt", 2),
+    ("targeted-activity", 1),
+    ("exploit-kit", 1),
+    ("external-ip-check", 2),
+    ("domain-c2", 1),
+    ("pup-activity", 2),
+    ("credential-theft", 1),
+    ("social-engineering", 2),
+    ("coin-mining", 2),
+    ("command-and-control", 1),
+];
+
+/// Longest content, as Suricata's own.
+const MAX_CONTENT_BYTES: usize = 255;
+/// Farthest distance.
+const MAX_SHIFT: u32 = 1 << 20;
+/// Names kept of a rule.
+const MAX_ABOUT: usize = 32;

@@ -1,0 +1,175 @@
+//! What is written is read back as it was.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::super::diff::diff;
+use super::super::tests::loaded;
+use super::super::{Options, load};
+use super::*;
+
+fn written(set: &IndicatorSet, format: &str) -> (Vec<u8>, Written) {
+    let mut out = Vec::new();
+    let counts = (writer(format).expect("a writer").write)(set, Timestamp::ZERO, &mut out).expect("writes");
+    (out, counts)
+}
+
+fn samples() -> IndicatorSet {
+    let mut set = IndicatorSet::default();
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("feeds");
+    load(&[dir], &Options::default(), &mut set).expect("loads");
+    set
+}
+
+#[test]
+fn native_gives_every_sample_back() {
+    let set = samples();
+    let (text, counts) = written(&set, "native");
+    let (again, report) = loaded(&text);
+    assert_eq!((report.format, report.refused_total()), (Some("native"), 0), "{:?}", report.refusals);
+    let beyond: u64 = counts.left_out.values().sum();
+    assert_eq!(again.len() as u64 + beyond, set.len() as u64, "{counts:?}");
+    assert!(counts.left_out.keys().all(|why| *why == "a marking beyond TLP, PAP and classification"), "{counts:?}");
+    let changed: Vec<_> = diff(&set, &again).map(|d| (d.change, d.aspects)).skip(beyond as usize).collect();
+    assert_eq!(changed, []);
+    assert_eq!(written(&again, "native").0, text, "and the same text from there on");
+}
+
+#[test]
+fn native_keeps_every_field() {
+    let line = r#"{"threat.indicator.type":"ipv4-addr","threat.indicator.id":"x\"1","threat.indicator.name":"192.0.2.0/24","threat.indicator.port":4444,"picket.transport":"tcp","picket.valid_from":"2024-01-01T00:00:00.000000001Z","picket.valid_until":"2025-01-01T00:00:00.000000000Z","picket.when.protocol":"modbus","picket.when.direction":"to_responder","picket.when.function":"modbus:any-write","threat.indicator.provider":"p","threat.indicator.confidence":"High","threat.indicator.reference":"r","threat.indicator.description":"d \u0001","threat.indicator.first_seen":"2024-01-01T00:00:00Z","picket.severity":80,"threat.indicator.marking.tlp":"AMBER+STRICT","picket.pap":"GREEN","picket.classification":"SECRET//SI//REL TO USA, GBR","threat.group.name":["g","h"],"threat.technique.id":["T1071"],"tags":["t"]}"#;
+    let (set, report) = loaded(line.as_bytes());
+    assert_eq!(report.loaded, 1, "{:?}", report.refusals);
+    assert_eq!(String::from_utf8(written(&set, "native").0).expect("text"), line.to_owned() + "\n");
+}
+
+#[test]
+fn plain_gives_back_what_it_can_say() {
+    let text = "evil.example\n192.0.2.1\n198.51.100.0/24\n192.0.2.1:443\n[2001:db8::1]:443\n2001:db8::/48\nmalware.test/gate?a#b\n\
+                d41d8cd98f00b204e9800998ecf8427e\nuser@evil.example\n# picket: match=exact tlp=AMBER provider=\"A name\" severity=70\n\
+                evil.example\n# picket: match=prefix valid_until=2024-01-01T00:00:00Z\nmalware.test/gate/\n\
+                # picket: type=user-agent\nEvil Bot/1.0 [x](.)\n# picket: type=x509-certificate\nda39a3ee5e6b4b0d3255bfef95601890afd80709\n";
+    let (set, _) = loaded(text.as_bytes());
+    assert_eq!(set.len(), 13);
+    let (out, counts) = written(&set, "plain");
+    let (again, report) = loaded(&out);
+    assert_eq!(
+        (report.format, report.refused_total(), &report.error),
+        (Some("plain"), 0, &None),
+        "{:?}",
+        report.refusals
+    );
+    assert_eq!(diff(&set, &again).count(), 0);
+    assert_eq!((counts.written, counts.left_out.len(), counts.lost.len()), (13, 0, 0), "{counts:?}");
+}
+
+#[test]
+fn what_plain_cannot_say_is_left_out_and_counted() {
+    let (set, _) = loaded(
+        br#"{"threat.indicator.type":"network-traffic","picket.pattern.content":"EvilBot"}
+{"threat.indicator.type":"ipv4-addr","threat.indicator.name":"192.0.2.1","picket.when.port":502}
+{"threat.indicator.type":"ipv4-addr","threat.indicator.name":"192.0.2.0/24","threat.indicator.port":1}
+{"threat.indicator.type":"user-agent","threat.indicator.name":" a "}
+{"threat.indicator.type":"user-agent","threat.indicator.name":"a\nevil.example"}
+{"threat.indicator.type":"user-agent","threat.indicator.name":"a # b"}
+{"threat.indicator.type":"domain-name","threat.indicator.name":"a.example","threat.indicator.id":"1","threat.indicator.provider":"\""}
+"#,
+    );
+    assert_eq!(set.len(), 7);
+    let (out, counts) = written(&set, "plain");
+    assert_eq!(String::from_utf8(out).expect("text"), "a.example\n");
+    let left: Vec<_> = counts.left_out.into_iter().collect();
+    assert_eq!(
+        left,
+        [
+            ("a byte signature", 1),
+            ("a condition", 1),
+            ("a network with a port", 1),
+            ("a value that a plain list cannot hold", 3)
+        ]
+    );
+    assert_eq!(counts.lost.into_iter().collect::<Vec<_>>(), [("id", 1), ("provider", 1)]);
+}
+
+#[test]
+fn a_marking_that_cannot_be_said_keeps_its_entry_out() {
+    use crate::indicator::{Context, Draft, kind::DOMAIN};
+    let mut set = IndicatorSet::default();
+    let marking = crate::marking::Marking::undefined("marking-definition--1");
+    let context = set.context(Context { marking, ..Context::default() });
+    set.add(&Draft::new(&DOMAIN, b"evil.example", context, 1), false).expect("loads");
+    for format in WRITERS.iter().filter(|writer| ["native", "plain"].contains(&writer.name)) {
+        let (out, counts) = written(&set, format.name);
+        assert_eq!((out.len(), counts.written, counts.left_out.len()), (0, 0, 1), "{}", format.name);
+    }
+}
+
+/// Any entry that loads.
+fn entry() -> impl Strategy<Value = String> {
+    let value = prop_oneof![
+        Just(("domain-name", "evil.example".to_owned())),
+        ("[a-z]{1,5}\\.(test|example)").prop_map(|name| ("domain-name", name)),
+        any::<u32>().prop_map(|ip| ("ipv4-addr", std::net::Ipv4Addr::from_bits(ip).to_string())),
+        any::<u128>().prop_map(|ip| ("ipv6-addr", std::net::Ipv6Addr::from_bits(ip).to_string())),
+        ("[ -~]{1,20}").prop_map(|agent| ("user-agent", agent)),
+        ("[a-z]{1,4}\\.test/[ -~&&[^ \"]]{0,12}").prop_map(|url| ("url", url)),
+        ("\\PC{1,12}").prop_map(|subject| ("email-subject", subject)),
+    ];
+    let more = prop::sample::select(vec![
+        "",
+        r#","picket.valid_until":"2030-06-01T00:00:00.5Z""#,
+        r#","threat.indicator.marking.tlp":"AMBER","picket.severity":7"#,
+        r#","picket.pap":"mauve","picket.classification":"GEHEIM \"x\"""#,
+        r#","threat.indicator.id":"an id","tags":["a","b"]"#,
+        r##","threat.indicator.provider":"# p\"x","threat.indicator.description":"two\nlines""##,
+    ]);
+    (value, more).prop_map(|((kind, value), more)| {
+        let value = serde_json::to_string(&value).expect("text");
+        format!("{{\"threat.indicator.type\":\"{kind}\",\"threat.indicator.name\":{value}{more}}}\n")
+    })
+}
+
+proptest! {
+    #[test]
+    fn native_is_read_back_as_it_was(lines in prop::collection::vec(entry(), 0..20)) {
+        let (set, _) = loaded(lines.concat().as_bytes());
+        let (text, counts) = written(&set, "native");
+        let (again, report) = loaded(&text);
+        prop_assert_eq!(report.refused_total(), 0);
+        prop_assert!(counts.left_out.is_empty());
+        prop_assert_eq!(diff(&set, &again).count(), 0);
+    }
+
+    /// What plain writes means the same; what it loses is counted.
+    #[test]
+    fn plain_is_read_back_as_it_was(lines in prop::collection::vec(entry(), 0..20)) {
+        let (set, _) = loaded(lines.concat().as_bytes());
+        let (text, counts) = written(&set, "plain");
+        let (again, report) = loaded(&text);
+        prop_assert_eq!((report.refused_total(), report.error), (0, None));
+        let left: u64 = counts.left_out.values().sum();
+        prop_assert!(again.len() as u64 <= set.len() as u64);
+        if counts.lost.is_empty() {
+            prop_assert_eq!(diff(&set, &again).count() as u64, left);
+        }
+    }
+}
+
+#[test]
+fn an_output_that_fails_is_an_error() {
+    struct Full;
+    impl io::Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    assert!(Full.flush().is_ok());
+    for writer in WRITERS {
+        assert!((writer.write)(&samples(), Timestamp::ZERO, &mut Full).is_err(), "{}", writer.name);
+    }
+}
