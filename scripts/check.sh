@@ -42,9 +42,9 @@ step_test() {
     cargo test --locked
 }
 
-# The release profile is what users run, and its optimiser may differ.
+# Users run optimised code, and the optimiser may differ. Profile `ci` is the release profile but for the units it is built in.
 step_release() {
-    cargo test --locked --release
+    cargo test --locked --profile ci
 }
 
 # Private items are documented too, so links to them are good links.
@@ -69,12 +69,12 @@ step_deny() {
 
 # Every benchmark once, to see that it runs and that its counts hold; no timing.
 step_bench() {
-    cargo bench --locked -- --test
+    cargo bench --locked --profile ci -- --test
 }
 
 # Fuzzing proper takes hours (scripts/fuzz.sh). Here: the seeded mutations with another seed than the tests take.
 step_fuzz() {
-    PICKET_FUZZ_SEED=${PICKET_FUZZ_SEED:-2} cargo test --locked --release --test never_panics
+    PICKET_FUZZ_SEED=${PICKET_FUZZ_SEED:-2} cargo test --locked --profile ci --test never_panics
     rustfmt --check --edition 2024 fuzz/src/lib.rs fuzz/fuzz_targets/*.rs
 }
 

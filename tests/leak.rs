@@ -64,8 +64,8 @@ fn check_customer_records(text: &str, full: &[Value]) -> Result<(), String> {
         for side in ["source", "destination"] {
             let ip = text_at(record, &format!("{side}.ip"));
             let same = |field: &str| record[side].get(field) == alert[side].get(field);
-            let is_theirs = HOME.contains(&ip) && same("ip") && same("port");
-            if !ip.is_empty() && !is_theirs {
+            let is_home = HOME.contains(&ip) && same("ip") && same("port");
+            if !ip.is_empty() && !is_home {
                 return Err(format!("{side}.ip is not the customer's host"));
             }
         }

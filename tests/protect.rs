@@ -39,7 +39,8 @@ fn a_crash_leaves_no_core_dump() {
     };
     assert_eq!(limit["Max core file size".len()..].split_whitespace().take(2).collect::<Vec<_>>(), ["0", "0"]);
     let pid = rustix::process::Pid::from_child(&child);
-    // Not SIGSEGV, which the standard library handles, nor SIGQUIT, which a shell may have ignored for its background jobs.
+    // Not SIGSEGV: the standard library handles it, for overflown stacks, and one that was only sent is gone then. Nor SIGQUIT: a
+    // shell has what it starts in the background ignore it.
     rustix::process::kill_process(pid, rustix::process::Signal::ABORT).expect("signalled");
     let status = child.wait().expect("ends");
     drop(stdin);

@@ -12,6 +12,7 @@ use super::object::{self, Common, Indicator, Named, Object, Reference, Relations
 use super::pattern::Expression;
 use crate::feed::field;
 use crate::feed::intake::{Intake, Meta};
+use crate::feed::suricata::{self, Carried};
 use crate::indicator::{Draft, Refusal, Where, Window};
 use crate::marking::{Classification, Definitions, Granular, Marking, refs_for, tag};
 use crate::time::Timestamp;
@@ -118,8 +119,8 @@ impl Bundle {
             return Err(Refusal::Withdrawn);
         }
         let window = window(indicator)?;
-        let expression = expression(indicator)?;
-        let plans = compile(&expression, window)?;
+        let is_rule = indicator.pattern_type.as_deref() == Some("suricata");
+        let plans = if is_rule { Vec::new() } else { compile(&expression(indicator)?, window)? };
         let own_id = indicator.external_references.iter().find(|reference| &*reference.source_name == OWN_ID);
         let id = own_id.and_then(|reference| reference.external_id.as_deref()).unwrap_or(&common.id);
         if id.len() > MAX_ID_BYTES || indicator.confidence.is_some_and(|confidence| confidence > 100) {
@@ -148,6 +149,10 @@ impl Bundle {
             ..Meta::default()
         };
         let left_out = texts.left_out;
+        if is_rule {
+            let carried = Carried { id: Some(id), window, line: version.number };
+            suricata::rule(unwrapped(&indicator.pattern), &carried, intake, &meta)?;
+        }
         let context = intake.context(&meta)?;
         for plan in &plans {
             intake.add(&Draft {
@@ -322,6 +327,12 @@ fn window(indicator: &Indicator) -> Result<Window, Refusal> {
     if from < until { Ok(Window { from, until }) } else { Err(Refusal::BadField) }
 }
 
+/// A Suricata rule without the brackets that MISP puts around it.
+fn unwrapped(rule: &str) -> &str {
+    let rule = rule.trim();
+    rule.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(rule)
+}
+
 /// The pattern, if it is one of STIX; of STIX 2.0 no other is.
 fn expression(indicator: &Indicator) -> Result<Expression, Refusal> {
     match indicator.pattern_type.as_deref().unwrap_or("stix") {
@@ -337,7 +348,6 @@ const PATTERN_TYPES: &[(&str, &str)] = &[
     ("pcre", "pattern_type pcre"),
     ("sigma", "pattern_type sigma"),
     ("snort", "pattern_type snort"),
-    ("suricata", "pattern_type suricata"),
     ("yara", "pattern_type yara"),
 ];
 

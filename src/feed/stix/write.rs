@@ -16,6 +16,7 @@ use std::io::{self, Write};
 
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
+use uuid::Uuid;
 
 use crate::feed::write::Written;
 use crate::indicator::{Context, Indicator, IndicatorIx, IndicatorSet};
@@ -45,7 +46,7 @@ pub fn write(
             }
         }
     }
-    let id = uuid(&bundle.digest.finalize());
+    let id = Uuid::new_v5(&NAMESPACE, &bundle.digest.finalize());
     writeln!(bundle.out, "],\"id\":\"bundle--{id}\"}}")?;
     Ok(bundle.written)
 }
@@ -147,31 +148,16 @@ fn is_stix_id(id: &str) -> bool {
 
 /// The same UUID for the same texts: version 5 (RFC 9562, 5.5) over their lengths and bytes.
 fn derived(texts: &[&str]) -> String {
-    let mut digest = Sha1::new();
-    digest.update(NAMESPACE);
+    let mut name = Vec::new();
     for text in texts {
-        digest.update((text.len() as u64).to_be_bytes());
-        digest.update(text);
+        name.extend((text.len() as u64).to_be_bytes());
+        name.extend(text.as_bytes());
     }
-    uuid(&digest.finalize())
+    Uuid::new_v5(&NAMESPACE, &name).to_string()
 }
 
-/// As a version 5 UUID is written.
-fn uuid(digest: &[u8]) -> String {
-    let mut bytes = [0; 16];
-    bytes.iter_mut().zip(digest).for_each(|(to, from)| *to = *from);
-    bytes[6] = bytes[6] & 0x0f | 0x50;
-    bytes[8] = bytes[8] & 0x3f | 0x80;
-    let mut out = String::with_capacity(36);
-    for (at, byte) in bytes.iter().enumerate() {
-        out.push_str(if matches!(at, 4 | 6 | 8 | 10) { "-" } else { "" });
-        out.push_str(&format!("{byte:02x}"));
-    }
-    out
-}
-
-/// Of the ids that are derived here.
-const NAMESPACE: &[u8] = b"picket stix bundle";
+/// Of the ids that are derived here: Picket's own, drawn once.
+const NAMESPACE: Uuid = Uuid::from_u128(0x5b0c_64f4_2f0e_4a57_9d0f_6a3e_51c7_88d2);
 
 #[cfg(test)]
 mod tests;

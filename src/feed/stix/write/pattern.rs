@@ -13,6 +13,9 @@ pub(super) fn of(indicator: &Indicator<'_>) -> Result<String, &'static str> {
     if when.function.is_some() || when.port.is_some() {
         return Err("a condition on a port or function");
     }
+    if indicator.transport == Some(Transport::Ethernet) {
+        return Err("frames that are not IP");
+    }
     let kind = indicator.kind;
     if kind == &BYTES {
         return bytes(indicator, &when);
@@ -167,13 +170,12 @@ fn bytes(indicator: &Indicator<'_>, when: &Condition) -> Result<String, &'static
 }
 
 fn transport(transport: Option<Transport>) -> Option<String> {
-    let word = |transport| match transport {
+    let word = match transport? {
         Transport::Tcp => "tcp",
         Transport::Udp => "udp",
-        // No feed can name it.
-        Transport::Ethernet => "ethernet",
+        Transport::Ethernet => return None,
     };
-    transport.map(|transport| format!("network-traffic:protocols[*] = '{}'", word(transport)))
+    Some(format!("network-traffic:protocols[*] = '{word}'"))
 }
 
 fn protocol(when: &Condition) -> Option<String> {
