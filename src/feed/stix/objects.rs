@@ -31,7 +31,16 @@ pub(super) enum Found<'a> {
     Junk,
 }
 
-crate::bytes::opaque_debug!(Found<'_>, "Found");
+/// Without the object's text: it holds values.
+impl std::fmt::Debug for Found<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Object(_) => "Object",
+            Self::TooLong => "TooLong",
+            Self::Junk => "Junk",
+        })
+    }
+}
 
 /// How a text ends.
 #[derive(Debug, PartialEq, Eq)]
