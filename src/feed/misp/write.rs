@@ -1,4 +1,4 @@
-//! Writes indicators as MISP events: [`write`]. One event a provider, one attribute a source of an indicator; the same input
+//! Writes indicators as MISP events: [`write()`]. One event a provider, one attribute a source of an indicator; the same input
 //! gives the same bytes, UUIDs included (version 5).
 //!
 //! What MISP cannot say of an indicator without its matching more, or being handled less strictly, leaves the entry out. A
