@@ -39,7 +39,7 @@ step_clippy() {
 
 # Debug has overflow checks and debug assertions.
 step_test() {
-    cargo test --locked
+    cargo test --locked --no-fail-fast
 }
 
 # Users run optimised code, and the optimiser may differ. Profile `ci` is the release profile but for the units it is built in.

@@ -1,8 +1,5 @@
 //! `picket feed check`, `diff`, `convert`, `export` and `fetch` from outside; exports are read by the tools that they are
 //! for, and a collection is fetched from a real TAXII server, if they are installed. What is not is said.
-//!
-//! Seen to fail: with a `;` for the `; ` of an RPZ comment, an empty `elements`, host bits in a cidr map, and a client that
-//! forgets `next`.
 
 mod common;
 

@@ -24,7 +24,7 @@ pub(super) struct Bundle {
     names: Versions<(Sort, Named)>,
     relationships: Versions<Relationship>,
     definitions: Definitions,
-    /// Statements that [`super::write`] makes of a classification.
+    /// Statements that [`super::write()`] makes of a classification.
     banners: HashMap<Box<str>, Marking>,
     held_bytes: usize,
 }
@@ -357,7 +357,7 @@ pub(super) const BANNER: &str = "Classification: ";
 /// The source of the external reference that holds an indicator's id where that is none of STIX.
 pub(super) const OWN_ID: &str = "picket";
 
-/// What [`super::write`] says for a time of creation that it does not know, because STIX asks for one.
+/// What [`super::write()`] says for a time of creation that it does not know, because STIX asks for one.
 pub(super) const UNKNOWN_DAY: &str = "1970-01-01T00:00:00";
 
 /// Longest id kept; every alert repeats it.

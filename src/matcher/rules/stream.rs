@@ -3,7 +3,7 @@
 //! A part of a rule is judged as soon as its anchor has come, in the bytes around it, and again while bytes that it may need are
 //! still to come. So each part is found by the byte that completes it, however the bytes are cut; what is kept is where it first
 //! ended, which is all that a part that must follow it can depend on. The bytes kept are as many as the widest part spans
-//! ([`crate::indicator::rule::Part::span`] is capped where rules are read).
+//! (how far a part reaches is capped where rules are read).
 
 use super::{ANCHOR_BYTES, Anchors, Content, Range, RuleScratch, chain};
 use crate::indicator::rule::{Body, Flowing, Part, Scope, Word};
