@@ -10,9 +10,9 @@ use std::collections::HashMap;
 use super::compile::compile;
 use super::object::{self, Common, Indicator, Named, Object, Reference, Relationship, Sort};
 use super::pattern::Expression;
-use crate::feed::field;
 use crate::feed::intake::{Intake, Meta};
-use crate::indicator::{Draft, Refusal, Where, Window};
+use crate::feed::{field, suricata};
+use crate::indicator::{Refusal, Where, Window};
 use crate::marking::{Classification, Definitions, Granular, Marking, refs_for, tag};
 use crate::time::Timestamp;
 
@@ -118,8 +118,8 @@ impl Bundle {
             return Err(Refusal::Withdrawn);
         }
         let window = window(indicator)?;
-        let expression = expression(indicator)?;
-        let plans = compile(&expression, window)?;
+        let is_rule = indicator.pattern_type.as_deref() == Some("suricata");
+        let plans = if is_rule { Vec::new() } else { compile(&expression(indicator)?, window)? };
         let own_id = indicator.external_references.iter().find(|reference| &*reference.source_name == OWN_ID);
         let id = own_id.and_then(|reference| reference.external_id.as_deref()).unwrap_or(&common.id);
         if id.len() > MAX_ID_BYTES || indicator.confidence.is_some_and(|confidence| confidence > 100) {
@@ -148,18 +148,13 @@ impl Bundle {
             ..Meta::default()
         };
         let left_out = texts.left_out;
-        let context = intake.context(&meta)?;
-        for plan in &plans {
-            intake.add(&Draft {
-                id: Some(id),
-                matching: Some(plan.matching),
-                port: plan.port,
-                transport: plan.transport,
-                pattern: plan.pattern,
-                when: plan.when.as_ref(),
-                window: plan.window,
-                ..Draft::new(plan.kind, &plan.value, context, version.number)
-            });
+        if is_rule {
+            suricata::rule(rule_of(&indicator.pattern), version.number, intake, &meta, (id, window))?;
+        } else {
+            let context = intake.context(&meta)?;
+            for plan in &plans {
+                intake.add(&plan.draft(id, context, version.number));
+            }
         }
         if left_out {
             intake.pass_over("texts marked more strictly than their indicator");
@@ -322,6 +317,12 @@ fn window(indicator: &Indicator) -> Result<Window, Refusal> {
     if from < until { Ok(Window { from, until }) } else { Err(Refusal::BadField) }
 }
 
+/// MISP puts a rule into brackets, as if it were an observation.
+fn rule_of(pattern: &str) -> &str {
+    let pattern = pattern.trim();
+    pattern.strip_prefix('[').and_then(|rule| rule.strip_suffix(']')).unwrap_or(pattern)
+}
+
 /// The pattern, if it is one of STIX; of STIX 2.0 no other is.
 fn expression(indicator: &Indicator) -> Result<Expression, Refusal> {
     match indicator.pattern_type.as_deref().unwrap_or("stix") {
@@ -337,7 +338,6 @@ const PATTERN_TYPES: &[(&str, &str)] = &[
     ("pcre", "pattern_type pcre"),
     ("sigma", "pattern_type sigma"),
     ("snort", "pattern_type snort"),
-    ("suricata", "pattern_type suricata"),
     ("yara", "pattern_type yara"),
 ];
 

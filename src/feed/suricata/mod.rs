@@ -72,7 +72,9 @@ fn take(text: &[u8], line: u32, variables: &Variables, intake: &mut Intake<'_>) 
         return;
     }
     let text = std::str::from_utf8(text).map_err(|_| Refusal::Malformed);
-    if let Err(reason) = text.and_then(|text| with(text, line, variables, intake, &Meta::default())) {
+    if let Err(reason) =
+        text.and_then(|text| with(text, line, variables, intake, &Meta::default(), (None, Window::ALWAYS)))
+    {
         intake.refuse(line, reason);
     }
 }
@@ -89,16 +91,29 @@ fn directive(line: &[u8], number: u32, variables: &mut Variables) -> Result<(), 
     variables.set(name.trim(), value.trim()).map_err(|_| broken("the variable's value cannot be read"))
 }
 
-/// Adds one rule, for formats that carry rules. What `meta` says is kept, beside what the rule says of itself.
+/// Adds one rule, for formats that carry rules. What `meta` says is kept, beside what the rule says of itself; `id` and
+/// `window` are the entry's.
 ///
 /// # Errors
 /// Why it was not read; what becomes of a rule that was read, the intake counts itself.
-#[allow(dead_code, reason = "STIX and MISP hand rules in")]
-pub(super) fn rule(text: &str, line: u32, intake: &mut Intake<'_>, meta: &Meta<'_>) -> Result<(), Refusal> {
-    with(text, line, &Variables::default(), intake, meta)
+pub(super) fn rule(
+    text: &str,
+    line: u32,
+    intake: &mut Intake<'_>,
+    meta: &Meta<'_>,
+    (id, window): (&str, Window),
+) -> Result<(), Refusal> {
+    with(text, line, &Variables::default(), intake, meta, (Some(id), window))
 }
 
-fn with(text: &str, line: u32, variables: &Variables, intake: &mut Intake<'_>, meta: &Meta<'_>) -> Result<(), Refusal> {
+fn with(
+    text: &str,
+    line: u32,
+    variables: &Variables,
+    intake: &mut Intake<'_>,
+    meta: &Meta<'_>,
+    (id, window): (Option<&str>, Window),
+) -> Result<(), Refusal> {
     let read = options::Reading::of(&lex::Text::of(text)?, variables)?;
     let about: Vec<(Where, &str)> =
         meta.about.iter().copied().chain(read.about.iter().map(|(path, text)| (Where(path), text.as_str()))).collect();
@@ -114,12 +129,12 @@ fn with(text: &str, line: u32, variables: &Variables, intake: &mut Intake<'_>, m
     let protocol = read.protocol.filter(|_| !is_http);
     let when = protocol.map(|protocol| Condition { protocol: Some(protocol), ..Condition::default() });
     let context = intake.context(&meta)?;
-    let id = read.id();
+    let own_id = read.id();
     intake.add(&Draft {
-        id: id.as_deref(),
+        id: id.or(own_id.as_deref()),
         when: when.as_ref(),
         rule: Some(&rule),
-        window: Window::ALWAYS,
+        window,
         ..Draft::new(&RULE, text.trim().as_bytes(), context, line)
     });
     Ok(())
