@@ -135,7 +135,8 @@ fn diff_tells_ids_and_values_only_to_who_asks_and_is_cleared() {
     assert!(!out.contains("secret-"), "{out}");
     let (_, out, _) = run(&["feed", "diff", &old, &new, "--values"]);
     assert_eq!(out.matches("secret-").count(), 3);
-    let clearance = scratch.write("clearance.toml", "[sensor]\n[sink.stdout]\ntlp = \"CLEAR\"\n");
+    let clearance =
+        scratch.write("clearance.toml", "[sensor]\nfloor = \"TLP:CLEAR\"\n[sink.stdout]\ntlp = \"CLEAR\"\n");
     let (code, out, err) = run(&["feed", "diff", &old, &new, "--values", "--clearance", &clearance]);
     assert_eq!(code, Some(0), "{err}");
     assert!(out.contains("secret-d.test") && !out.contains("secret-c.test"), "{out}");
@@ -274,8 +275,10 @@ fn an_export_is_gated_by_marking_and_clearance() {
     assert_eq!(code, Some(0), "{err}");
     assert_eq!((&json(&out)["written"], &json(&out)["left_out"]), (&json!(1), &json!({"beyond_pap": 1})));
     assert!(scratch.read("zone").contains("secret-b") && !scratch.read("zone").contains("secret-a"));
-    let clearance =
-        scratch.write("clearance.toml", "[sensor]\n[sink.rpz]\ntlp = \"GREEN\"\nact = \"active\"\n[sink.other]\n");
+    let clearance = scratch.write(
+        "clearance.toml",
+        "[sensor]\nfloor = \"TLP:CLEAR\"\n[sink.rpz]\ntlp = \"GREEN\"\nact = \"active\"\n[sink.other]\n",
+    );
     let cleared = |sink: &[&str]| run(&[&args[..], &["--clearance", &clearance], sink].concat());
     assert_eq!(cleared(&[]).0, Some(0));
     let (code, out, err) = cleared(&["--sink", "other"]);

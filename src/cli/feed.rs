@@ -102,7 +102,7 @@ pub fn run(args: &FeedArgs) -> anyhow::Result<ExitCode> {
         Command::Check { feeds, allow, at, deny, strict } => {
             let (set, mut report) = feeds.load()?;
             let mut allowed = IndicatorSet::default();
-            feed::load(allow, &feed::Options { force: true, ..Default::default() }, &mut allowed)?;
+            feed::load_allow_lists(allow, super::sensor(feeds.clearance.as_deref())?, &mut allowed)?;
             feed::audit(&set, &allowed, time_of(*at), &mut report);
             feeds.print(&report, |out| check::table(&report, out))?;
             let denied = deny.iter().any(|category| report.totals.findings[*category as usize] > 0);

@@ -40,13 +40,17 @@ const SCHEMES: [(&str, Scheme); 2] = [("picket.acs", Scheme::Acs), ("picket.cui"
 /// Whom or what an entry indicates, and its tags: fields of which every value is kept.
 pub(super) const ABOUT: &[&str] = &[
     "threat.group.name",
+    "threat.group.id",
     "threat.group.alias",
     "threat.software.name",
+    "threat.software.id",
     "threat.software.type",
     "threat.tactic.name",
     "threat.tactic.id",
     "threat.technique.name",
     "threat.technique.id",
+    "threat.technique.subtechnique.name",
+    "threat.technique.subtechnique.id",
     "threat.framework",
     "rule.name",
     "rule.id",

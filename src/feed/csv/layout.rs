@@ -40,6 +40,12 @@ pub(super) enum Role {
     Ignored,
 }
 
+impl Role {
+    fn holds_value(&self) -> bool {
+        matches!(self, Self::Value | Self::Of(_) | Self::Kind(_))
+    }
+}
+
 /// The columns of a table.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Layout {
@@ -55,8 +61,14 @@ impl Layout {
         SEPARATORS.iter().find_map(|&separator| {
             let spaced = is_spaced(line, separator);
             let names = cells(&tidied(line, separator, spaced), separator)?;
+            // A row whose type is called as a column may be is no header: names have nothing of an address or a name.
+            let is_value = |name: &String| name.contains(['.', '/', '@', ':']);
             let roles: Vec<Role> = names.iter().map(|name| role(name).unwrap_or(Role::Ignored)).collect();
-            (roles.len() >= 2 && is_usable(&roles)).then_some(Self { roles, separator, spaced })
+            (!names.iter().any(is_value) && roles.len() >= 2 && is_usable(&roles)).then_some(Self {
+                roles,
+                separator,
+                spaced,
+            })
         })
     }
 
@@ -72,6 +84,13 @@ impl Layout {
         Some(Self { roles, separator, spaced: false })
     }
 
+    /// Whether a row has the names of columns where its values should be.
+    pub(super) fn is_header(&self, row: &[u8]) -> bool {
+        let cells = cells(&self.tidied(row), self.separator).unwrap_or_default();
+        let mut values = self.roles.iter().zip(&cells).filter(|(role, _)| role.holds_value()).peekable();
+        values.peek().is_some() && values.all(|(_, cell)| role(cell).is_some_and(|named| named != Role::Ignored))
+    }
+
     /// Whether a row has as many cells.
     pub(super) fn fits(&self, row: &[u8]) -> bool {
         cells(&self.tidied(row), self.separator).is_some_and(|cells| cells.len() == self.roles.len())
@@ -85,9 +104,8 @@ impl Layout {
 
 /// Some column holds values, and none stands there twice that must not.
 fn is_usable(roles: &[Role]) -> bool {
-    let holds_value = |role: &Role| matches!(role, Role::Value | Role::Of(_) | Role::Kind(_));
     let once = [Role::Value, Role::Type, Role::Port, Role::Tlp, Role::Pap, Role::Classification, Role::ToIds];
-    roles.iter().any(holds_value) && once.iter().all(|one| roles.iter().filter(|role| *role == one).count() <= 1)
+    roles.iter().any(Role::holds_value) && once.iter().all(|one| roles.iter().filter(|role| *role == one).count() <= 1)
 }
 
 /// The line begins with a quoted cell, and a blank follows its separator.

@@ -79,19 +79,22 @@ fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
                 }
                 continue;
             }
-            if table.layout.is_none() {
-                let comments: Vec<&[u8]> = comments.iter().map(Vec::as_slice).collect();
-                let (layout, is_header) = layout_from(&comments, line.trim_ascii()).ok_or(Broken::Whole(
-                    "no header names the column of the values; say columns=.. (feeds/README.md)",
-                ))?;
-                table.set(layout);
-                if is_header {
+            match &table.layout {
+                None => {
+                    let comments: Vec<&[u8]> = comments.iter().map(Vec::as_slice).collect();
+                    let (layout, is_header) =
+                        layout_from(&comments, line.trim_ascii()).ok_or(Broken::Whole(NO_HEADER))?;
+                    table.set(layout);
+                    if is_header {
+                        continue;
+                    }
+                }
+                // Columns were declared, or stood in a comment; the feed's own header is no row.
+                Some(layout) if table.rows.is_first && layout.is_header(line.trim_ascii()) => {
+                    table.rows.is_first = false;
                     continue;
                 }
-            } else if table.rows.is_first && Layout::of_header(line.trim_ascii()).is_some() {
-                // Columns were declared; the feed's own header is no row.
-                table.rows.is_first = false;
-                continue;
+                Some(_) => {}
             }
         }
         table.line(number, line, intake);
@@ -235,6 +238,8 @@ impl Rows {
         self.refuse_open(Refusal::Malformed, intake);
     }
 }
+
+const NO_HEADER: &str = "no header names the column of the values; say columns=.. (feeds/README.md)";
 
 const BAD_COLUMNS: &str = "columns=.. names a column that is not known, or none that holds a value (feeds/README.md)";
 

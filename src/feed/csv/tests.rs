@@ -97,6 +97,8 @@ fn columns_can_be_declared() {
     assert_eq!((one.kind, context(&set, &one).marking.to_string()), (&CERTIFICATE, "TLP:RED".into()));
     let text = "# picket: columns=value,port separator=|\n192.0.2.1|80\n";
     assert_eq!(loaded(text.as_bytes()).0.iter().next().and_then(|one| one.port), Some(80));
+    let text = "# picket: columns=value,type\nvalue,type\ndomain.example,domain\nurl.example,hostname\n";
+    assert_eq!(loaded(text.as_bytes()).0.len(), 2);
     for bad in ["columns=value,colour", "columns=-,-", "columns=value separator=x", "columns=value,value"] {
         let (set, report) =
             loaded(format!("# picket: columns=value\n192.0.2.1\n# picket: {bad}\n192.0.2.2\n").as_bytes());

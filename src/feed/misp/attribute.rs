@@ -69,6 +69,8 @@ pub(in crate::feed) fn entries(plan: Plan, value: &str) -> Result<(Entry<'_>, Op
     let pair = || value.split_once('|').ok_or(Refusal::Malformed);
     let one = match plan {
         Plan::Refused(reason) => return Err(Refusal::Unsupported(reason)),
+        // Only an event carries them.
+        Plan::Rule => return Err(Refusal::Unsupported("a rule in this format")),
         Plan::Value(kind, matching) => entry(kind, matching, value),
         Plan::Digest(kind, digits) => digest(kind, digits, value)?,
         Plan::NamedDigest(digits) => digest(&FILE, digits, value.rsplit_once('|').ok_or(Refusal::Malformed)?.1)?,

@@ -8,8 +8,10 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAcces
 
 use super::super::intake::{Intake, Meta};
 use super::super::json::{Scalar, elements, passes_over};
+use super::super::suricata::{self, Carried};
 use super::attribute::{Attribute, Entry, Galaxy, Tag, entries, named};
 use super::tags::Tags;
+use super::types::Plan;
 use crate::indicator::{ContextIx, Draft, Refusal, Window};
 use crate::time::Timestamp;
 
@@ -121,11 +123,19 @@ impl Event {
     fn load_one(&self, attribute: Attribute, intake: &mut Intake<'_>) -> Result<(), Refusal> {
         let Attribute { number, value, plan, uuid, comment, first_seen, tags, expires, .. } = attribute;
         let tags = tags.within(&self.tags);
-        let (one, two) = entries(plan.ok_or(Refusal::UnknownKind)?, &value)?;
+        let plan = plan.ok_or(Refusal::UnknownKind)?;
+        let (one, two) = if plan == Plan::Rule {
+            (None, None)
+        } else {
+            let (one, two) = entries(plan, &value)?;
+            (Some(one), two)
+        };
         (0..tags.unreadable).for_each(|_| intake.unreadable_marking());
         let about: Vec<_> = tags.about.iter().map(|(path, text)| (*path, &**text)).collect();
         let written = |text: &Option<String>| text.as_deref().map(str::trim).is_some_and(|text| !text.is_empty());
-        let context = intake.context(&Meta {
+        let id = uuid.as_deref().filter(|id| uuid::Uuid::try_parse(id).is_ok());
+        let window = Window { from: Timestamp::ZERO, until: expires.unwrap_or(Timestamp::MAX) };
+        let meta = Meta {
             provider: self.provider.as_deref().filter(|_| !tags.marking.hides_source()),
             marking: tags.marking,
             confidence: tags.confidence,
@@ -133,10 +143,12 @@ impl Event {
             first_seen: first_seen.as_deref(),
             about: &about,
             ..Meta::default()
-        })?;
-        let id = uuid.as_deref().filter(|id| uuid::Uuid::try_parse(id).is_ok());
-        let window = Window { from: Timestamp::ZERO, until: expires.unwrap_or(Timestamp::MAX) };
-        for entry in [Some(one), two].into_iter().flatten() {
+        };
+        if plan == Plan::Rule {
+            return suricata::rule(&value, &Carried { id, window, line: number }, intake, &meta);
+        }
+        let context = intake.context(&meta)?;
+        for entry in [one, two].into_iter().flatten() {
             intake.add(&draft(&entry, id, window, context, number));
         }
         Ok(())

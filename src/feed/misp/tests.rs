@@ -178,7 +178,7 @@ fn warning_lists_allow_and_are_no_feeds() {
     let list = |kind: &str, values: &str| {
         format!(r#"{{"description":"d","list":[{values}],"name":"n","type":"{kind}","version":1}}"#)
     };
-    let names = list("hostname", r#""good.example",".also.example","192.0.2.9",7"#);
+    let names = list("hostname", r#""good.example",".also.example","192.0.2.9","no name""#);
     let (set, report) = allowed("x.json", names.as_bytes());
     assert_eq!((report.format, set.len(), report.refused_total()), (Some("misp-warninglist"), 3, 1), "{report:?}");
     let all: Vec<_> = set.iter().collect();

@@ -25,6 +25,8 @@ pub(in crate::feed) enum Plan {
     NameAndAddress,
     /// Bytes, as Suricata's `content` writes them.
     Bytes,
+    /// A Suricata rule.
+    Rule,
     /// Not honoured, and why.
     Refused(&'static str),
 }
@@ -79,7 +81,7 @@ const MATCHED: &[(&str, Plan)] = &[
     ("pattern-in-traffic", Plan::Bytes),
     // Rules: for the reader of rules, which is not here.
     ("snort", Plan::Refused("attribute type snort")),
-    ("suricata", Plan::Refused("attribute type suricata")),
+    ("suricata", Plan::Rule),
 ];
 
 const REFUSED_PREFIX: &str = "attribute type ";

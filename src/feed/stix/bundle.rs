@@ -10,8 +10,9 @@ use std::collections::HashMap;
 use super::compile::compile;
 use super::object::{self, Common, Indicator, Named, Object, Reference, Relationship, Sort};
 use super::pattern::Expression;
+use crate::feed::field;
 use crate::feed::intake::{Intake, Meta};
-use crate::feed::{field, suricata};
+use crate::feed::suricata::{self, Carried};
 use crate::indicator::{Refusal, Where, Window};
 use crate::marking::{Classification, Definitions, Granular, Marking, refs_for, tag};
 use crate::time::Timestamp;
@@ -23,7 +24,7 @@ pub(super) struct Bundle {
     names: Versions<(Sort, Named)>,
     relationships: Versions<Relationship>,
     definitions: Definitions,
-    /// Statements that [`super::write`] makes of a classification.
+    /// Statements that [`super::write()`] makes of a classification.
     banners: HashMap<Box<str>, Marking>,
     held_bytes: usize,
 }
@@ -149,7 +150,8 @@ impl Bundle {
         };
         let left_out = texts.left_out;
         if is_rule {
-            suricata::rule(rule_of(&indicator.pattern), version.number, intake, &meta, (id, window))?;
+            let carried = Carried { id: Some(id), window, line: version.number };
+            suricata::rule(unwrapped(&indicator.pattern), &carried, intake, &meta)?;
         } else {
             let context = intake.context(&meta)?;
             for plan in &plans {
@@ -317,10 +319,10 @@ fn window(indicator: &Indicator) -> Result<Window, Refusal> {
     if from < until { Ok(Window { from, until }) } else { Err(Refusal::BadField) }
 }
 
-/// MISP puts a rule into brackets, as if it were an observation.
-fn rule_of(pattern: &str) -> &str {
-    let pattern = pattern.trim();
-    pattern.strip_prefix('[').and_then(|rule| rule.strip_suffix(']')).unwrap_or(pattern)
+/// A Suricata rule without the brackets that MISP puts around it.
+fn unwrapped(rule: &str) -> &str {
+    let rule = rule.trim();
+    rule.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(rule)
 }
 
 /// The pattern, if it is one of STIX; of STIX 2.0 no other is.
@@ -347,7 +349,7 @@ pub(super) const BANNER: &str = "Classification: ";
 /// The source of the external reference that holds an indicator's id where that is none of STIX.
 pub(super) const OWN_ID: &str = "picket";
 
-/// What [`super::write`] says for a time of creation that it does not know, because STIX asks for one.
+/// What [`super::write()`] says for a time of creation that it does not know, because STIX asks for one.
 pub(super) const UNKNOWN_DAY: &str = "1970-01-01T00:00:00";
 
 /// Longest id kept; every alert repeats it.

@@ -72,9 +72,8 @@ fn take(text: &[u8], line: u32, variables: &Variables, intake: &mut Intake<'_>) 
         return;
     }
     let text = std::str::from_utf8(text).map_err(|_| Refusal::Malformed);
-    if let Err(reason) =
-        text.and_then(|text| with(text, line, variables, intake, &Meta::default(), (None, Window::ALWAYS)))
-    {
+    let carried = Carried { id: None, window: Window::ALWAYS, line };
+    if let Err(reason) = text.and_then(|text| with(text, &carried, variables, intake, &Meta::default())) {
         intake.refuse(line, reason);
     }
 }
@@ -91,28 +90,30 @@ fn directive(line: &[u8], number: u32, variables: &mut Variables) -> Result<(), 
     variables.set(name.trim(), value.trim()).map_err(|_| broken("the variable's value cannot be read"))
 }
 
-/// Adds one rule, for formats that carry rules. What `meta` says is kept, beside what the rule says of itself; `id` and
-/// `window` are the entry's.
+/// What the document says of a rule that it carries, and the rule itself does not.
+pub(super) struct Carried<'a> {
+    /// The document's id for it; without one the rule's own counts.
+    pub(super) id: Option<&'a str>,
+    /// Its validity.
+    pub(super) window: Window,
+    /// Its place in the document.
+    pub(super) line: u32,
+}
+
+/// Adds one rule, for formats that carry rules. What `meta` says is kept, beside what the rule says of itself.
 ///
 /// # Errors
 /// Why it was not read; what becomes of a rule that was read, the intake counts itself.
-pub(super) fn rule(
-    text: &str,
-    line: u32,
-    intake: &mut Intake<'_>,
-    meta: &Meta<'_>,
-    (id, window): (&str, Window),
-) -> Result<(), Refusal> {
-    with(text, line, &Variables::default(), intake, meta, (Some(id), window))
+pub(super) fn rule(text: &str, carried: &Carried<'_>, intake: &mut Intake<'_>, meta: &Meta<'_>) -> Result<(), Refusal> {
+    with(text, carried, &Variables::default(), intake, meta)
 }
 
 fn with(
     text: &str,
-    line: u32,
+    carried: &Carried<'_>,
     variables: &Variables,
     intake: &mut Intake<'_>,
     meta: &Meta<'_>,
-    (id, window): (Option<&str>, Window),
 ) -> Result<(), Refusal> {
     let read = options::Reading::of(&lex::Text::of(text)?, variables)?;
     let about: Vec<(Where, &str)> =
@@ -129,13 +130,13 @@ fn with(
     let protocol = read.protocol.filter(|_| !is_http);
     let when = protocol.map(|protocol| Condition { protocol: Some(protocol), ..Condition::default() });
     let context = intake.context(&meta)?;
-    let own_id = read.id();
+    let id = read.id();
     intake.add(&Draft {
-        id: id.or(own_id.as_deref()),
+        id: carried.id.or(id.as_deref()),
         when: when.as_ref(),
         rule: Some(&rule),
-        window,
-        ..Draft::new(&RULE, text.trim().as_bytes(), context, line)
+        window: carried.window,
+        ..Draft::new(&RULE, text.trim().as_bytes(), context, carried.line)
     });
     Ok(())
 }

@@ -217,6 +217,10 @@ fn alternatives_share_their_id() {
 fn refusals_say_why() {
     let reasons = |more: Value| refused(&[indicator(more)]);
     assert_eq!(reasons(json!({"indicator_types": ["benign"]})), [Refusal::Withdrawn]);
+    let rule = r#"[alert dns any any -> any any (msg:"a"; dns.query; content:"evil.example"; nocase; sid:1;)]"#;
+    assert_eq!(reasons(json!({"pattern_type": "suricata", "pattern": rule})), []);
+    let pcre = r#"alert dns any any -> any any (dns.query; pcre:"/x/"; sid:1;)"#;
+    assert!(matches!(reasons(json!({"pattern_type": "suricata", "pattern": pcre}))[..], [Refusal::Unsupported(_)]));
     assert_eq!(reasons(json!({"pattern_type": "yara"})), [Refusal::Unsupported("pattern_type yara")]);
     assert_eq!(reasons(json!({"pattern_type": "evil"})), [Refusal::Unsupported("another pattern_type")]);
     assert_eq!(reasons(json!({"pattern": "[ipv4-addr:value"})), [Refusal::BadExpression]);
