@@ -25,7 +25,7 @@ pub struct Policy {
     pub home: HomeNetworks,
     /// What makes references. Without one they are left out.
     pub key: Option<ReferenceKey>,
-    /// How customer records are to be handled; [`HANDLING`](customer::HANDLING) if not said.
+    /// How customer records are to be handled; a line that says it is sanitised if not given.
     pub handling: Option<Box<str>>,
 }
 

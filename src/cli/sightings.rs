@@ -1,7 +1,7 @@
 //! `picket sightings`: which indicators were seen, how often and when, for whoever gave the feed. Only where the customer agreed to it,
 //! and never who, where or in what traffic.
 //!
-//! What goes back is a STIX 2.1 bundle: a sighting for each indicator that has an id of its feed's own and was seen [`MIN_COUNT`] times
+//! What goes back is a STIX 2.1 bundle: a sighting for each indicator that has an id of its feed's own and was seen `MIN_COUNT` times
 //! or more, under the customer's sector, in whole hours. The rest is two sums. Ids that Picket derives are digests of values: whoever
 //! has no feed could try values out on them, so they are left out.
 

@@ -113,7 +113,13 @@ fn aspects(old: (&IndicatorSet, &Indicator<'_>), new: (&IndicatorSet, &Indicator
         aspects.insert(Aspect::Validity);
     }
     let contexts = |(set, indicator): (&IndicatorSet, &Indicator<'_>)| -> Vec<Context> {
-        set.sources(indicator.ix).map(|(context, _)| Context { feed: "".into(), ..context.clone() }).collect()
+        let said = |(context, _): (&Context, u32)| {
+            let mut context = Context { feed: "".into(), ..context.clone() };
+            // In which order a feed says what it indicates does not matter.
+            context.about.sort();
+            context
+        };
+        set.sources(indicator.ix).map(said).collect()
     };
     let (before, after) = (contexts(old), contexts(new));
     let lacks = |these: &[Context], those: &[Context], same: &dyn Fn(&Context, &Context) -> bool| {

@@ -192,8 +192,10 @@ pub(super) fn broken(error: serde_json::Error) -> Broken {
 }
 
 /// A text, number or truth value, as text; `None` for `null` and for what is none of these.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub(super) struct Scalar(pub(super) Option<String>);
+
+crate::bytes::opaque_debug!(Scalar, "Scalar");
 
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {

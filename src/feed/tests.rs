@@ -235,7 +235,9 @@ fn read_as(format: &'static Format, input: impl io::Read + 'static) -> (Indicato
 
 #[test]
 fn every_format_has_a_sample() {
-    for format in FORMATS {
+    // A directory's feeds are told by their content, which these are not.
+    let named = |name: &str| name.starts_with("suricata-");
+    for format in FORMATS.iter().filter(|format| !named(format.name)) {
         assert!(samples().iter().any(|(known, _)| known.name == format.name), "{}", format.name);
     }
 }

@@ -43,7 +43,7 @@ pub struct Ends {
 }
 
 /// A conversation as [`Ends::admits`] is asked of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Flowing {
     /// The end that opened it.
     pub originator: (IpAddr, u16),
@@ -54,6 +54,8 @@ pub struct Flowing {
     /// What carries it.
     pub transport: Option<Transport>,
 }
+
+crate::bytes::opaque_debug!(Flowing, "Flowing");
 
 impl Ends {
     /// Whether what goes this way in this conversation is spoken of.

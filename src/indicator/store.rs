@@ -129,6 +129,10 @@ impl IndicatorSet {
         if kind.index == Index::Pattern {
             danger = danger.or(pattern_danger(value.len(), draft.pattern)?);
         }
+        // The text of a rule alone says nothing: what it asks comes from a feed of rules.
+        if kind.index == Index::Rule && draft.rule.is_none() {
+            return Err(Refusal::UnknownKind);
+        }
         if let Some(danger) = danger
             && !force
         {
@@ -179,8 +183,7 @@ impl IndicatorSet {
             self.has_conditions |= when.is_some();
             self.has_function_conditions |= when.as_ref().is_some_and(|when| when.function.is_some());
             let rule = rule.cloned().map(Box::new);
-            self.wants.content |=
-                rule.as_ref().is_some_and(|rule| matches!(rule.body, Body::Bytes { scope: Scope::Content, .. }));
+            self.wants.content |= reads_content(rule.as_deref());
             self.details.push(Detail { id: draft.id.map(Box::from), window, pattern, when, rule });
         }
         self.wants.add(KINDS[usize::from(record.kind)], usize::from(record.value_bytes));
@@ -343,6 +346,11 @@ impl Detail {
             && self.when.as_deref() == draft.when
             && self.rule.as_deref() == draft.rule
     }
+}
+
+/// Whether it is a rule over the content of files.
+fn reads_content(rule: Option<&Rule>) -> bool {
+    rule.is_some_and(|rule| matches!(rule.body, Body::Bytes { scope: Scope::Content, .. }))
 }
 
 fn is_plain(draft: &Draft<'_>) -> bool {

@@ -7,7 +7,7 @@ use crate::indicator::Where;
 use crate::marking::{self, Marking, Pap, Tlp};
 
 /// What the tags of one event or attribute say together. Markings are combined as they come, so no number of tags hides one.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub(in crate::feed) struct Tags {
     pub(in crate::feed) marking: Marking,
     /// Markings that could not be read.
@@ -16,6 +16,8 @@ pub(in crate::feed) struct Tags {
     /// At most [`MAX_ABOUT`].
     pub(in crate::feed) about: Vec<(Where, Box<str>)>,
 }
+
+crate::bytes::opaque_debug!(Tags, "Tags");
 
 impl Tags {
     /// Reads one tag: `namespace:predicate="value"`, or any text.

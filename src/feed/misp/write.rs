@@ -1,4 +1,4 @@
-//! Writes indicators as MISP events: [`write`]. One event a provider, one attribute a source of an indicator; the same input
+//! Writes indicators as MISP events: [`write()`]. One event a provider, one attribute a source of an indicator; the same input
 //! gives the same bytes, UUIDs included (version 5).
 //!
 //! What MISP cannot say of an indicator without its matching more, or being handled less strictly, leaves the entry out. A
@@ -19,7 +19,7 @@ use crate::marking::Marking;
 use crate::time::Timestamp;
 
 /// What an event says that no indicator does.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Heading<'a> {
     /// `info` of each event.
     pub info: &'a str,
@@ -28,6 +28,8 @@ pub(crate) struct Heading<'a> {
     /// `timestamp` of everything and `date` of each event.
     pub at: Timestamp,
 }
+
+crate::bytes::opaque_debug!(Heading<'_>, "Heading");
 
 /// Writes every indicator that MISP can hold as `{"response": [{"Event": ..}, ..]}`.
 ///

@@ -22,13 +22,24 @@ pub(super) struct Objects<R> {
 }
 
 /// What was found.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(super) enum Found<'a> {
     Object(&'a [u8]),
     /// It has more than [`MAX_OBJECT_BYTES`]; it was stepped over.
     TooLong,
     /// Something that is no object, up to where one may begin.
     Junk,
+}
+
+/// Without the object's text: it holds values.
+impl std::fmt::Debug for Found<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Object(_) => "Object",
+            Self::TooLong => "TooLong",
+            Self::Junk => "Junk",
+        })
+    }
 }
 
 /// How a text ends.

@@ -3,12 +3,14 @@
 use crate::indicator::Refusal;
 
 /// A rule's header and options, as written.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub(super) struct Text<'a> {
     /// Action, protocol, source, source port, direction, destination, destination port.
     pub(super) header: [&'a str; 7],
     pub(super) options: Vec<(&'a str, Option<&'a str>)>,
 }
+
+crate::bytes::opaque_debug!(Text<'_>, "Text");
 
 impl<'a> Text<'a> {
     /// # Errors

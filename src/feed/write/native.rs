@@ -17,6 +17,10 @@ fn write(set: &IndicatorSet, out: &mut dyn Write) -> io::Result<Written> {
     let mut written = Written::default();
     let mut line = Line::default();
     for indicator in set.iter() {
+        if indicator.rule.is_some() {
+            written.leave_out("a rule of a rule language");
+            continue;
+        }
         let shown = (indicator.kind.display)(indicator.value);
         if indicator.kind.index != Index::Pattern
             && std::str::from_utf8(indicator.value).is_err()

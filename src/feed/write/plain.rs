@@ -18,6 +18,10 @@ fn write(set: &IndicatorSet, out: &mut dyn Write) -> io::Result<Written> {
     let mut options = String::new();
     let mut before = String::new();
     for indicator in set.iter() {
+        if indicator.rule.is_some() {
+            written.leave_out("a rule of a rule language");
+            continue;
+        }
         let (line, typed) = match line_of(&indicator) {
             Ok(line) => line,
             Err(why) => {

@@ -3,7 +3,7 @@
 use crate::indicator::Refusal;
 
 /// See the module.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) enum Token<'a> {
     /// A word or number.
     Word(&'a str),
@@ -16,6 +16,8 @@ pub(super) enum Token<'a> {
     Regex(&'a str, &'a str),
     Sign(char),
 }
+
+crate::bytes::opaque_debug!(Token<'_>, "Token");
 
 /// A place in a text.
 #[derive(Clone, Copy)]

@@ -1,4 +1,4 @@
-//! Writes indicators as a Zeek intelligence file: [`write`].
+//! Writes indicators as a Zeek intelligence file: [`write()`].
 //!
 //! Zeek matches names and URLs alone and knows no ports, times or markings. What would match more there than it does here is
 //! left out; a name that covers what is below it is written as itself and counted.

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::{Context, Detail, IndicatorSet, NONE, Pattern, Record, Window, flags_of};
-use crate::indicator::kind::{Index, KINDS, MIN_PATTERN_BYTES};
+use super::{Context, Detail, IndicatorSet, NONE, Pattern, Record, Window, flags_of, reads_content};
+use crate::indicator::kind::{BYTES, Index, KINDS, MIN_PATTERN_BYTES};
+use crate::indicator::rule::{Body, Buffer, Content, Part, Rule, Step};
 use crate::indicator::{ContextIx, IndicatorIx, Match};
 
 impl IndicatorSet {
@@ -33,7 +34,7 @@ impl IndicatorSet {
     }
 
     /// The values that no source `keep` accepts names, without ids, sources, validity, ports and whatever else limits them, names
-    /// and URLs with everything below: what a text must not hold that is shown to a reader of `keep`'s. A value that another
+    /// and URLs with everything below, rules as the bytes that they ask for: what a text must not hold that is shown to a reader of `keep`'s. A value that another
     /// indicator releases, under the same port or any, is left out; so are byte signatures too short to say anything.
     #[must_use]
     pub fn withheld(&self, keep: impl Fn(&Context) -> bool) -> Self {
@@ -50,6 +51,10 @@ impl IndicatorSet {
         let released: HashSet<_> =
             released.iter().map(|&at| &self.records[at]).map(|record| (self.value_of(record), named(record))).collect();
         for record in withheld.into_iter().map(|at| &self.records[at]) {
+            if let Some(rule) = self.detail_of(record).and_then(|detail| detail.rule.as_deref()) {
+                literals(rule).for_each(|content| part.copy_bytes(&content.bytes, content.nocase));
+                continue;
+            }
             let value = self.value_of(record);
             let kind = KINDS[usize::from(record.kind)];
             let is_pattern = kind.index == Index::Pattern;
@@ -70,6 +75,22 @@ impl IndicatorSet {
         part
     }
 
+    /// Appends a byte signature that only asks for these bytes.
+    fn copy_bytes(&mut self, bytes: &[u8], nocase: bool) {
+        let Ok(value_bytes) = u16::try_from(bytes.len()) else { return };
+        let detail = Detail {
+            id: None,
+            window: Window::ALWAYS,
+            pattern: Pattern { nocase, ..Pattern::default() },
+            when: None,
+            rule: None,
+        };
+        let (kind, flags) = (BYTES.number(), flags_of(Match::Exact, None, None));
+        let record =
+            Record { value_at: 0, detail: NONE, context: ContextIx(0), line: 0, value_bytes, port: 0, kind, flags };
+        self.copy(bytes, record, Some(detail));
+    }
+
     /// What `keep` says of each context.
     fn judged(&self, keep: impl Fn(&Context) -> bool) -> Vec<bool> {
         self.contexts.iter().map(keep).collect()
@@ -88,6 +109,7 @@ impl IndicatorSet {
             Some(detail) => {
                 self.has_conditions |= detail.when.is_some();
                 self.has_function_conditions |= detail.when.as_ref().is_some_and(|when| when.function.is_some());
+                self.wants.content |= reads_content(detail.rule.as_deref());
                 self.details.push(detail);
                 self.details.len() as u32 - 1
             }
@@ -95,6 +117,20 @@ impl IndicatorSet {
         self.wants.add(KINDS[usize::from(record.kind)], value.len());
         self.records.push(Record { value_at, detail: at, ..record });
     }
+}
+
+/// The bytes that a rule asks for, as far as they say something and are written as they are.
+fn literals(rule: &Rule) -> impl Iterator<Item = &Content> {
+    let (buffers, parts): (&[Buffer], &[Part]) = match &rule.body {
+        Body::Message(buffers) => (buffers, &[]),
+        Body::Bytes { parts, .. } => (&[], parts),
+    };
+    let steps = buffers.iter().flat_map(|buffer| &buffer.steps).filter_map(|step| match step {
+        Step::Find(content) => Some(content),
+        Step::DataAt { .. } => None,
+    });
+    let contents = steps.chain(parts.iter().flat_map(|part| &part.chain));
+    contents.filter(|content| !content.negated && content.mask.is_empty() && content.bytes.len() >= MIN_PATTERN_BYTES)
 }
 
 #[cfg(test)]

@@ -61,6 +61,15 @@ fn refused(objects: &[Value]) -> Vec<Refusal> {
 }
 
 #[test]
+fn a_rule_of_suricata_is_one_rule() {
+    let rule = r#"[alert dns any any -> any any (msg:"a"; dns.query; content:"evil.example"; nocase; sid:1;)]"#;
+    let (set, report) = read(&[indicator(json!({"pattern_type": "suricata", "pattern": rule}))]);
+    assert_eq!(set.len(), 1, "{:?}", report.refusals);
+    assert!(set.iter().all(|one| one.rule.is_some() && &*one.id() == ID));
+    assert!(about(&set).contains(&"rule.name=a".to_owned()), "{:?}", about(&set));
+}
+
+#[test]
 fn every_field_arrives() {
     let (set, report) = read(&[
         indicator(json!({
@@ -217,8 +226,6 @@ fn alternatives_share_their_id() {
 fn refusals_say_why() {
     let reasons = |more: Value| refused(&[indicator(more)]);
     assert_eq!(reasons(json!({"indicator_types": ["benign"]})), [Refusal::Withdrawn]);
-    let rule = r#"[alert dns any any -> any any (msg:"a"; dns.query; content:"evil.example"; nocase; sid:1;)]"#;
-    assert_eq!(reasons(json!({"pattern_type": "suricata", "pattern": rule})), []);
     let pcre = r#"alert dns any any -> any any (dns.query; pcre:"/x/"; sid:1;)"#;
     assert!(matches!(reasons(json!({"pattern_type": "suricata", "pattern": pcre}))[..], [Refusal::Unsupported(_)]));
     assert_eq!(reasons(json!({"pattern_type": "yara"})), [Refusal::Unsupported("pattern_type yara")]);
