@@ -13,7 +13,7 @@ use super::pattern::Expression;
 use crate::feed::field;
 use crate::feed::intake::{Intake, Meta};
 use crate::feed::suricata::{self, Carried};
-use crate::indicator::{Draft, Refusal, Where, Window};
+use crate::indicator::{Refusal, Where, Window};
 use crate::marking::{Classification, Definitions, Granular, Marking, refs_for, tag};
 use crate::time::Timestamp;
 
@@ -152,19 +152,11 @@ impl Bundle {
         if is_rule {
             let carried = Carried { id: Some(id), window, line: version.number };
             suricata::rule(unwrapped(&indicator.pattern), &carried, intake, &meta)?;
-        }
-        let context = intake.context(&meta)?;
-        for plan in &plans {
-            intake.add(&Draft {
-                id: Some(id),
-                matching: Some(plan.matching),
-                port: plan.port,
-                transport: plan.transport,
-                pattern: plan.pattern,
-                when: plan.when.as_ref(),
-                window: plan.window,
-                ..Draft::new(plan.kind, &plan.value, context, version.number)
-            });
+        } else {
+            let context = intake.context(&meta)?;
+            for plan in &plans {
+                intake.add(&plan.draft(id, context, version.number));
+            }
         }
         if left_out {
             intake.pass_over("texts marked more strictly than their indicator");

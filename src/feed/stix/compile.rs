@@ -15,9 +15,9 @@ use conjunction::Conjunction;
 use property::Term;
 
 use super::pattern::{Comparison, Expression, Qualifier, Test};
-use crate::indicator::{Condition, Kind, Match, Pattern, Refusal, Transport, Window};
+use crate::indicator::{Condition, ContextIx, Draft, Kind, Match, Pattern, Refusal, Transport, Window};
 
-/// One indicator of a pattern: what a [`Draft`](crate::indicator::Draft) is made of.
+/// One indicator of a pattern: what a [`Draft`] is made of.
 #[derive(Clone, PartialEq)]
 pub(super) struct Plan {
     pub(super) kind: &'static Kind,
@@ -28,6 +28,22 @@ pub(super) struct Plan {
     pub(super) pattern: Pattern,
     pub(super) when: Option<Condition>,
     pub(super) window: Window,
+}
+
+impl Plan {
+    /// The entry of the object `number`.
+    pub(super) fn draft<'a>(&'a self, id: &'a str, context: ContextIx, number: u32) -> Draft<'a> {
+        Draft {
+            id: Some(id),
+            matching: Some(self.matching),
+            port: self.port,
+            transport: self.transport,
+            pattern: self.pattern,
+            when: self.when.as_ref(),
+            window: self.window,
+            ..Draft::new(self.kind, &self.value, context, number)
+        }
+    }
 }
 
 /// The indicators that `expression` stands for, in its order, each once; `window` limits them all.

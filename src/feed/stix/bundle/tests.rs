@@ -242,6 +242,23 @@ fn refusals_say_why() {
     assert_eq!(reasons(json!({"id": format!("indicator--{}", "x".repeat(300))})), [Refusal::BadField]);
 }
 
+#[test]
+fn a_rule_of_suricata_is_that_reader_s() {
+    let rule = r#"alert tcp any any -> any 4444 (msg:"rat"; content:"STIX-RAT"; sid:7;)"#;
+    for pattern in [rule.to_owned(), format!("[{rule}]")] {
+        let more = json!({"pattern_type": "suricata", "pattern": pattern, "valid_until": "2025-01-01T00:00:00Z", "object_marking_refs": [Tlp::Red.stix_id()]});
+        let (set, report) = read(&[indicator(more)]);
+        assert_eq!(set.len(), 1, "{:?}", report.refusals);
+        let one = set.get(IndicatorIx(0));
+        assert_eq!((&*one.id(), one.kind.name, one.window.until.secs()), (ID, "rule", 1_735_689_600));
+        assert_eq!(context(&set).marking.tlp, Some(Tlp::Red));
+    }
+    let bad = indicator(
+        json!({"pattern_type": "suricata", "pattern": "alert tcp any any -> any any (pcre:\"/x/\"; sid:8;)"}),
+    );
+    assert!(matches!(refused(&[bad])[..], [Refusal::Unsupported(_)]));
+}
+
 /// STIX 2.0 has no pattern_type, and the types among the labels.
 #[test]
 fn stix_2_0_is_read() {
