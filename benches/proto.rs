@@ -6,6 +6,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use picket::flow::Direction;
+use picket::indicator::kind::{JA3, JA4};
 use picket::indicator::{Transport, Wants};
 use picket::proto::{Hint, Identified, Progress, Session};
 
@@ -26,7 +27,10 @@ fn dns(c: &mut Criterion) {
 
 fn tls(c: &mut Criterion) {
     let hint = Hint { transport: Transport::Tcp, source_port: 50_000, destination_port: 443, wants: Wants::NONE };
-    message(c, "tls/ClientHello with JA3 and JA4", &client_hello(), &hint, 3);
+    message(c, "tls/ClientHello", &client_hello(), &hint, 1);
+    let mut wants = Wants::NONE;
+    [&JA3, &JA4].into_iter().for_each(|kind| wants.add(kind, 0));
+    message(c, "tls/ClientHello with JA3 and JA4", &client_hello(), &Hint { wants, ..hint }, 3);
 }
 
 /// Probing alone: what every flow's first segments cost.
