@@ -150,7 +150,7 @@ fn command_result(command: &mut Command) -> Ended {
 
 fn harmless(ended: &Ended) -> Result<(), String> {
     match ended.code {
-        Some(0 | 1) if !ended.said.contains("panicked at") => Ok(()),
+        Some(0 | 1) if !["panicked at", "defect: panic"].iter().any(|word| ended.said.contains(word)) => Ok(()),
         code => Err(format!("code {code:?}: {}", ended.said.lines().take(6).collect::<Vec<_>>().join(" | "))),
     }
 }
@@ -207,6 +207,7 @@ fn a_panic_and_a_crash_are_noticed() {
     assert!(harmless(&replay_by(&script("good", "exit 1"), &[])).is_ok());
     assert!(harmless(&replay_by(&script("panic", "exit 101"), &[])).is_err());
     assert!(harmless(&replay_by(&script("thread", "echo thread 3 panicked at x >&2"), &[])).is_err());
+    assert!(harmless(&replay_by(&script("ours", "echo picket: defect: panic in thread x at y >&2"), &[])).is_err());
     assert!(harmless(&replay_by(&script("crash", "kill -SEGV $$"), &[])).is_err());
 }
 

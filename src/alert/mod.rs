@@ -6,11 +6,13 @@
 mod customer;
 mod escape;
 mod exposure;
+mod notice;
 mod reference;
 mod view;
 
 pub use customer::{CustomerRecord, Heading, HomeNetworks, Host, NoNetwork, References};
 pub use escape::printable;
+pub use notice::Notice;
 pub use reference::{ReferenceKey, ShortKey};
 pub use view::{Audience, Full, Policy, Release, Source, View};
 

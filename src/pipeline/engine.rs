@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
 
 use super::clock::Clock;
 use super::counters::Counters;
@@ -33,6 +33,9 @@ const AHEAD_PER_WORKER: usize = 12;
 
 /// Batches without an alert after which a worker says how far it is: alerts of others wait for that.
 const MAX_SILENT_BATCHES: u32 = 16;
+
+/// How long a worker waits for others before it looks for work itself.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Decoded batches kept for reuse: as many as can be under way with a few workers.
 const MAX_SPARE: usize = 64;
@@ -208,6 +211,8 @@ impl Run {
             done: (0..workers).map(|_| AtomicU64::new(0)).collect(),
             turns: Turns::default(),
         });
+        // Those that did start end if one does not.
+        let alarm = Alarm(&shared);
         let handles: Vec<_> = inboxes
             .into_iter()
             .enumerate()
@@ -220,7 +225,7 @@ impl Run {
                 })
             })
             .collect();
-        drop(reports_in);
+        drop((reports_in, alarm));
         let mut counters = Counters::default();
         let mut spent = Stages::default();
         for handle in handles {
@@ -381,8 +386,13 @@ impl Inbox<'_> {
                 Err(TryRecvError::Disconnected) => return None,
                 // What is read comes through the inbox, like everybody's.
                 Err(TryRecvError::Empty) if shared.read_one(clock) => continue,
-                // Somebody reads, or has what is next, or is behind and will read when it is not: something comes.
-                Err(TryRecvError::Empty) => self.handed.recv().ok()?,
+                // Somebody reads, or has what is next, or is behind and will read when it is not: something comes. Looking
+                // again after a while costs nothing and leaves no way to wait for ever.
+                Err(TryRecvError::Empty) => match self.handed.recv_timeout(LOOK_AGAIN) {
+                    Ok(handed) => handed,
+                    Err(RecvTimeoutError::Timeout) => continue,
+                    Err(RecvTimeoutError::Disconnected) => return None,
+                },
             };
             match handed {
                 Handed::Batch(number, decoded) => self.early.push((number, decoded)),

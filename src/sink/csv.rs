@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::ecs::{how, transport};
 use super::{Format, Sink};
-use crate::alert::{CustomerRecord, Full, Heading, Release, View};
+use crate::alert::{CustomerRecord, Full, Heading, Notice, Release, View};
 
 /// `--format csv`.
 pub static FORMAT: Format = Format { name: "csv", open };
@@ -62,6 +62,16 @@ impl Sink for Csv {
             View::Customer(record) => set_customer(&mut row, record),
             View::Nothing => return Ok(()),
         }
+        self.0.write_record(&row)?;
+        Ok(())
+    }
+
+    /// Its time, severity, and what it says where a reader looks for what to do.
+    fn notice(&mut self, notice: &Notice) -> io::Result<()> {
+        let mut row: [String; COLUMNS] = Default::default();
+        set(&mut row, "@timestamp", notice.time);
+        set(&mut row, "event.severity", notice.severity);
+        set(&mut row, "picket.action", harmless(&format!("{}: {}", notice.action, notice.message)));
         self.0.write_record(&row)?;
         Ok(())
     }

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::nested::Nested;
 use super::{Format, Sink};
-use crate::alert::{AlertFlow, CustomerRecord, Full, Heading, OwnedValue, Release, Source, View};
+use crate::alert::{AlertFlow, CustomerRecord, Full, Heading, Notice, OwnedValue, Release, Source, View};
 use crate::indicator::{Condition, Kind};
 use crate::matcher::How;
 use crate::packet::{Ends, protocol};
@@ -36,14 +36,38 @@ impl Sink for Ecs {
         if !document(view, &mut root) {
             return Ok(());
         }
-        self.line.clear();
-        serde_json::to_writer(&mut self.line, &root)?;
-        self.line.push(b'\n');
-        self.writer.write_all(&self.line)
+        self.put(&root)
+    }
+
+    fn notice(&mut self, notice: &Notice) -> io::Result<()> {
+        let mut root = Nested::default();
+        root.set("@timestamp", json!(notice.time.to_string()));
+        root.set("event.action", json!(notice.action));
+        root.set("event.severity", json!(notice.severity));
+        root.set("message", json!(notice.message));
+        for (path, value) in &notice.fields {
+            root.set(path.0, value_of(value));
+        }
+        observer(&mut root);
+        for (path, value) in
+            [("event.kind", json!("event")), ("event.category", json!(["host"])), ("event.type", json!(["info"]))]
+        {
+            root.set(path, value);
+        }
+        self.put(&root)
     }
 
     fn finish(&mut self) -> io::Result<()> {
         self.writer.flush()
+    }
+}
+
+impl Ecs {
+    fn put(&mut self, root: &Nested) -> io::Result<()> {
+        self.line.clear();
+        serde_json::to_writer(&mut self.line, root)?;
+        self.line.push(b'\n');
+        self.writer.write_all(&self.line)
     }
 }
 
@@ -61,11 +85,21 @@ fn document(view: &View<'_>, root: &mut Nested) -> bool {
         View::Customer(record) => customer(root, record),
         View::Nothing => return false,
     }
+    observer(root);
     for (path, value) in [
-        ("ecs.version", json!("9.2.0")),
         ("event.kind", json!("alert")),
         ("event.category", json!(["intrusion_detection"])),
         ("event.type", json!(["info"])),
+    ] {
+        root.set(path, value);
+    }
+    true
+}
+
+/// Who writes, and by which version of the schema.
+fn observer(root: &mut Nested) {
+    for (path, value) in [
+        ("ecs.version", json!("9.2.0")),
         ("observer.vendor", json!("Picket")),
         ("observer.product", json!("picket")),
         ("observer.type", json!("ids")),
@@ -74,7 +108,6 @@ fn document(view: &View<'_>, root: &mut Nested) -> bool {
     ] {
         root.set(path, value);
     }
-    true
 }
 
 /// The flow, the message and the packet.

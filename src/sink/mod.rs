@@ -8,7 +8,7 @@ pub mod table;
 
 use std::io;
 
-use crate::alert::View;
+use crate::alert::{Notice, View};
 
 /// Where alerts go.
 pub trait Sink: Send {
@@ -17,6 +17,12 @@ pub trait Sink: Send {
     /// # Errors
     /// What the writer below says.
     fn write(&mut self, view: &View<'_>) -> io::Result<()>;
+
+    /// Writes what the sensor says of itself.
+    ///
+    /// # Errors
+    /// What the writer below says.
+    fn notice(&mut self, notice: &Notice) -> io::Result<()>;
 
     /// Writes what a format ends with, and everything still buffered.
     ///

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::ecs::transport;
 use super::{Format, Sink};
-use crate::alert::{CustomerRecord, Full, Release, View, printable};
+use crate::alert::{CustomerRecord, Full, Notice, Release, View, printable};
 
 /// `--format table`.
 pub static FORMAT: Format = Format { name: "table", open: |writer| Box::new(Table { writer, has_header: false }) };
@@ -31,6 +31,11 @@ impl Sink for Table {
             )?;
         }
         writeln!(self.writer, "{line}")
+    }
+
+    fn notice(&mut self, notice: &Notice) -> io::Result<()> {
+        let time = notice.time.to_string();
+        writeln!(self.writer, "{:<24} {}: {}", time.get(..23).unwrap_or(&time), notice.action, notice.message)
     }
 
     fn finish(&mut self) -> io::Result<()> {

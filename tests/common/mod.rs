@@ -83,8 +83,9 @@ pub fn finish_with(command: &mut Command, input: Option<Vec<u8>>) -> Output {
             break status;
         }
         if start.elapsed() > LIMIT {
+            let tasks = tasks(child.id());
             child.kill().expect("ends");
-            panic!("no end after {LIMIT:?}: {command:?}");
+            panic!("no end after {LIMIT:?}: {command:?}\n{tasks}");
         }
         thread::sleep(Duration::from_millis(2));
     };
@@ -92,6 +93,17 @@ pub fn finish_with(command: &mut Command, input: Option<Vec<u8>>) -> Output {
         writer.join().expect("writer");
     }
     Output { status, stdout: stdout.join().expect("reader"), stderr: stderr.join().expect("reader") }
+}
+
+/// What each thread of a process is doing: its name, state, times, and where in the kernel it waits; to tell a loop from a deadlock.
+fn tasks(process: u32) -> String {
+    let folders = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let said = |folder: &Path, file: &str| fs::read_to_string(folder.join(file)).unwrap_or_default();
+    let tasks = folders.map(|task| {
+        let [stat, wchan, syscall] = ["stat", "wchan", "syscall"].map(|file| said(&task.path(), file));
+        format!("{} | waits in {} | system call {}", stat.trim(), wchan.trim(), syscall.trim())
+    });
+    tasks.collect::<Vec<_>>().join("\n")
 }
 
 fn all_of(from: &mut dyn Read) -> Vec<u8> {
