@@ -5,10 +5,11 @@
 //! ([`RingBytes`]). The folder is the only place of live capture with unsafe code: `socket` has the calls to the kernel,
 //! `mapping` the shared memory; `walk`, which reads the kernel's headers, and `ring` have none.
 //!
-//! With several workers the kernel puts IPv4 fragments together before it decides whose they are, so that a datagram comes as
-//! one frame; with one, fragments come as they are.
+//! With several workers that share by flow the kernel puts IPv4 fragments together before it decides whose they are, so that a
+//! datagram comes as one frame; else fragments come as they are.
 
 mod mapping;
+mod program;
 mod ring;
 mod socket;
 mod walk;

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use ::pcap::{Active, Capture, Error, Linktype, Precision, TimestampType};
 
+use super::interface::is_up;
 use super::live::{InterfaceState, Live, LiveError, LiveOptions, Losses, MAX_WAIT_MS, Timestamps};
 use super::pool::Pool;
 use super::{BATCH_FRAMES, Batch, Data, Source};
@@ -25,7 +26,7 @@ pub(super) fn open(options: &LiveOptions) -> Result<Vec<Box<dyn Live>>, LiveErro
         return Err(LiveError::Unsupported { interface, what: "libpcap serves one worker".into() });
     }
     let handles = options.interfaces.iter().map(|name| Handle::open(name, options)).collect::<Result<_, _>>()?;
-    Ok(vec![Box::new(LibPcap { options: options.clone(), handles, next: 0, pool: Pool::default() })])
+    Ok(vec![Box::new(LibPcap { options: options.clone(), handles, next: 0, polls: 0, pool: Pool::default() })])
 }
 
 /// All interfaces, in turn.
@@ -34,6 +35,7 @@ struct LibPcap {
     handles: Vec<Handle>,
     /// Whose turn it is.
     next: usize,
+    polls: u32,
     pool: Pool,
 }
 
@@ -45,6 +47,7 @@ struct Handle {
     link: LinkType,
     /// Frames handed out.
     frames: u64,
+    is_up: bool,
     downs: u64,
     /// Turns to wait until it is tried again.
     idle_turns: u32,
@@ -57,6 +60,10 @@ impl Source for LibPcap {
     fn poll(&mut self, batch: &mut Batch) -> bool {
         batch.frames.clear();
         batch.data = Data::Empty;
+        self.polls = self.polls.wrapping_add(1);
+        if self.polls.is_multiple_of(LOOK_POLLS) {
+            self.handles.iter_mut().for_each(Handle::look);
+        }
         let mut waited_us = 0;
         loop {
             for _ in 0..self.handles.len() {
@@ -68,6 +75,7 @@ impl Source for LibPcap {
                 }
             }
             if waited_us >= MAX_WAIT_MS * 1000 {
+                self.handles.iter_mut().for_each(Handle::look);
                 return true;
             }
             thread::sleep(Duration::from_micros(WAIT_US));
@@ -88,11 +96,8 @@ impl Live for LibPcap {
     }
 
     fn state(&self) -> Vec<InterfaceState> {
-        let state = |handle: &Handle| InterfaceState {
-            name: handle.name.clone(),
-            is_up: handle.capture.is_some(),
-            downs: handle.downs,
-        };
+        let state =
+            |handle: &Handle| InterfaceState { name: handle.name.clone(), is_up: handle.is_up, downs: handle.downs };
         self.handles.iter().map(state).collect()
     }
 }
@@ -105,6 +110,7 @@ impl Handle {
             capture: Some(capture),
             link,
             frames: 0,
+            is_up: is_up(name).unwrap_or(true),
             downs: 0,
             idle_turns: 0,
             last: [0; 3],
@@ -128,7 +134,7 @@ impl Handle {
                     tracing::warn!("{}: capture stopped and will be tried again: {error}", self.name);
                     self.count();
                     self.capture = None;
-                    self.downs += 1;
+                    self.look();
                     self.idle_turns = RETRY_TURNS;
                     break;
                 }
@@ -160,6 +166,13 @@ impl Handle {
         }
     }
 
+    /// Looks how the interface is.
+    fn look(&mut self) {
+        let is_up = self.capture.is_some() && is_up(&self.name).unwrap_or(true);
+        self.downs += u64::from(self.is_up && !is_up);
+        self.is_up = is_up;
+    }
+
     /// Opens the handle again, if it was closed and it is time.
     fn is_open(&mut self, options: &LiveOptions) -> bool {
         if self.capture.is_none() {
@@ -168,6 +181,7 @@ impl Handle {
                 self.idle_turns = RETRY_TURNS;
                 if let Ok((capture, link)) = activate(&self.name, options) {
                     (self.capture, self.link, self.last) = (Some(capture), link, [0; 3]);
+                    self.look();
                 }
             }
         }
@@ -271,6 +285,9 @@ const BLOCK_TIMEOUT_MS: i32 = 10;
 
 /// Between two looks at handles that had nothing: short against [`BLOCK_TIMEOUT_MS`].
 const WAIT_US: u64 = 2_000;
+
+/// Polls after which the interfaces are looked at, though there is always something to read.
+const LOOK_POLLS: u32 = 256;
 
 /// Looks at an interface that is gone before it is opened again: a second.
 const RETRY_TURNS: u32 = 500;

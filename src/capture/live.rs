@@ -21,8 +21,10 @@ pub struct LiveOptions {
     pub snap_bytes: u32,
     /// Whether frames to others are captured, too: what a span port is for.
     pub is_promiscuous: bool,
-    /// Workers that share the traffic by flow, both directions of a flow at the same one; 1 to [`MAX_WORKERS`].
+    /// Workers that share the traffic, both directions of a flow at the same one; 1 to [`MAX_WORKERS`].
     pub workers: usize,
+    /// By what they share it.
+    pub spread: Spread,
     /// Memory of the ring between kernel and worker, for each worker and interface. All rings together are
     /// `workers * interfaces * ring_bytes`, locked in memory from the start.
     pub ring_bytes: usize,
@@ -40,6 +42,7 @@ impl Default for LiveOptions {
             snap_bytes: MAX_SNAP_BYTES,
             is_promiscuous: true,
             workers: 1,
+            spread: Spread::Flows,
             ring_bytes: DEFAULT_RING_BYTES,
             backend: Backend::Auto,
             timestamps: Timestamps::Kernel,
@@ -57,6 +60,18 @@ pub enum Backend {
     AfPacket,
     /// libpcap, on every system that has it; each frame is copied once more.
     Pcap,
+}
+
+/// By what several workers share the traffic of an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Spread {
+    /// The kernel's symmetric hash of addresses and ports: the most even. For it the kernel puts IPv4 fragments together, and
+    /// drops those that overlap; IPv6 fragments go by their addresses.
+    #[default]
+    Flows,
+    /// The pair of addresses: fragments come as they are and are with their flow, and all tunnels between two hosts at one
+    /// worker. What two hosts exchange is one worker's load; what is not IP is the first's.
+    Hosts,
 }
 
 /// Where the time of a frame comes from.
