@@ -187,6 +187,42 @@ impl Handle {
     }
 }
 
+/// Compiles a filter for frames of a link type: instructions of the kernel's classic filter language (code, jumps if true and
+/// if false, operand).
+///
+/// # Errors
+/// The filter is not understood.
+#[cfg(target_os = "linux")]
+pub(super) fn compile(interface: &str, link: LinkType, filter: &str) -> Result<Vec<(u16, u8, u8, u32)>, LiveError> {
+    let refused = |error: Error| LiveError::Filter { interface: interface.into(), reason: error.to_string() };
+    let program = match (link, probe(interface)) {
+        (LinkType::ETHERNET, Some(handle)) => handle.compile(filter, true),
+        (LinkType::RAW, _) => {
+            Capture::dead(Linktype(i32::from(LinkType::RAW_12.0))).and_then(|h| h.compile(filter, true))
+        }
+        (link, _) => Capture::dead(Linktype(i32::from(link.0))).and_then(|handle| handle.compile(filter, true)),
+    };
+    // The crate shows instructions as text alone.
+    let words = |error| LiveError::Filter { interface: interface.into(), reason: error };
+    let read = |text: String| {
+        let mut numbers = text.split(' ').map(|word| word.parse::<u32>().ok());
+        let mut next = || numbers.next().flatten();
+        let (code, jt, jf, k) = (next()?, next()?, next()?, next()?);
+        Some((u16::try_from(code).ok()?, u8::try_from(jt).ok()?, u8::try_from(jf).ok()?, k))
+    };
+    let instructions = program.map_err(refused)?;
+    let instructions = instructions.get_instructions().iter().map(|instruction| read(instruction.to_string()));
+    instructions.collect::<Option<_>>().ok_or_else(|| words("libpcap's program cannot be read".into()))
+}
+
+/// A handle that knows that the kernel takes VLAN tags off, and where it keeps them; a dead one does not. Any Ethernet that is
+/// up will do.
+#[cfg(target_os = "linux")]
+fn probe(interface: &str) -> Option<Capture<Active>> {
+    let open = |name| Capture::from_device(name)?.promisc(false).snaplen(64).buffer_size(1 << 20).open();
+    [interface, "lo"].into_iter().find_map(|name| open(name).ok().filter(|handle| handle.get_datalink().0 == 1))
+}
+
 fn activate(name: &str, options: &LiveOptions) -> Result<(Capture<Active>, LinkType), LiveError> {
     let mut inactive = Capture::from_device(name)
         .map_err(|error| refused(name, &error))?

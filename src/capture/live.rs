@@ -6,8 +6,9 @@
 
 use std::io;
 
-use super::Source;
-use super::libpcap;
+#[cfg(target_os = "linux")]
+use super::afpacket;
+use super::{Source, libpcap};
 
 /// What to capture. The default has no interface; everything else is a safe start for a small box.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,7 +165,26 @@ pub enum LiveError {
 /// See [`LiveError`].
 pub fn open(options: &LiveOptions) -> Result<Vec<Box<dyn Live>>, LiveError> {
     check(options)?;
-    libpcap::open(options)
+    match options.backend {
+        Backend::Pcap => libpcap::open(options),
+        #[cfg(target_os = "linux")]
+        Backend::AfPacket => afpacket::open(options),
+        #[cfg(target_os = "linux")]
+        Backend::Auto => match afpacket::open(options) {
+            // Interfaces of a seldom type, and `any`, which is none.
+            Err(LiveError::Unsupported { .. } | LiveError::NoSuchInterface(_)) if options.workers == 1 => {
+                libpcap::open(options)
+            }
+            outcome => outcome,
+        },
+        #[cfg(not(target_os = "linux"))]
+        Backend::Auto => libpcap::open(options),
+        #[cfg(not(target_os = "linux"))]
+        Backend::AfPacket => {
+            let interface = options.interfaces.join(", ");
+            Err(LiveError::Unsupported { interface, what: "AF_PACKET is Linux alone".into() })
+        }
+    }
 }
 
 fn check(options: &LiveOptions) -> Result<(), LiveError> {

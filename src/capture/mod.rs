@@ -8,12 +8,16 @@
 //! is one file with a `Format` and one line in `format::READERS`; a new compression one line in
 //! `compression::COMPRESSIONS`.
 
+#[cfg(target_os = "linux")]
+mod afpacket;
 mod compression;
 mod describe;
 mod fault;
 mod files;
 mod format;
 mod input;
+#[cfg(target_os = "linux")]
+mod interface;
 mod libpcap;
 mod list;
 pub mod live;
@@ -25,6 +29,8 @@ mod reading;
 #[cfg(test)]
 mod tests;
 
+#[cfg(target_os = "linux")]
+pub use afpacket::RingBytes;
 pub use files::{FileInfo, Files, Progress};
 pub use input::Access;
 pub use list::OpenError;
@@ -45,8 +51,11 @@ pub enum Data {
     Empty,
     /// A window of a mapped file.
     Map(Arc<memmap2::Mmap>),
-    /// A piece of a stream.
+    /// A piece of a stream, or frames that were copied.
     Buffer(Arc<Vec<u8>>),
+    /// Frames where the kernel put them.
+    #[cfg(target_os = "linux")]
+    Ring(RingBytes),
 }
 
 impl std::ops::Deref for Data {
@@ -57,6 +66,8 @@ impl std::ops::Deref for Data {
             Self::Empty => &[],
             Self::Map(map) => map,
             Self::Buffer(buffer) => buffer,
+            #[cfg(target_os = "linux")]
+            Self::Ring(bytes) => bytes,
         }
     }
 }

@@ -102,6 +102,9 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let report = feeds.report();
     reload::start(&run.control, Box::new(feeds), states, args.reload());
     signals.serve(Arc::clone(&run.control));
+    if !args.quiet {
+        eprintln!("picket: watching {} with {threads} workers", args.interfaces.join(", "));
+    }
     let mut tally = AlertTally::default();
     let told = write_events(&run, &mut outputs, &mut tally);
     let set = run.control.set();

@@ -210,6 +210,12 @@ impl<S: Default> FlowTable<S> {
         })
     }
 
+    /// The flow of a key, for who only looks: it is none the younger for it.
+    pub fn peek(&self, home: Home, key: &FlowKey) -> Option<Slot> {
+        let in_buckets = [home.bucket as usize, self.second(home)].into_iter().flat_map(|at| self.in_bucket(at));
+        in_buckets.into_iter().find(|slot| self.get(*slot).key() == key)
+    }
+
     /// Makes room for a flow that [`FlowTable::find`] did not find. The caller finishes the flow that had to go, if the slot
     /// is [`Room::Taken`], and puts the new one in its place.
     pub fn insert(&mut self, home: Home, now: Timestamp) -> Room {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::decoded::Item;
-use super::live::{OverloadOptions, Shedding};
+use super::live::{Names, OverloadOptions, Shedding};
 use super::recorder::Recorder;
 use super::shard::{Raise, Seldom, State};
 use super::verdict::Verdict;
@@ -73,6 +73,8 @@ pub(super) struct Eyes {
     parse_until: u64,
     /// Payload bytes that were not scanned for that.
     pub(super) shed_scan_bytes: u64,
+    /// The last names seen, in a live run.
+    pub(super) names: Option<Box<Names>>,
     /// Notes every observable, if somebody wants to know.
     pub(super) recorder: Option<Box<Recorder>>,
 }
@@ -98,6 +100,7 @@ impl Eyes {
             scan_until: u64::MAX,
             parse_until: u64::MAX,
             shed_scan_bytes: 0,
+            names: None,
             recorder: None,
         }
     }
@@ -129,7 +132,6 @@ impl Eyes {
         self.shed_scan_bytes += if sheds { chunk.data.len() as u64 } else { 0 };
         sheds
     }
-
 
     /// Makes what a flow remembers speak of the set.
     #[inline]
@@ -219,6 +221,9 @@ impl Eyes {
         self.matcher.seen(observable, frame.time, &mut self.hits);
         if let Some(recorder) = &mut self.recorder {
             recorder.note(identity, observable, frame, &self.hits);
+        }
+        if let Some(names) = &mut self.names {
+            names.note(identity, observable, frame);
         }
         if !self.hits.is_empty() {
             self.raise(identity, seldom, observable, frame);
