@@ -205,6 +205,12 @@ impl<S: Default> FlowTable<S> {
         })
     }
 
+    /// The flow of a key, for who only looks: it is none the younger for it.
+    pub fn peek(&self, home: Home, key: &FlowKey) -> Option<Slot> {
+        let in_buckets = [home.bucket as usize, self.second(home)].into_iter().flat_map(|at| self.in_bucket(at));
+        in_buckets.into_iter().find(|slot| self.get(*slot).key() == key)
+    }
+
     /// Makes room for a flow that [`FlowTable::find`] did not find. The caller finishes the flow that had to go, if the slot
     /// is [`Room::Taken`], and puts the new one in its place.
     pub fn insert(&mut self, home: Home, now: Timestamp) -> Room {
@@ -304,6 +310,22 @@ impl<S: Default> FlowTable<S> {
         let at = region * self.stride + *hand;
         *hand = (*hand + 1) & (self.stride - 1);
         at
+    }
+
+    /// Buckets of all regions; [`FlowTable::in_bucket`] goes through them.
+    pub fn bucket_count(&self) -> usize {
+        self.buckets.len()
+    }
+
+    /// The flows that lie in one bucket: what goes through all of them does so piece by piece.
+    pub fn in_bucket(&self, at: usize) -> impl Iterator<Item = Slot> + use<S> {
+        let bucket = self.buckets.get(at).copied().unwrap_or_default();
+        (0..WAYS).filter(move |&way| bucket.tags[way] != 0).map(move |way| Slot(bucket.records[way]))
+    }
+
+    /// Asks for the records of one bucket.
+    pub fn prefetch_in_bucket(&self, at: usize) {
+        self.in_bucket(at).for_each(|Slot(record)| prefetch::lines(&self.records[record as usize]));
     }
 
     /// Every flow in the table, as their records lie.
