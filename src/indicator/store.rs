@@ -365,13 +365,14 @@ fn flags_of(matching: Match, transport: Option<Transport>, port: Option<u16>) ->
     matching as u8 | transport << 2 | u8::from(port.is_some()) << 4
 }
 
-/// Of all that tells indicators apart but conditions and rules, which few have: many entries of one value have ids of their own.
+/// Of all that tells indicators apart but what a rule asks, of which the value is the text: a feed of one value under many ids must
+/// not have each compared with all.
 fn hash_of(hasher: &RandomState, value: &[u8], record: &Record, extra: &Extra<'_>) -> u64 {
     let mut hasher = hasher.build_hasher();
     hasher.write(value);
     hasher.write_u32(u32::from(record.kind) << 24 | u32::from(record.flags) << 16 | u32::from(record.port));
     if *extra != Extra::NONE {
-        (extra.id, extra.window, extra.pattern).hash(&mut hasher);
+        (extra.id, extra.window, extra.pattern, extra.when).hash(&mut hasher);
     }
     hasher.finish()
 }
@@ -388,6 +389,7 @@ const MAX_MORE_SOURCES: u32 = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::indicator::Condition;
     use crate::indicator::kind::{BYTES, DOMAIN, IPV4, IPV6};
 
     #[test]
