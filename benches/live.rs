@@ -10,8 +10,8 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use net::{Net, Sender};
+use picket::capture::Batch;
 use picket::capture::live::{self, Backend, LiveOptions};
-use picket::capture::{Batch, Source};
 use rustix::time::{ClockId, clock_gettime};
 
 /// Lengths of a mixed network, as in `benches/capture.rs`.
