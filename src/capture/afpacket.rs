@@ -16,7 +16,6 @@ mod walk;
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -24,7 +23,7 @@ pub use mapping::RingBytes;
 use ring::{Group, Ring};
 
 use super::interface::Dropped;
-use super::live::{InterfaceState, Live, LiveError, LiveOptions, Losses, MAX_WAIT_MS};
+use super::live::{InterfaceState, LOOK_POLLS, Live, LiveError, LiveOptions, Losses, MAX_WAIT_MS, NAP};
 use super::{Batch, Data, Source};
 
 /// Opens the interfaces, for each worker.
@@ -72,7 +71,7 @@ impl Source for AfPacket {
             self.rings.iter_mut().for_each(Ring::look);
             if is_readable {
                 // The kernel calls a ring readable whose latest block is still held.
-                thread::sleep(HELD_NAP);
+                thread::sleep(NAP);
             }
         }
         true
@@ -128,9 +127,3 @@ impl Live for AfPacket {
         self.rings.iter().map(Ring::state).collect()
     }
 }
-
-/// Polls after which the interfaces are looked at, though there is always something to read.
-const LOOK_POLLS: u32 = 256;
-
-/// Short against how long a block takes to be filled, long against a system call.
-const HELD_NAP: Duration = Duration::from_millis(1);

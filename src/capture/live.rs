@@ -5,6 +5,7 @@
 //! interface dropped is in its losses, an interface that is down in its states. It looks at no clock: time is the packet's.
 
 use std::io;
+use std::time::Duration;
 
 #[cfg(target_os = "linux")]
 use super::afpacket;
@@ -237,6 +238,13 @@ pub const DEFAULT_RING_BYTES: usize = 64 << 20;
 
 /// How long a poll waits, so that a worker can look after other things.
 pub const MAX_WAIT_MS: u64 = 100;
+
+/// Polls after which the interfaces are looked at, though there is always something to read.
+pub(super) const LOOK_POLLS: u32 = 256;
+
+/// How long to wait where the system says that there is something and there is nothing: short against how long a block
+/// takes to be filled, long against a system call.
+pub(super) const NAP: Duration = Duration::from_millis(1);
 
 /// Four of the largest frames.
 const MIN_RING_BYTES: usize = 1 << 20;

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use picket::capture::Batch;
 use picket::capture::live::{self, Backend, Live, LiveError, LiveOptions};
 
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
+
 use crate::net::{Net, Sender, frames};
 use crate::{BACKENDS, LIMIT, open_one, options, read};
 
@@ -69,13 +71,52 @@ fn capture_goes_on_at_an_interface_made_again() {
             net.ip("link del rx0");
             wait(&mut sources, false);
             net.pair("rx0", "tx0");
-            wait(&mut sources, true);
+            match backend {
+                Backend::Pcap => wait(&mut sources, true),
+                _ => unprivileged(|| wait(&mut sources, true)),
+            }
             let received: u64 = sources.iter_mut().map(|source| source.losses().received).sum();
             assert_eq!(received, round * sent.len() as u64, "{backend:?} {workers}: what was counted stays");
         }
         drop(sources);
         net.ip("link del rx0");
     }
+}
+
+#[test]
+fn an_interface_made_again_too_often_stays_down_and_harms_nothing() {
+    let Some(net) = Net::new() else { return };
+    net.pair("rx0", "tx0");
+    net.pair("rx1", "tx1");
+    let interfaces = vec!["rx0".into(), "rx1".into()];
+    let workers = LiveOptions { workers: 2, interfaces, ring_bytes: 1 << 20, ..options(Backend::AfPacket) };
+    let mut sources = live::open(&workers).expect("opens");
+    for _ in 0..16 {
+        net.ip("link del rx0");
+        wait(&mut sources, false);
+        net.pair("rx0", "tx0");
+        wait(&mut sources, true);
+    }
+    net.ip("link del rx0");
+    wait(&mut sources, false);
+    net.pair("rx0", "tx0");
+    Sender::new("tx1").send(&[7; 100]);
+    let seen: usize = sources.iter_mut().map(|source| read(source.as_mut(), 1).len()).sum();
+    assert_eq!(seen, 1);
+    for source in &sources {
+        let up: Vec<bool> = source.state().iter().map(|state| state.is_up).collect();
+        assert_eq!(up, [false, true]);
+    }
+}
+
+/// Does something without any privilege; a child of this thread has them all the same.
+fn unprivileged<T>(act: impl FnOnce() -> T) -> T {
+    let held = capabilities(None).expect("own capabilities");
+    let none = CapabilitySets { effective: CapabilitySet::empty(), ..held };
+    set_capabilities(None, none).expect("dropped");
+    let out = act();
+    set_capabilities(None, held).expect("taken again");
+    out
 }
 
 #[test]

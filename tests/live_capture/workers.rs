@@ -100,6 +100,21 @@ fn plain_flow(frame: &[u8], spread: Spread) -> Option<(FlowKey, End)> {
 }
 
 #[test]
+fn two_sensors_on_an_interface_see_all_of_it_each() {
+    let Some(net) = Net::new() else { return };
+    net.pair("rx0", "tx0");
+    let sent: Vec<_> = frames("pcaps/clean-mix.pcap").into_iter().take(PART).collect();
+    let workers = LiveOptions { workers: 2, ..options(Backend::AfPacket) };
+    let mut sensors = [(); 2].map(|()| live::open(&workers).expect("opens"));
+    let mut sender = Sender::new("tx0");
+    sent.iter().for_each(|frame| sender.send(frame));
+    for sources in &mut sensors {
+        let seen: usize = sources.iter_mut().map(|source| read(source.as_mut(), sent.len()).len()).sum();
+        assert_eq!(seen, sent.len());
+    }
+}
+
+#[test]
 fn a_datagram_in_pieces_comes_whole_to_the_worker_of_its_flow() {
     let Some(net) = Net::new() else { return };
     net.pair("rx0", "tx0");

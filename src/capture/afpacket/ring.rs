@@ -57,7 +57,7 @@ impl Ring {
         let failed = |what| move |source| failure(name, what, source);
         let socket = Socket::new().map_err(failed("cannot make a packet socket"))?;
         let spares = match &group {
-            Some(_) => (0..SPARES).map(|_| Socket::new()).collect::<io::Result<_>>(),
+            Some(_) => (0..spare_count(options)).map(|_| Socket::new()).collect::<io::Result<_>>(),
             None => Ok(Vec::new()),
         };
         let device = socket.device(name).map_err(failed("cannot be looked at"))?;
@@ -201,9 +201,19 @@ impl Ring {
         } else {
             self.replace(device)
         };
-        if let Err((what, error)) = outcome {
-            self.is_refused = true;
-            tracing::warn!("{}: {what}: {error}", self.name());
+        match outcome {
+            Err((what, error)) => {
+                self.is_refused = true;
+                tracing::warn!("{}: {what}: {error}", self.name());
+            }
+            Ok(()) if self.options.timestamps == Timestamps::Hardware => {
+                // Asking it to takes a privilege that may be gone.
+                tracing::warn!(
+                    "{}: it was made again, and frames have the kernel's time unless it stamps them",
+                    self.name()
+                );
+            }
+            Ok(()) => {}
         }
     }
 
@@ -212,20 +222,13 @@ impl Ring {
         self.block.is_none() && self.mapping.as_ref().is_none_or(|mapping| !mapping.is_full(self.next))
     }
 
-    /// Goes on with another socket.
+    /// Goes on with another socket: a spare one, for a sandbox may end the process for the attempt to make one.
     fn replace(&mut self, device: Device) -> Result<(), Failed> {
-        let fresh = Socket::new().ok().or_else(|| self.spares.pop());
-        let Some(fresh) = fresh else {
+        let Some(spare) = self.spares.pop() else {
             return Err(("it was made again too often; restart to capture from it", io::ErrorKind::Other.into()));
         };
         // The old ring's memory goes first.
-        (self.mapping, self.socket) = (None, fresh);
-        if self.options.timestamps == Timestamps::Hardware
-            && let Err(error) = self.socket.stamp_in_hardware(self.name())
-        {
-            // It takes a privilege that may be gone.
-            tracing::warn!("{}: its frames have the kernel's time now: {error}", self.name());
-        }
+        (self.mapping, self.socket) = (None, spare);
         self.receive(device)
     }
 
@@ -234,6 +237,9 @@ impl Ring {
         let layout = layout(self.options.ring_bytes, self.options.snap_bytes as usize);
         self.socket.set_ring(layout).map_err(|error| ("cannot have a ring of this size", error))?;
         let mapping = Mapping::new(&self.socket, layout).map_err(|error| ("cannot map its ring", error))?;
+        if self.options.timestamps == Timestamps::Hardware {
+            self.socket.take_hardware_stamps().map_err(|error| ("cannot have times of its hardware", error))?;
+        }
         if self.of.is_loopback && self.group.is_none() {
             // Where the kernel cannot, the walk leaves them out.
             let _ = self.socket.ignore_outgoing();
@@ -307,8 +313,15 @@ const MAX_BLOCK_BYTES: usize = 1 << 20;
 /// By when the kernel hands over a block that is not full, with time to spare.
 const BLOCK_DUE: Duration = Duration::from_millis(BLOCK_TIMEOUT_MS as u64 * 2);
 
-/// How often an interface may be deleted and made again after privileges were dropped, with several workers.
-const SPARES: usize = 8;
+fn spare_count(options: &LiveOptions) -> usize {
+    (MAX_SPARES / (options.workers * options.interfaces.len())).clamp(1, SPARES)
+}
+
+/// How often an interface may be deleted and made again, with several workers.
+const SPARES: usize = 16;
+
+/// Of all rings: a process may have 1,024 descriptors, and not for this.
+const MAX_SPARES: usize = 256;
 
 /// What frames of an interface start with, by its type; none where the kernel's frame is not what any link type is.
 fn link_type(hardware: u16) -> Option<LinkType> {

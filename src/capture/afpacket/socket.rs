@@ -132,13 +132,17 @@ impl Socket {
         self.set(level, option, &libc::sock_fprog { len, filter: program.as_ptr().cast_mut() })
     }
 
-    /// Has the interface stamp all frames it receives, and takes its stamps. Needs CAP_NET_ADMIN.
+    /// Has the interface stamp all frames it receives. Needs CAP_NET_ADMIN.
     pub(super) fn stamp_in_hardware(&self, name: &str) -> io::Result<()> {
         let mut config =
             libc::hwtstamp_config { flags: 0, tx_type: 0, rx_filter: libc::HWTSTAMP_FILTER_ALL as libc::c_int };
         let mut request = request(name)?;
         request.ifr_ifru.ifru_data = (&raw mut config).cast();
-        self.ioctl(libc::SIOCSHWTSTAMP, &mut request)?;
+        self.ioctl(libc::SIOCSHWTSTAMP, &mut request)
+    }
+
+    /// Takes the interface's stamps where it has made one.
+    pub(super) fn take_hardware_stamps(&self) -> io::Result<()> {
         self.set(libc::SOL_PACKET, libc::PACKET_TIMESTAMP, &libc::SOF_TIMESTAMPING_RAW_HARDWARE)
     }
 

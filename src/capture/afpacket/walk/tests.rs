@@ -36,6 +36,9 @@ fn set_tag(bytes: &mut [u8], tpid: Option<u16>, tci: u16) {
 
 const OF: Of = Of { file: 3, link: LinkType::ETHERNET, snap_bytes: 65_535, is_loopback: false };
 
+/// What is wrong with a frame in a block.
+type Change = fn(&mut [u8]);
+
 /// What a walk over these bytes gives: the frames, and how far it came.
 fn walked(bytes: &mut [u8], left: u32, of: Of) -> (Vec<(Vec<u8>, FrameMeta)>, Walked) {
     let (mut frames, mut number) = (Vec::new(), 7);
@@ -114,7 +117,7 @@ fn a_batch_takes_no_more_than_it_holds() {
 
 #[test]
 fn numbers_that_contradict_each_other_end_the_walk_at_what_was_whole() {
-    let wrong: [(&str, fn(&mut [u8])); 9] = [
+    let wrong: [(&str, Change); 9] = [
         ("captured past its end", |bytes| set(bytes, SNAPLEN, 5000)),
         ("captured beyond all numbers", |bytes| set(bytes, SNAPLEN, u32::MAX)),
         ("next before its end", |bytes| set(bytes, NEXT_OFFSET, 120)),
