@@ -86,6 +86,12 @@ enum Checksums {
 enum FormatName {
     /// JSON Lines in the Elastic Common Schema.
     Ecs,
+    /// JSON Lines as Suricata's EVE alerts.
+    Eve,
+    /// ArcSight's Common Event Format.
+    Cef,
+    /// JSON Lines as Detection Findings of the Open Cybersecurity Schema Framework.
+    Ocsf,
     /// Columns for people.
     Table,
     /// Comma-separated values.

@@ -4,14 +4,14 @@ use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 use super::{FormatName, ReplayArgs};
 use crate::alert::{Alert, Audience, Policy};
 use crate::cli::clearance;
 use crate::marking::Clearances;
 use crate::matcher::MatchSet;
-use crate::sink::{FORMATS, Sink};
+use crate::sink::{Format, Sink};
 
 /// The outputs of a run, and the readers of its summary.
 pub(super) struct Outputs {
@@ -21,7 +21,7 @@ pub(super) struct Outputs {
 }
 
 struct Output {
-    sink: Box<dyn Sink>,
+    sink: Sink,
     audience: Audience,
 }
 
@@ -101,10 +101,13 @@ fn targets(args: &ReplayArgs) -> Vec<Target> {
     }
 }
 
-fn sink(args: &ReplayArgs, target: &Target) -> anyhow::Result<Box<dyn Sink>> {
+fn sink(args: &ReplayArgs, target: &Target) -> anyhow::Result<Sink> {
     let to_terminal = target.path.is_none() && io::stdout().is_terminal();
     let name = match args.format {
         Some(FormatName::Ecs) => "ecs",
+        Some(FormatName::Eve) => "eve",
+        Some(FormatName::Cef) => "cef",
+        Some(FormatName::Ocsf) => "ocsf",
         Some(FormatName::Table) => "table",
         Some(FormatName::Csv) => "csv",
         None if to_terminal => "table",
@@ -118,8 +121,6 @@ fn sink(args: &ReplayArgs, target: &Target) -> anyhow::Result<Box<dyn Sink>> {
         None if to_terminal => Box::new(io::stdout()),
         None => Box::new(BufWriter::with_capacity(1 << 16, io::stdout())),
     };
-    match FORMATS.iter().find(|format| format.name == name) {
-        Some(format) => Ok((format.open)(writer)),
-        None => bail!("unknown output format"),
-    }
+    let format = Format::by_name(name).context("unknown output format")?;
+    Ok(Sink::new(format, writer))
 }
