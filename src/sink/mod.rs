@@ -2,25 +2,37 @@
 //! frames it: [`Sink`] as lines.
 //!
 //! A format gets no alert, only what may be seen of one, so no format can show what its readers may not see.
+//!
+//! An [`Output`] is a format, a [`destination`], a [`Filter`] and a [`spool`] with a thread of its own: it delivers at least once.
 
 pub mod cef;
 pub mod csv;
+mod dead_letter;
+pub mod destination;
 pub mod ecs;
 pub mod eve;
+mod filter;
 mod nested;
 pub mod ocsf;
+mod output;
 mod record;
+pub mod spool;
 pub mod table;
 #[cfg(test)]
 mod testing;
+mod worker;
 
+pub use dead_letter::DeadLetterOptions;
+pub use filter::Filter;
+pub use output::{Output, OutputOptions, OutputStatus, RetryOptions};
 pub use record::Record;
 
+use std::fmt;
 use std::io::{self, Write};
 
 use crate::alert::{Notice, View};
 
-/// An output format.
+/// An output format. `Debug` shows its name.
 pub struct Format {
     /// What `--format` calls it.
     pub name: &'static str,
@@ -55,6 +67,12 @@ impl Format {
     /// Whether each of its records is a JSON object.
     pub fn is_json(&self) -> bool {
         self.media_type == "application/x-ndjson"
+    }
+}
+
+impl fmt::Debug for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
     }
 }
 
