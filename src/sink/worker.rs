@@ -1,6 +1,7 @@
 //! [`Worker`]: the thread of an output. It takes records from the queue, hands them over until none is left of a batch, and says in the stream
 //! itself what was dropped.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -68,9 +69,23 @@ impl Worker {
                 Err(error) => self.failed(error.into()),
             }
         }
-        self.destination.tick();
+        self.guarded(|destination| destination.tick());
         drop(self.destination);
         self.shared.lock().has_ended = true;
+    }
+
+    /// A destination that panics is opened anew, and what it was given stays in the queue.
+    fn guarded<T>(&mut self, act: impl FnOnce(&mut dyn Deliver) -> T) -> Option<T> {
+        let done = catch_unwind(AssertUnwindSafe(|| act(&mut *self.destination)));
+        if done.is_err() {
+            let options = &self.shared.options;
+            self.shared.lock().counts.error = Some(("a panic".to_owned(), Instant::now()));
+            // If its secrets cannot be read any more the old one goes on.
+            if let Ok(fresh) = options.destination.open(options.format) {
+                self.destination = fresh;
+            }
+        }
+        done.ok()
     }
 
     /// Hands records over until each has arrived or is refused; false if the output ends before.
@@ -79,8 +94,8 @@ impl Worker {
         let mut fates = Vec::new();
         while !left.is_empty() {
             fates.clear();
-            let sent = self.destination.deliver(&left, &mut fates);
-            let trouble = match sent {
+            let sent = self.guarded(|destination| destination.deliver(&left, &mut fates));
+            let trouble = match sent.unwrap_or(Err(Trouble::word("a panic"))) {
                 Ok(()) => self.settle(&mut left, &fates),
                 Err(trouble) => Some(trouble),
             };
@@ -183,10 +198,13 @@ impl Worker {
     }
 
     fn by_the_clock(&mut self) {
-        if std::mem::take(&mut self.shared.lock().reopens) {
-            self.destination.reopen();
-        }
-        self.destination.tick();
+        let reopens = std::mem::take(&mut self.shared.lock().reopens);
+        self.guarded(|destination| {
+            if reopens {
+                destination.reopen();
+            }
+            destination.tick();
+        });
         self.by_the_clock_but_destination();
     }
 

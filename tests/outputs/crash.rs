@@ -65,7 +65,7 @@ fn start(folder: &Path, port: u16, first: usize, last: usize) -> Child {
 fn queued_until_killed(mut child: Child, lives: Duration) -> Vec<usize> {
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     let mut queued = Vec::new();
-    let number = |line: &str| line.split("queued ").nth(1).and_then(|text| text.parse().ok());
+    let number = |line: &str| line.split("queued ").nth(1).and_then(|text| text.parse::<usize>().ok());
     while queued.is_empty()
         && let Some(Ok(line)) = lines.next()
     {

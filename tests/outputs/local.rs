@@ -68,8 +68,7 @@ fn a_file_survives_a_full_disk() {
     };
     let path = small.0.path().join("alerts.jsonl");
     let file = FileOptions { path: path.clone(), ..FileOptions::default() };
-    let output =
-        Output::open(OutputOptions { destination: Destination::File(file), format: &ecs::FORMAT, ..options("file") });
+    let output = Output::open(OutputOptions { destination: Destination::File(file), ..options("file") });
     let output = output.expect("opens");
     put(&output, 0..100);
     until("all arrived", || output.status().delivered == 100);

@@ -217,7 +217,7 @@ impl Deliver for Kafka {
 
     fn tick(&mut self) {
         if self.open.is_some() {
-            self.runtime.block_on(tokio::time::sleep(Duration::from_millis(1)));
+            self.runtime.block_on(async { tokio::time::sleep(Duration::from_millis(1)).await });
         }
     }
 

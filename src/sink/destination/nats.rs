@@ -174,7 +174,7 @@ impl Deliver for Nats {
     fn tick(&mut self) {
         if self.open.is_some() {
             // The client answers the server's pings meanwhile.
-            self.runtime.block_on(tokio::time::sleep(Duration::from_millis(1)));
+            self.runtime.block_on(async { tokio::time::sleep(Duration::from_millis(1)).await });
         }
     }
 

@@ -84,7 +84,7 @@ proptest! {
                     let taken = spool.take(most, usize::MAX).expect("reads");
                     prop_assert_eq!(taken.len(), most.min(twin.len()));
                     for entry in &taken {
-                        prop_assert_eq!(Some(&entry.record), twin.pop_front().as_ref());
+                        prop_assert_eq!(Some(entry.record.clone()), twin.pop_front());
                     }
                     spool.done(&taken);
                 }
