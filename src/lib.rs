@@ -54,6 +54,7 @@
 //! | F4 | [`sink`] alerts to bytes |
 //! | F5 | [`pipeline`] the only threads and channels |
 //! | F6 | [`fetch`] feeds from servers |
+//! | F7 | [`console`] what a running sensor says of itself |
 //! | F8 | [`cli`] the only clock and terminal |
 //!
 //! `ARCHITECTURE.md` says how a packet lives and how to add a protocol, a kind, a format.
@@ -62,6 +63,7 @@ pub mod alert;
 pub mod bytes;
 pub mod capture;
 pub mod cli;
+pub mod console;
 pub mod feed;
 pub mod fetch;
 pub mod flow;
