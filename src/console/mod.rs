@@ -4,9 +4,13 @@
 //! no place for one. Whoever connects is not trusted: requests are bounded in size, time and number.
 
 mod builders;
+pub mod control;
 pub mod exposition;
 mod health;
+pub mod http;
+pub mod process;
 mod snapshot;
+mod tls;
 
 pub use health::{Problem, problems};
 pub use snapshot::{

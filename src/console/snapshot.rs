@@ -67,7 +67,7 @@ records! {
         is_stopping: bool,
     }
 
-    /// The process. See `console::process`.
+    /// The process. See [`crate::console::process::Meter`].
     Process {
         /// Its number.
         id: u32,
