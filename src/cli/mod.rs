@@ -3,11 +3,13 @@
 mod clearance;
 pub mod explain;
 pub mod feed;
+pub mod log;
 pub mod lookup;
 pub mod marking;
 pub mod protect;
 pub mod replay;
 pub mod sightings;
+pub mod status;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -39,6 +41,12 @@ enum Command {
     Feed(feed::FeedArgs),
     /// Say what a marking lets the sensor and each sink do, and which rule decides.
     Marking(marking::MarkingArgs),
+    /// Say how the sensor on this machine is.
+    Status(status::StatusArgs),
+    /// Have the sensor on this machine read feeds, lists, clearance and outputs again.
+    Reload(status::ReloadArgs),
+    /// End the sensor on this machine in order.
+    Stop(status::StopArgs),
 }
 
 /// Runs what the arguments ask for.
@@ -53,6 +61,9 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Sightings(args) => sightings::run(args),
         Command::Feed(args) => feed::run(args),
         Command::Marking(args) => marking::run(args),
+        Command::Status(args) => status::status(args),
+        Command::Reload(args) => status::reload(args),
+        Command::Stop(args) => status::stop(args),
     }
 }
 

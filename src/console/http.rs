@@ -67,7 +67,7 @@ pub struct TlsFiles {
 
 impl Default for MetricsOptions {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9715)), tls: None, withholds: false }
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9477)), tls: None, withholds: false }
     }
 }
 
