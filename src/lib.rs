@@ -53,7 +53,7 @@
 //! | F3 | [`proto`] streams to observables, [`alert`] what was found |
 //! | F4 | [`sink`] alerts to bytes |
 //! | F5 | [`pipeline`] the only threads and channels |
-//! | F6 | [`fetch`] feeds from servers |
+//! | F6 | [`config`] what a live run is told, [`fetch`] feeds from servers |
 //! | F8 | [`cli`] the only clock and terminal |
 //!
 //! `ARCHITECTURE.md` says how a packet lives and how to add a protocol, a kind, a format.
@@ -62,6 +62,7 @@ pub mod alert;
 pub mod bytes;
 pub mod capture;
 pub mod cli;
+pub mod config;
 pub mod feed;
 pub mod fetch;
 pub mod flow;
