@@ -53,7 +53,7 @@
 //! | F3 | [`proto`] streams to observables, [`alert`] what was found |
 //! | F4 | [`sink`] alerts to bytes |
 //! | F5 | [`pipeline`] the only threads and channels |
-//! | F6 | [`fetch`] feeds from servers |
+//! | F6 | [`config`] what a live run is told, [`fetch`] feeds from servers |
 //! | F7 | [`console`] what a running sensor says of itself |
 //! | F8 | [`cli`] the only clock and terminal |
 //!
@@ -63,6 +63,7 @@ pub mod alert;
 pub mod bytes;
 pub mod capture;
 pub mod cli;
+pub mod config;
 pub mod console;
 pub mod feed;
 pub mod fetch;
