@@ -1,6 +1,8 @@
 //! The command line: one file a subcommand. Only here is a clock or a terminal looked at, and only here does a user see text.
 
 mod clearance;
+#[cfg(target_os = "linux")]
+pub mod doctor;
 pub mod explain;
 pub mod feed;
 pub mod log;
@@ -41,6 +43,9 @@ enum Command {
     Feed(feed::FeedArgs),
     /// Say what a marking lets the sensor and each sink do, and which rule decides.
     Marking(marking::MarkingArgs),
+    /// Say whether a sensor could do its work on this machine, and what to do where it could not.
+    #[cfg(target_os = "linux")]
+    Doctor(doctor::DoctorArgs),
     /// Say how the sensor on this machine is.
     Status(status::StatusArgs),
     /// Have the sensor on this machine read feeds, lists, clearance and outputs again.
@@ -61,6 +66,8 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Sightings(args) => sightings::run(args),
         Command::Feed(args) => feed::run(args),
         Command::Marking(args) => marking::run(args),
+        #[cfg(target_os = "linux")]
+        Command::Doctor(args) => doctor::run(args),
         Command::Status(args) => status::status(args),
         Command::Reload(args) => status::reload(args),
         Command::Stop(args) => status::stop(args),

@@ -196,7 +196,7 @@ records! {
         worker: Option<u32>,
         /// On which interface, if told apart.
         interface: Option<String>,
-        /// Frames that the kernel received, those that it dropped among them.
+        /// Frames that the worker was given.
         received: u64,
         /// Frames that it dropped for want of room in the ring.
         kernel_dropped: u64,

@@ -61,13 +61,9 @@ pub(super) static METRICS: &[Metric] = &[
     counter("picket_reassembled_datagrams_total", "Datagrams put together of pieces.", |s, out| {
         out.one(s.traffic.reassembled_datagrams);
     }),
-    counter(
-        "picket_capture_packets_total",
-        "Frames that the kernel saw for the sensor, dropped ones among them.",
-        |s, out| {
-            by_loss(s, out, |loss| loss.received);
-        },
-    ),
+    counter("picket_capture_packets_total", "Frames that the kernel handed to a worker.", |s, out| {
+        by_loss(s, out, |loss| loss.received);
+    }),
     counter(
         "picket_capture_dropped_packets_total",
         "Frames that the kernel dropped for want of room in the ring.",
