@@ -124,7 +124,8 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let loaded = Loaded { set: &set, report, seconds };
     let summary = Summary::new(&outcome, &tally, loaded, outputs.summary(), interrupted);
     if let Some(path) = &args.summary {
-        super::run::write_summary(path, &summary).with_context(|| format!("cannot write the summary to {}", path.display()))?;
+        super::run::write_summary(path, &summary)
+            .with_context(|| format!("cannot write the summary to {}", path.display()))?;
     }
     if args.quiet {
         for trouble in &summary.troubles {

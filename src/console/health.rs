@@ -65,13 +65,15 @@ fn interfaces(snapshot: &Snapshot, all: &mut Vec<Problem>) {
 
 fn feeds(snapshot: &Snapshot, all: &mut Vec<Problem>) {
     for feed in &snapshot.feeds {
-        if feed.is_refused {
-            let text = format!("feed {}: its last version was refused, an older one is in use", feed.name);
-            all.push(warn("feed-refused", text));
+        if feed.is_broken {
+            all.push(warn("feed-broken", format!("feed {}: it could not be read to its end", feed.name)));
         }
         if feed.is_stale {
             all.push(warn("feed-stale", format!("feed {}: not renewed for {:.0} s", feed.name, feed.age_seconds)));
         }
+    }
+    if snapshot.reload.is_last_refused {
+        all.push(warn("reload-refused", "the last reload was refused: what was in use before stays".to_owned()));
     }
     if snapshot.indicators.total == 0 {
         all.push(fatal("no-indicators", "there is nothing to match against".to_owned()));

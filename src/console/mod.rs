@@ -14,8 +14,8 @@ mod tls;
 
 pub use health::{Problem, problems};
 pub use snapshot::{
-    Alerts, Count, Evidence, Feed, FlowLog, Gaps, Indicators, Interface, KindCount, Loss, NetworkCount, Output,
-    Process, Reason, Reload, SensorFacts, Shed, Snapshot, Streams, Suppressed, Traffic, VerdictCount, Worker,
+    Alerts, Count, Evidence, Feed, FlowLog, Gaps, Indicators, Interface, KindCount, Loss, NetworkCount, Notices,
+    Output, Process, Reason, Reload, SensorFacts, Shed, Snapshot, Streams, Suppressed, Traffic, VerdictCount, Worker,
 };
 
 /// The running sensor, as seen from here. Called from the console's threads: an answer must not wait for traffic.

@@ -97,6 +97,10 @@ records! {
         cut_packets: u64,
         /// Flows started.
         flows: u64,
+        /// Flows in the table now.
+        live_flows: u64,
+        /// Bytes that flows hold back now, until messages and streams are complete.
+        held_bytes: u64,
         /// Flows that timed out.
         expired_flows: u64,
         /// Flows that gave way because the table was full.
@@ -176,8 +180,10 @@ records! {
         packets: u64,
         /// Its panics, after each of which it was started again.
         panics: u64,
-        /// Frames and alerts that wait for it now.
-        waiting: u64,
+        /// Frames of the batches in which it did.
+        frames_lost: u64,
+        /// Seconds that it was behind its packets, at worst, in the last one.
+        behind_seconds: f64,
     }
 
     /// One interface.
@@ -220,8 +226,6 @@ records! {
         step: String,
         /// Whether it is taken now.
         is_active: bool,
-        /// Times that it was taken.
-        begun: u64,
         /// What was left undone, in the step's own unit (packets, flows).
         count: u64,
     }
@@ -238,12 +242,22 @@ records! {
         suppressed: Vec<Suppressed>,
         /// Summaries of what was suppressed that were sent.
         roll_ups: u64,
-        /// What the sensor said of itself among the alerts.
-        notices: u64,
+        /// What the sensor said of itself among the alerts, by what it said.
+        notices: Vec<Notices>,
+        /// What it wanted to say and found no room for.
+        notices_dropped: u64,
         /// That wait between workers and outputs now.
         waiting: u64,
         /// The most that may wait.
         capacity: u64,
+    }
+
+    /// Something that the sensor says of itself.
+    Notices {
+        /// A stable word: `feed-refused`, `visibility-gap-began` ...
+        action: String,
+        /// How often it did.
+        count: u64,
     }
 
     /// Alerts that were not sent one by one.
@@ -272,16 +286,26 @@ records! {
         retried: u64,
         /// Records lost.
         dropped: u64,
-        /// Records that the other end refuses, kept in the dead-letter file.
+        /// Records that the other end refuses for good.
         dead_lettered: u64,
+        /// Of those, records that are in no dead-letter file.
+        dead_letters_lost: u64,
+        /// Records that waited in memory because the disk took nothing.
+        spilled: u64,
+        /// Bytes of the queue that were no record when it was read: the end of what a crash cut off, or damage.
+        damaged_bytes: u64,
         /// Records that wait now.
         queued: u64,
         /// Their bytes.
         queued_bytes: u64,
         /// The most that these may be.
         queue_limit_bytes: u64,
-        /// Seconds since the last record was delivered.
-        last_delivery_age_seconds: Option<f64>,
+        /// Seconds that the oldest of them has waited.
+        queue_age_seconds: Option<f64>,
+        /// What was last wrong, without values; it stays when it is over.
+        last_error: Option<String>,
+        /// Seconds since then.
+        last_error_age_seconds: Option<f64>,
     }
 
     /// Reading feeds again.
@@ -290,8 +314,6 @@ records! {
         accepted: u64,
         /// Times that the old one stayed.
         refused: u64,
-        /// Seconds that all took.
-        seconds: f64,
         /// Seconds that the last one took.
         last_seconds: Option<f64>,
         /// Seconds since the last that was accepted, the first load among them.
@@ -308,8 +330,8 @@ records! {
         age_seconds: f64,
         /// Whether that is more than the configuration allows.
         is_stale: bool,
-        /// Whether its last version was refused, so that an older one is in use.
-        is_refused: bool,
+        /// Whether it could not be read to its end.
+        is_broken: bool,
         /// Entries in use.
         entries: u64,
     }
@@ -334,20 +356,22 @@ records! {
     Evidence {
         /// Files written.
         files: u64,
-        /// Their bytes.
-        bytes: u64,
         /// Files that could not be written.
         failed: u64,
-        /// Bytes of packets held in memory now.
-        held_bytes: u64,
+        /// Files deleted, the oldest first, to keep within the limit.
+        deleted: u64,
+        /// Bytes of the files that are there.
+        folder_bytes: u64,
     }
 
     /// Records of finished flows.
     FlowLog {
-        /// Records written.
-        written: u64,
+        /// Records made.
+        records: u64,
         /// Records lost.
         dropped: u64,
+        /// Notes (names and the like) of flows that found no room in their record.
+        notes_left_out: u64,
     }
 }
 

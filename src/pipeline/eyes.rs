@@ -130,7 +130,6 @@ impl Eyes {
         sheds
     }
 
-
     /// Makes what a flow remembers speak of the set.
     #[inline]
     pub(super) fn renew(&mut self, seldom: &mut Seldom) {

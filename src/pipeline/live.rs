@@ -30,9 +30,9 @@ use crossbeam_channel::{Receiver, bounded};
 
 use self::control::Shared;
 use self::work::{Ended, Station};
+use super::Options;
 use super::counters::Counters;
 use super::engine::{Outcome, Stages, process_cpu};
-use super::Options;
 use crate::alert::{Alert, Notice};
 use crate::capture::FileInfo;
 use crate::capture::live::{Live, Losses};

@@ -7,8 +7,8 @@ use comfy_table::{CellAlignment, Table};
 use indicatif::{HumanBytes, HumanCount};
 
 use crate::alert::printable;
+use crate::console::Snapshot;
 use crate::console::control::Status;
-use crate::console::{Snapshot, Worker};
 
 /// Reasons shown; JSON has all.
 const MAX_REASONS: usize = 12;
@@ -68,19 +68,19 @@ fn capture(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
     let down = snapshot.interfaces.iter().filter(|interface| !interface.is_up).count();
     let panics: u64 = snapshot.workers.iter().map(|worker| worker.panics).sum();
     let running = snapshot.workers.iter().filter(|worker| worker.is_running).count();
-    let waiting: u64 = snapshot.workers.iter().map(|Worker { waiting, .. }| waiting).sum();
+    let behind = snapshot.workers.iter().map(|worker| worker.behind_seconds).fold(0.0, f64::max);
     writeln!(
         out,
-        "{running} of {} workers run, {panics} panics, {waiting} waiting; {} of {} interfaces up; {} gaps, {} open",
+        "{running} of {} workers run, {panics} panics, {behind:.2} s behind; {} of {} interfaces up; {} gaps, {} open",
         snapshot.workers.len(),
         snapshot.interfaces.len() - down,
         snapshot.interfaces.len(),
         snapshot.gaps.began,
         snapshot.gaps.open,
     )?;
-    for shed in snapshot.shed.iter().filter(|shed| shed.begun > 0) {
+    for shed in snapshot.shed.iter().filter(|shed| shed.is_active || shed.count > 0) {
         let now = if shed.is_active { ", now too" } else { "" };
-        writeln!(out, "overload, {}: {} times, {} left undone{now}", text(&shed.step), shed.begun, count(shed.count))?;
+        writeln!(out, "overload, {}: {} left undone{now}", text(&shed.step), count(shed.count))?;
     }
     Ok(())
 }
@@ -127,29 +127,20 @@ fn alerts(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)?;
     if snapshot.evidence.files + snapshot.evidence.failed > 0 {
         let evidence = &snapshot.evidence;
-        let (files, failed) = (count(evidence.files), count(evidence.failed));
-        writeln!(out, "evidence: {files} files, {}, {failed} failed", HumanBytes(evidence.bytes))?;
+        let (files, failed, deleted) = (count(evidence.files), count(evidence.failed), count(evidence.deleted));
+        let bytes = HumanBytes(evidence.folder_bytes);
+        writeln!(out, "evidence: {files} files written, {deleted} deleted, {failed} failed; {bytes}")?;
     }
     let flows = &snapshot.flow_log;
-    if flows.written + flows.dropped > 0 {
-        writeln!(out, "flow log: {} records, {} dropped", count(flows.written), count(flows.dropped))?;
+    if flows.records + flows.dropped > 0 {
+        writeln!(out, "flow log: {} records, {} dropped", count(flows.records), count(flows.dropped))?;
     }
     Ok(())
 }
 
 fn outputs(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
-    let header = [
-        "output",
-        "kind",
-        "state",
-        "accepted",
-        "delivered",
-        "retried",
-        "dropped",
-        "refused",
-        "waiting",
-        "last delivery",
-    ];
+    let header =
+        ["output", "kind", "state", "accepted", "delivered", "retried", "dropped", "refused", "waiting", "oldest"];
     let mut table = numbers(header, 3);
     for output in &snapshot.outputs {
         table.add_row([
@@ -162,17 +153,23 @@ fn outputs(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
             count(output.dropped),
             count(output.dead_lettered),
             format!("{} ({})", count(output.queued), HumanBytes(output.queued_bytes)),
-            output.last_delivery_age_seconds.map_or_else(|| "never".to_owned(), |age| format!("{} ago", duration(age))),
+            output.queue_age_seconds.map_or_else(String::new, duration),
         ]);
     }
-    print_table(&table, out)
+    print_table(&table, out)?;
+    for output in &snapshot.outputs {
+        if let (false, Some(error)) = (output.is_up, &output.last_error) {
+            writeln!(out, "{}: {}", text(&output.name), text(error))?;
+        }
+    }
+    Ok(())
 }
 
 fn feeds(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
     let mut table = numbers(["feed", "state", "entries", "age"], 2);
     for feed in &snapshot.feeds {
-        let state = match (feed.is_refused, feed.is_stale) {
-            (true, _) => "REFUSED, an older one is used",
+        let state = match (feed.is_broken, feed.is_stale) {
+            (true, _) => "BROKEN",
             (false, true) => "STALE",
             (false, false) => "fresh",
         };

@@ -7,6 +7,7 @@
 //! traffic can make many of (reasons, VLANs, tunnels) is told apart up to a cap and counted together beyond.
 
 mod alerts;
+mod feeds;
 mod process;
 mod shown;
 mod traffic;
@@ -54,7 +55,7 @@ pub struct Metric {
 
 /// All metrics, in the order written.
 pub fn metrics() -> impl Iterator<Item = &'static Metric> {
-    [traffic::METRICS, alerts::METRICS, process::METRICS].into_iter().flatten()
+    [traffic::METRICS, alerts::METRICS, feeds::METRICS, process::METRICS].into_iter().flatten()
 }
 
 impl Exposition {

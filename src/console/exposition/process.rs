@@ -13,7 +13,16 @@ pub(super) static METRICS: &[Metric] = &[
     counter("picket_worker_panics_total", "Panics of a worker, after each of which it was started again.", |s, out| {
         by_worker(s, out, |w| w.panics);
     }),
-    gauge("picket_worker_queue_length", "What waits for a worker.", |s, out| by_worker(s, out, |w| w.waiting)),
+    counter("picket_worker_lost_packets_total", "Frames of the batches in which a worker failed.", |s, out| {
+        by_worker(s, out, |w| w.frames_lost);
+    }),
+    gauge(
+        "picket_worker_behind_seconds",
+        "How far a worker was behind its packets, at worst, in the last second.",
+        |s, out| {
+            s.workers.iter().for_each(|w| out.with(&[("worker", &w.number.to_string())], w.behind_seconds));
+        },
+    ),
     gauge("picket_memory_limit_bytes", "The most memory that the configuration allows.", |s, out| {
         if let Some(bytes) = s.process.memory_limit_bytes {
             out.one(bytes);

@@ -4,8 +4,8 @@ use std::process::{Command, Stdio};
 
 use super::*;
 use crate::console::{
-    Count, Feed, Indicators, Interface, KindCount, Loss, NetworkCount, Output, Reason, Reload, Shed, Suppressed,
-    VerdictCount, Worker,
+    Count, Feed, Indicators, Interface, KindCount, Loss, NetworkCount, Notices, Output, Reason, Reload, Shed,
+    Suppressed, VerdictCount, Worker,
 };
 
 /// Something of everything, so that every metric has a sample.
@@ -25,10 +25,10 @@ fn full() -> Snapshot {
         workers: vec![Worker { number: 1, is_running: true, panics: 2, ..Worker::default() }],
         interfaces: vec![Interface { name: "eth1".into(), is_up: true, went_down: 1 }],
         losses: vec![Loss { worker: Some(1), kernel_dropped: 4, ..Loss::default() }],
-        shed: vec![Shed { step: "patterns".into(), is_active: true, begun: 1, count: 8 }],
+        shed: vec![Shed { step: "patterns".into(), is_active: true, count: 8 }],
         outputs: vec![Output {
             name: "a \"quoted\"\nname\\".into(),
-            last_delivery_age_seconds: Some(0.25),
+            queue_age_seconds: Some(0.25),
             ..Output::default()
         }],
         reload: Reload { last_seconds: Some(1.5), last_accepted_age_seconds: Some(60.0), ..Reload::default() },
@@ -36,6 +36,7 @@ fn full() -> Snapshot {
         indicators: Indicators { total: 9, by_kind: vec![KindCount { kind: "domain".into(), count: 9 }] },
         ..Snapshot::default()
     };
+    snapshot.alerts.notices.push(Notices { action: "feed-stale".into(), count: 1 });
     snapshot.alerts.suppressed.push(Suppressed { by: "window".into(), count: 5 });
     snapshot.process.memory_limit_bytes = Some(1 << 30);
     snapshot.process.open_fds = Some(20);
@@ -68,7 +69,7 @@ fn samples_are_labelled() {
         "picket_capture_dropped_packets_total{worker=\"1\",interface=\"all\"} 4",
         "picket_uninspected_open{reason=\"file_incomplete\",unit=\"packets\"} 3",
         "picket_shed_active{step=\"patterns\"} 1",
-        "picket_output_last_delivery_age_seconds{output=\"a \\\"quoted\\\"\\nname\\\\\"} 0.25",
+        "picket_output_queue_age_seconds{output=\"a \\\"quoted\\\"\\nname\\\\\"} 0.25",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
     }

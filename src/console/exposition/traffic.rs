@@ -44,6 +44,10 @@ pub(super) static METRICS: &[Metric] = &[
         |s, out| by_reason(s, out, true),
     ),
     counter("picket_flows_total", "Flows started.", |s, out| out.one(s.traffic.flows)),
+    gauge("picket_live_flows", "Flows in the tables.", |s, out| out.one(s.traffic.live_flows)),
+    gauge("picket_held_bytes", "Bytes held back until messages and streams are complete.", |s, out| {
+        out.one(s.traffic.held_bytes);
+    }),
     counter("picket_flows_expired_total", "Flows that timed out.", |s, out| out.one(s.traffic.expired_flows)),
     counter("picket_flows_evicted_total", "Flows that gave way because the table was full.", |s, out| {
         out.one(s.traffic.evicted_flows);
@@ -91,9 +95,6 @@ pub(super) static METRICS: &[Metric] = &[
     }),
     counter("picket_shed_total", "What was left undone under overload, by step, in the step's own unit.", |s, out| {
         s.shed.iter().for_each(|shed| out.with(&[("step", &shed.step)], shed.count));
-    }),
-    counter("picket_shed_begun_total", "Times that a step of overload was taken.", |s, out| {
-        s.shed.iter().for_each(|shed| out.with(&[("step", &shed.step)], shed.begun));
     }),
     gauge("picket_shed_active", "Whether a step of overload is taken now.", |s, out| {
         s.shed.iter().for_each(|shed| out.with(&[("step", &shed.step)], shed.is_active));

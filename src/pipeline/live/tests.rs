@@ -66,7 +66,9 @@ impl Source for Player {
         batch.data = self.inner.data.clone();
         let count = self.step.min(self.inner.frames.len());
         // One interface, whatever the file.
-        batch.frames.extend(self.inner.frames.drain(..count).map(|frame| crate::packet::FrameMeta { file: 0, ..frame }));
+        batch
+            .frames
+            .extend(self.inner.frames.drain(..count).map(|frame| crate::packet::FrameMeta { file: 0, ..frame }));
         self.given += count;
         true
     }

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, TrySendError};
 
+use super::super::Options;
 use super::super::clock::Clock;
 use super::super::counters::Counters;
 use super::super::decoded::Headers;
 use super::super::fragments::Assembler;
 use super::super::worker::{GROUP, Worker};
-use super::super::Options;
 use super::clock::{Backlog, PacketClock};
 use super::control::{Shared, WorkerStatus};
 use super::loss::Gaps;
@@ -190,7 +190,10 @@ impl Station {
         }
         for group in batch.frames.chunks(GROUP) {
             #[cfg(test)]
-            self.options.panic_at_frame.take_if(|at| group.iter().any(|frame| frame.number == *at)).inspect(|_| panic!("as asked"));
+            self.options
+                .panic_at_frame
+                .take_if(|at| group.iter().any(|frame| frame.number == *at))
+                .inspect(|_| panic!("as asked"));
             stages.decode(|| headers.decode(&batch.data, group, *seed, assembler));
             let bytes = headers.bytes(&batch.data);
             match headers.only() {
