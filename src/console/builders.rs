@@ -34,6 +34,8 @@ impl From<&Counters> for Traffic {
             cut_packets: counters.cut_packets,
             flows: counters.flows,
             expired_flows: counters.expired_flows,
+            live_flows: 0,
+            held_bytes: 0,
             evicted_flows: counters.evicted_flows,
             streams: Streams {
                 out_of_order: streams.out_of_order,

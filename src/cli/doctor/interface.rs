@@ -34,12 +34,12 @@ pub(super) struct Counts {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Facts {
     pub(super) is_there: bool,
-    flags: u32,
-    kind: u32,
+    pub(super) flags: u32,
+    pub(super) kind: u32,
     pub(super) mtu: u32,
-    has_carrier: bool,
-    speed_mbit: Option<u32>,
-    is_half_duplex: bool,
+    pub(super) has_carrier: bool,
+    pub(super) speed_mbit: Option<u32>,
+    pub(super) is_half_duplex: bool,
     /// Its hardware address, if that is one of Ethernet.
     pub(super) address: Option<[u8; 6]>,
     pub(super) counts: Counts,
@@ -74,11 +74,6 @@ impl Facts {
     /// Whether everything on it is of this machine.
     pub(super) fn is_loopback(&self) -> bool {
         self.flags & LOOPBACK != 0
-    }
-
-    /// Whether it is up and has a link.
-    pub(super) fn is_up(&self) -> bool {
-        self.flags & UP != 0 && self.has_carrier
     }
 }
 

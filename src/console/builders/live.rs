@@ -58,7 +58,7 @@ impl Snapshot {
     #[must_use]
     pub fn with_notices(mut self, actions: &Tally<&'static str>) -> Self {
         let all = actions.sorted();
-        let count = |action: &str| all.iter().find(|(key, _)| ***key == *action).map_or(0, |(_, &count)| count);
+        let count = |action: &'static str| all.get(&action).copied().unwrap_or(0);
         let began = count("visibility-gap-began");
         self.gaps = Gaps { began, open: began.saturating_sub(count("visibility-gap-ended")) };
         self.alerts.notices =
