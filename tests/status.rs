@@ -87,6 +87,22 @@ fn reload_says_what_became_of_it() {
 }
 
 #[test]
+fn the_configuration_says_where_the_socket_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (_sensor, _server) = serve(folder.path(), Fake::default());
+    let file = folder.path().join("picket.toml");
+    let text = format!(
+        "[capture]\ninterfaces = [\"eth1\"]\n[feeds]\npaths = [\"feeds\"]\n[control]\nsocket = {:?}\n\
+         [[sinks]]\nname = \"out\"\n[sinks.stdout]\n",
+        folder.path().join("s")
+    );
+    std::fs::write(&file, text).expect("written");
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_picket")).arg("status").arg("--config").arg(&file).output().expect("runs");
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+}
+
+#[test]
 fn stop_waits_for_the_end() {
     let folder = tempfile::tempdir().expect("a folder");
     let (sensor, server) = serve(folder.path(), Fake::default());

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{anyhow, bail};
 use clap::Args;
 
+use crate::config::Plan;
 use crate::console::control::{self, Answer, AskError, DEFAULT_SOCKET, Request};
 
 /// How often it is looked whether a sensor has ended.
@@ -21,6 +22,9 @@ struct Asking {
     /// The sensor's control socket
     #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
     socket: PathBuf,
+    /// The sensor's configuration, which says where its socket is
+    #[arg(long, value_name = "FILE", conflicts_with = "socket")]
+    config: Option<PathBuf>,
     /// Answer in JSON, as is done wherever standard output is no terminal
     #[arg(long)]
     json: bool,
@@ -87,7 +91,8 @@ pub fn stop(args: &StopArgs) -> anyhow::Result<ExitCode> {
         return Ok(done);
     }
     let deadline = Instant::now() + Duration::from_secs(args.wait);
-    while !has_ended(&args.asking.socket) {
+    let socket = args.asking.socket()?;
+    while !has_ended(&socket) {
         if Instant::now() >= deadline {
             bail!(
                 "the sensor still runs after {} s: it may be writing what it holds; `picket status` says what waits",
@@ -109,8 +114,16 @@ impl Asking {
         self.json || !io::stdout().is_terminal()
     }
 
+    fn socket(&self) -> anyhow::Result<PathBuf> {
+        Ok(match &self.config {
+            Some(file) => Plan::read(file)?.control.socket,
+            None => self.socket.clone(),
+        })
+    }
+
     fn ask(&self, request: Request) -> anyhow::Result<Answer> {
-        control::ask(&self.socket, request).map_err(|error| {
+        let socket = self.socket()?;
+        control::ask(&socket, request).map_err(|error| {
             let advice = match &error {
                 AskError::NoSensor => {
                     "start it (`systemctl start picket`, `picket watch`), or say with --socket where its socket is"
@@ -122,7 +135,7 @@ impl Asking {
                 AskError::NotUnderstood => "ask with the picket of the version that runs",
                 AskError::Io(_) => "see whether the path is the socket of a sensor",
             };
-            anyhow!("{}: {error}: {advice}", self.socket.display())
+            anyhow!("{}: {error}: {advice}", socket.display())
         })
     }
 
@@ -135,7 +148,7 @@ impl Asking {
         match answer {
             Answer::Done(words) => ignore_broken_pipe(writeln!(io::stdout(), "{words}"))?,
             Answer::Refused(words) => bail!("refused: {words}"),
-            Answer::Status(_) => bail!("{}: another answer came than was asked for", self.socket.display()),
+            Answer::Status(_) => bail!("another answer came than was asked for"),
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -26,6 +26,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::exposition::{self, Exposition};
 use super::{Problem, Sensor, Snapshot, problems, tls};
+use crate::config;
 
 /// Connections at once; further ones wait in the kernel's queue. One Prometheus has one.
 const MAX_CONNECTIONS: usize = 16;
@@ -68,6 +69,15 @@ pub struct TlsFiles {
 impl Default for MetricsOptions {
     fn default() -> Self {
         Self { listen: SocketAddr::from(([127, 0, 0, 1], 9477)), tls: None, withholds: false }
+    }
+}
+
+impl MetricsOptions {
+    /// As the configuration says; `None` if it wants no metrics.
+    pub fn of_plan(plan: &config::Metrics, withholds: bool) -> Option<Self> {
+        let tls = plan.tls_certificate.clone().zip(plan.tls_key.clone());
+        let tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
+        plan.is_enabled.then_some(Self { listen: plan.listen, tls, withholds })
     }
 }
 

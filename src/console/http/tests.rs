@@ -145,6 +145,18 @@ fn it_is_served_over_tls_too() {
 }
 
 #[test]
+fn the_configuration_and_the_defaults_say_the_same() {
+    let options = MetricsOptions::of_plan(&config::Metrics::default(), false).expect("on");
+    assert_eq!(options.listen, MetricsOptions::default().listen);
+    assert!(options.listen.ip().is_loopback() && options.tls.is_none());
+    assert!(
+        MetricsOptions::of_plan(&config::Metrics { is_enabled: false, ..config::Metrics::default() }, false).is_none()
+    );
+    let socket = config::Control::default().socket;
+    assert_eq!(socket.to_str(), Some(crate::console::control::DEFAULT_SOCKET));
+}
+
+#[test]
 fn it_ends_when_it_is_dropped() {
     let (address, server) = serve(Fake::default(), None);
     let _open = connect(address);
