@@ -4,9 +4,11 @@
 //! Nothing here opens a socket, loads a feed or looks at a clock. Secrets are never in the file: it names files that hold them.
 
 mod error;
+mod memory;
 mod sections;
 mod sinks;
 mod units;
+mod validate;
 
 use std::fs::File;
 use std::io::Read;
@@ -16,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use error::Place;
 pub use error::{ConfigError, Finding};
+pub use memory::{MemoryLine, MemoryTable, SetBytes};
 pub use sections::{
     Backend, Capture, Control, Evidence, Feeds, FlowLog, Flows, Log, LogLevel, Memory, Metrics, Privileges, Seccomp,
     Suppression, Timestamps,
@@ -83,6 +86,15 @@ impl Plan {
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
         let place = Place { file, text };
         let plan: Self = toml::from_str(text).map_err(|error| place.of_reader(&error))?;
-        Ok(plan)
+        let findings = validate::findings(&plan, place);
+        if findings.is_empty() { Ok(plan) } else { Err(ConfigError::Invalid(findings)) }
+    }
+
+    /// A whole file: every option, explained, with its default.
+    pub fn example() -> &'static str {
+        include_str!("config/example.toml")
     }
 }
+
+#[cfg(test)]
+mod tests;

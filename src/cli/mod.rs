@@ -1,12 +1,17 @@
 //! The command line: one file a subcommand. Only here is a clock or a terminal looked at, and only here does a user see text.
 
 mod clearance;
+pub mod config;
+#[cfg(target_os = "linux")]
+pub mod confine;
 pub mod explain;
 pub mod feed;
 pub mod lookup;
 pub mod marking;
 pub mod protect;
 pub mod replay;
+#[cfg(target_os = "linux")]
+pub mod service;
 pub mod sightings;
 
 use std::path::Path;
@@ -37,6 +42,8 @@ enum Command {
     Sightings(sightings::SightingsArgs),
     /// Check feeds and count what is in them.
     Feed(feed::FeedArgs),
+    /// Print or check a configuration of the live sensor.
+    Config(config::ConfigArgs),
     /// Say what a marking lets the sensor and each sink do, and which rule decides.
     Marking(marking::MarkingArgs),
 }
@@ -52,6 +59,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Explain(args) => explain::run(args),
         Command::Sightings(args) => sightings::run(args),
         Command::Feed(args) => feed::run(args),
+        Command::Config(args) => config::run(args),
         Command::Marking(args) => marking::run(args),
     }
 }
