@@ -84,7 +84,7 @@ build() {
 contents() {
     dpkg-deb --contents "$package" >"$work/contents"
     for path in /usr/bin/picket /etc/picket/picket.toml /usr/lib/systemd/system/picket.service /usr/lib/sysusers.d/picket.conf \
-        /usr/lib/tmpfiles.d/picket.conf /etc/logrotate.d/picket /usr/share/doc/picket/README.md; do
+        /usr/lib/tmpfiles.d/picket.conf /usr/share/doc/picket/examples/logrotate /usr/share/doc/picket/README.md; do
         check "the package has $path" grep -q " \.$path$" "$work/contents"
     done
     dpkg-deb --info "$package" >"$work/info"

@@ -3,6 +3,8 @@
 //!
 //! Without the usual harness, which runs every test in a thread of its own: privileges are given up before there is a second one.
 #![cfg(target_os = "linux")]
+// Its parent, and whoever runs the tests, reads what it prints.
+#![allow(clippy::print_stdout)]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -35,6 +37,8 @@ const KILLED_BY_FILTER: i32 = 31;
 /// Who a child becomes if it is root.
 const NOBODY: &str = "nobody";
 
+type Child = fn(&Path);
+
 /// The tests, by name.
 const TESTS: &[(&str, fn())] = &[
     ("what_is_not_needed_fails_and_what_is_works", what_is_not_needed_fails_and_what_is_works),
@@ -49,7 +53,7 @@ const TESTS: &[(&str, fn())] = &[
 ];
 
 /// What runs in a process of its own, by name.
-const CHILDREN: &[(&str, fn(&Path))] = &[
+const CHILDREN: &[(&str, Child)] = &[
     ("confined_child", confined_child),
     ("replaying_child", replaying_child),
     ("killed_child", killed_child),

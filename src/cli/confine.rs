@@ -47,24 +47,24 @@ pub fn options(plan: &Plan, file: Option<&Path>) -> Options {
 /// The files that an output reads and the TCP ports that it connects to (`None`: servers name others); where it writes is added to `writes`.
 fn needs(sink: &SinkPlan, writes: &mut Vec<PathBuf>) -> (Vec<PathBuf>, Option<Vec<u16>>) {
     if sink.destination.has_spool() {
-        writes.push(sink.spool_directory());
+        writes.extend([sink.spool_directory(), directory_of(&sink.refused_file())]);
     }
-    let files = |files: [&Option<PathBuf>; 2]| files.into_iter().flatten().cloned().collect();
-    match &sink.destination {
+    let secret = sink.destination.authorization().and_then(|authorization| authorization.secret_file.clone());
+    let tls = sink.destination.tls().cloned().unwrap_or_default();
+    let files = [secret, tls.ca_file, tls.certificate_file, tls.key_file].into_iter().flatten().collect();
+    let ports = match &sink.destination {
         Destination::File(file) => {
             writes.push(directory_of(&file.path));
-            (Vec::new(), Some(Vec::new()))
+            Some(Vec::new())
         }
-        Destination::Stdout | Destination::Unix(_) => (Vec::new(), Some(Vec::new())),
-        Destination::Syslog(syslog) => (files([&syslog.ca_file, &None]), Some(vec![port(&syslog.address)])),
-        Destination::Webhook(hook) => (files([&hook.ca_file, &hook.authorization_file]), Some(vec![port(&hook.url)])),
-        Destination::Elasticsearch(server) => {
-            (files([&server.ca_file, &server.authorization_file]), Some(vec![port(&server.url)]))
-        }
+        Destination::Stdout | Destination::Unix(_) => Some(Vec::new()),
+        Destination::Syslog(syslog) => Some(vec![port(&syslog.address)]),
+        Destination::Webhook(hook) => Some(vec![port(&hook.url)]),
+        Destination::Elasticsearch(server) => Some(vec![port(&server.url)]),
         // A cluster says which other servers to ask.
-        Destination::Kafka(kafka) => (files([&kafka.ca_file, &None]), None),
-        Destination::Nats(nats) => (files([&nats.ca_file, &nats.credentials_file]), None),
-    }
+        Destination::Kafka(_) | Destination::Nats(_) => None,
+    };
+    (files, ports)
 }
 
 /// The port of `HOST:PORT` or of a URL.
@@ -100,13 +100,16 @@ mod tests {
     fn paths_and_ports_are_those_of_the_configuration_and_no_others() {
         let plan = plan(
             "[[sinks]]\nname = \"a\"\nfile = { path = \"/l/a.jsonl\" }\n\
-             [[sinks]]\nname = \"b\"\nsyslog = { address = \"[::1]:6514\", transport = \"tls\", ca_file = \"/c/ca.pem\" }\n\
+             [[sinks]]\nname = \"b\"\nsyslog = { address = \"[::1]:6514\", transport = \"tls\", tls = { ca_file = \"/c/ca.pem\" } }\n\
              [[sinks]]\nname = \"c\"\nwebhook = { url = \"https://h.example/x?y=z:9\" }\nspool = { directory = \"/s/c\" }\n",
         );
         let options = options(&plan, Some(Path::new("/e/picket.toml")));
         let paths = |paths: &[&str]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
         assert_eq!(options.reads, paths(&["/f/feeds", "/g/list", "/e/picket.toml", "/c/ca.pem"]));
-        assert_eq!(options.writes, paths(&["/l", "/r", "/s/c", "/var/lib/picket/spool/b"]));
+        assert_eq!(
+            options.writes,
+            paths(&["/l", "/r", "/s", "/s/c", "/var/lib/picket/spool", "/var/lib/picket/spool/b"])
+        );
         assert_eq!(options.connects, Some(vec![6514, 443]));
         assert_eq!(options.binds, [9477]);
         assert_eq!((options.refusal, options.without_landlock), (Refusal::Fail, false));

@@ -93,6 +93,7 @@ const SECTIONS: &[&str] = &[
     "[capture]",
     "[feeds]",
     "[flows]",
+    "[overload]",
     "[memory]",
     "[[sinks]]",
     "[sinks.filter]",

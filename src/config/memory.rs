@@ -21,8 +21,11 @@ const ALERT_BYTES: u64 = 4096;
 /// What parsers hold for a flow beside its record, on average: only flows with a payload have any.
 const PARSER_BYTES: u64 = 128;
 
-/// A pair of source host and indicator, in its table and the order of their ages.
-const PAIR_BYTES: u64 = 160;
+/// A pair of source host and indicator, or an indicator, with its count and its place in the order of ages.
+const REMEMBERED_BYTES: u64 = 512;
+
+/// What the flow log keeps with a flow beside its notes.
+const LOGGED_FLOW_BYTES: u64 = 80;
 
 /// What an output holds that has not been taken: a batch, and what is being read back from the disk.
 const OUTPUT_BYTES: u64 = 1 << 20;
@@ -136,18 +139,30 @@ impl Plan {
     }
 
     fn output_lines(&self, workers: u64, add: &mut impl FnMut(&'static str, String, u64)) {
-        let spools = self.sinks.iter().filter(|sink| sink.destination.has_spool());
-        let spool = |bytes: u64, sink: &super::SinkPlan| bytes.saturating_add(sink.spool.segment_bytes.0);
+        let spool = |bytes: u64, sink: &super::SinkPlan| bytes.saturating_add(sink.spool.memory_bytes.0);
         add("outputs", format!("{} sinks", self.sinks.len()), OUTPUT_BYTES * self.sinks.len() as u64);
-        add("spools", "sinks.spool.segment_bytes of each".into(), spools.fold(0, spool));
+        add("spools", "sinks.spool.memory_bytes of each sink".into(), self.sinks.iter().fold(0, spool));
         if self.suppression.is_enabled {
-            let pairs = self.suppression.max_pairs as u64;
-            add("suppression", format!("suppression.max_pairs {pairs} of {PAIR_BYTES} B"), pairs * PAIR_BYTES);
+            let (pairs, indicators) = (self.suppression.max_pairs, self.suppression.max_indicators);
+            let of = format!("{workers} workers, {pairs} pairs and {indicators} indicators of {REMEMBERED_BYTES} B");
+            add(
+                "suppression",
+                of,
+                (pairs.saturating_add(indicators) as u64).saturating_mul(REMEMBERED_BYTES * workers),
+            );
         }
         if self.evidence.is_enabled {
             let ring = self.evidence.ring_bytes;
-            let all = ring.0.saturating_mul(workers);
-            add("evidence", format!("{workers} workers, evidence.ring_bytes {ring}"), all);
+            add(
+                "evidence",
+                format!("evidence.ring_bytes {ring}, and again for alerts under way"),
+                ring.0.saturating_mul(2),
+            );
+        }
+        if self.flow_log.is_enabled {
+            let (flows, notes) = (self.flows.max as u64, self.flow_log.note_bytes);
+            let of = format!("flow_log.note_bytes {notes}, flows.max {flows} of {LOGGED_FLOW_BYTES} B");
+            add("flow log", of, notes.0.saturating_add(flows.saturating_mul(LOGGED_FLOW_BYTES)));
         }
     }
 }
@@ -182,15 +197,17 @@ mod tests {
         let before = table.total_bytes;
         plan.capture.workers = Some(1);
         plan.evidence.is_enabled = true;
+        plan.flow_log.is_enabled = true;
         plan.feeds.clearance = Some("c".into());
         plan.sinks =
             vec![sink(Destination::File(FileTarget::default())), sink(Destination::Unix(UnixTarget::default()))];
         plan.suppression.is_enabled = false;
         let table = MemoryTable::new(&plan, set, 4);
         assert_eq!(line(&table, "rings"), 2 * (64 << 20));
-        assert_eq!((line(&table, "evidence"), line(&table, "withheld")), (32 << 20, 2000));
-        assert_eq!((line(&table, "spools"), line(&table, "suppression")), (8 << 20, 0));
-        assert!(table.total_bytes < before);
+        assert_eq!((line(&table, "evidence"), line(&table, "withheld")), (64 << 20, 2000));
+        assert_eq!((line(&table, "spools"), line(&table, "suppression")), (32 << 20, 0));
+        assert_eq!(line(&table, "flow log"), (64 << 20) + 80_000_000);
+        assert_ne!(table.total_bytes, before);
     }
 
     #[test]

@@ -78,11 +78,11 @@ fn what_is_set_is_what_is_said() {
     let plan = Plan::parse(&all_on(), "example").expect("reads");
     assert_eq!(plan.capture.workers, Some(2));
     assert_eq!(plan.capture.ring_bytes, Bytes(64 << 20));
-    assert_eq!(plan.feeds.stale_after, Period::seconds(2 * 86_400));
+    assert_eq!(plan.feeds.stale_after, Period::seconds(86_400));
     let siem = plan.sinks.iter().find(|sink| sink.name == "siem").expect("is there");
     assert_eq!((siem.format, siem.clearance.as_str()), (SinkFormat::Cef, "siem"));
     let Destination::Syslog(syslog) = &siem.destination else { panic!("syslog") };
-    assert_eq!((syslog.transport, syslog.facility), (SyslogTransport::Tls, Some(16)));
+    assert_eq!((syslog.transport, syslog.facility), (SyslogTransport::Tls, 16));
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn nothing_set_says_all_that_must_be() {
 
 #[test]
 fn every_finding_is_told_at_its_line() {
-    let more = "[flows]\nmax = 1\n[[sinks]]\nname = \"a\"\n[sinks.syslog]\naddress = \"siem\"\nca_file = \"x\"\n\
+    let more = "[flows]\nmax = 1\n[[sinks]]\nname = \"a\"\n[sinks.syslog]\naddress = \"siem\"\ntls = { ca_file = \"x\" }\n\
                 [capture2]\n";
     let said = error(&with(more.trim_end_matches("[capture2]\n")));
     let lines: Vec<&str> = said.lines().map(|line| line.split(": ").next().unwrap_or("")).collect();
@@ -155,27 +155,33 @@ fn values_out_of_bounds_are_refused() {
     for (more, part) in [
         ("[metrics]\ntls_key = \"k\"\n", "tls_certificate and tls_key go together"),
         ("[privileges]\ngroup = \"g\"\n", "set user too"),
-        ("[suppression]\nmax_per_minute = 0\n", "no alert at all"),
+        ("[suppression]\nburst = 0\n", "let no alert through"),
         ("[sinks.filter]\nkinds = [\"domain\"]\n", "did you mean `domain-name`?"),
         ("[sinks.filter]\nmin_severity = 101\n", "0 to 100"),
         ("[[sinks]]\nname = \"b/c\"\n[sinks.file]\npath = \"x\"\n", "is no name of a sink"),
         ("[[sinks]]\nname = \"b\"\nstdout = {}\n", "two sinks write to standard output"),
-        ("[[sinks]]\nname = \"b\"\n[sinks.file]\npath = \"x\"\nmode = \"0040\"\n", "octal permissions"),
+        ("[[sinks]]\nname = \"b\"\n[sinks.file]\npath = \"x\"\nrotate_bytes = 5\n", "at least 64 KiB"),
         ("[[sinks]]\nname = \"b\"\n[sinks.webhook]\nurl = \"https://u:p@h/\"\n", "has a password in it"),
-        ("[[sinks]]\nname = \"b\"\n[sinks.webhook]\nurl = \"http://h/\"\nauthorization_file = \"f\"\n", "in the clear"),
+        (&hook("http://h/", "scheme = \"bearer\", secret_file = \"f\""), "in the clear"),
+        (&hook("https://h/", "scheme = \"basic\", secret_file = \"f\""), "the scheme basic needs user"),
+        (&hook("https://h/", "scheme = \"bearer\", secret_file = \"f\", user = \"u\""), "user is of no use"),
+        (&hook("https://h/", "scheme = \"scram-sha-256\""), "one of none, basic, bearer, api-key, header"),
         ("[[sinks]]\nname = \"b\"\n[sinks.kafka]\n", "set brokers"),
         ("[[sinks]]\nname = \"b\"\n[sinks.nats]\nservers = [\"h:1\"]\n", "nats://HOST:PORT"),
     ] {
         let said = error(&with(more));
         assert!(said.contains(part), "{more}: {said}");
     }
-    let local =
-        "[[sinks]]\nname = \"b\"\n[sinks.webhook]\nurl = \"http://127.0.0.1:80/\"\nauthorization_file = \"f\"\n";
-    Plan::parse(&with(local), "x").expect("a secret may go to this machine");
+    let local = hook("http://127.0.0.1:80/", "scheme = \"bearer\", secret_file = \"f\"");
+    Plan::parse(&with(&local), "x").expect("a secret may go to this machine");
 }
 
 #[test]
 fn a_file_that_is_not_there_is_named() {
     let said = Plan::read(Path::new("/nonexistent/picket.toml")).expect_err("is refused").to_string();
     assert!(said.starts_with("cannot read the configuration /nonexistent/picket.toml: No such file"), "{said}");
+}
+
+fn hook(url: &str, authorization: &str) -> String {
+    format!("[[sinks]]\nname = \"b\"\n[sinks.webhook]\nurl = \"{url}\"\nauthorization = {{ {authorization} }}\n")
 }

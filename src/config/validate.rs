@@ -36,6 +36,9 @@ const MAX_SOCKET_PATH_BYTES: usize = 107;
 /// Alerts that may wait: beyond this memory is better spent on outputs that keep up.
 const MAX_ALERT_CHANNEL: usize = 1 << 24;
 
+/// Pairs and indicators that suppression remembers.
+const MAX_REMEMBERED: usize = 10_000_000;
+
 /// What `picket replay --max-flows` takes.
 const FLOWS: std::ops::RangeInclusive<usize> = 256..=1_000_000_000;
 
@@ -109,10 +112,6 @@ impl Judge<'_> {
         self.need(feeds.max_shrink_percent <= 100, "feeds.max_shrink_percent", || {
             format!("max_shrink_percent is {}: it must be 0 to 100; 100 refuses no reload", feeds.max_shrink_percent)
         });
-        self.need(!feeds.stale_after.0.is_zero(), "feeds.stale_after", || {
-            "stale_after is 0, so that every feed is stale at once: set it to more than the feeds' usual interval"
-                .to_owned()
-        });
     }
 
     fn bounds(&mut self, plan: &Plan) {
@@ -123,11 +122,13 @@ impl Judge<'_> {
             format!("alert_channel is {}: it must be 1 to {MAX_ALERT_CHANNEL}", plan.memory.alert_channel)
         });
         let suppression = &plan.suppression;
-        self.need(suppression.max_per_minute > 0, "suppression.max_per_minute", || {
-            "max_per_minute is 0, which would raise no alert at all: set at least 1".to_owned()
-        });
-        self.need((1..=100_000_000).contains(&suppression.max_pairs), "suppression.max_pairs", || {
-            format!("max_pairs is {}: it must be 1 to 100000000", suppression.max_pairs)
+        for (key, count) in [("max_pairs", suppression.max_pairs), ("max_indicators", suppression.max_indicators)] {
+            self.need((1..=MAX_REMEMBERED).contains(&count), &format!("suppression.{key}"), || {
+                format!("{key} is {count}: it must be 1 to {MAX_REMEMBERED}")
+            });
+        }
+        self.need(suppression.alerts_per_second == 0 || suppression.burst > 0, "suppression.burst", || {
+            "burst is 0, which would let no alert through: set at least 1".to_owned()
         });
     }
 

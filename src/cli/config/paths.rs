@@ -98,18 +98,17 @@ fn clearance(plan: &Plan, out: &mut Vec<Trouble>) {
 
 fn destination(sink: &SinkPlan, out: &mut Vec<Trouble>) {
     let option = |key: &str| format!("sinks.{}.{key} (sink {})", sink.destination.name(), sink.name);
-    let mut files = |secret: &Option<PathBuf>, key: &str, ca: &Option<PathBuf>| {
-        secret.iter().for_each(|path| secret_file(&option(key), path, out));
-        ca.iter().for_each(|path| readable(&option("ca_file"), path, out));
-    };
-    match &sink.destination {
-        Destination::File(file) => parent(&option("path"), &file.path, out),
-        Destination::Stdout | Destination::Unix(_) => {}
-        Destination::Syslog(syslog) => files(&None, "", &syslog.ca_file),
-        Destination::Webhook(hook) => files(&hook.authorization_file, "authorization_file", &hook.ca_file),
-        Destination::Elasticsearch(server) => files(&server.authorization_file, "authorization_file", &server.ca_file),
-        Destination::Kafka(kafka) => files(&None, "", &kafka.ca_file),
-        Destination::Nats(nats) => files(&nats.credentials_file, "credentials_file", &nats.ca_file),
+    if let Destination::File(file) = &sink.destination {
+        parent(&option("path"), &file.path, out);
+    }
+    if let Some(secret) = sink.destination.authorization().and_then(|authorization| authorization.secret_file.as_ref())
+    {
+        secret_file(&option("authorization.secret_file"), secret, out);
+    }
+    if let Some(tls) = sink.destination.tls() {
+        tls.ca_file.iter().for_each(|path| readable(&option("tls.ca_file"), path, out));
+        tls.certificate_file.iter().for_each(|path| readable(&option("tls.certificate_file"), path, out));
+        tls.key_file.iter().for_each(|path| secret_file(&option("tls.key_file"), path, out));
     }
     if sink.destination.has_spool() {
         let spool = sink.spool_directory();
