@@ -3,10 +3,13 @@
 //!
 //! Nothing here opens a socket, loads a feed or looks at a clock. Secrets are never in the file: it names files that hold them.
 
+mod destinations;
 mod error;
+mod memory;
 mod sections;
 mod sinks;
 mod units;
+mod validate;
 
 use std::fs::File;
 use std::io::Read;
@@ -14,16 +17,18 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub use destinations::{
+    Authorization, Destination, ElasticsearchTarget, FileTarget, Fsync, KafkaTarget, NatsTarget, Scheme, SyslogTarget,
+    SyslogTransport, Tls, UnixTarget, WebhookTarget,
+};
 use error::Place;
 pub use error::{ConfigError, Finding};
+pub use memory::{MemoryLine, MemoryTable, SetBytes};
 pub use sections::{
-    Backend, Capture, Control, Evidence, Feeds, FlowLog, Flows, Log, LogLevel, Memory, Metrics, Privileges, Seccomp,
-    Suppression, Timestamps,
+    Backend, Capture, Control, Evidence, Feeds, FlowLog, Flows, Log, LogLevel, Memory, Metrics, Overload, Privileges,
+    Seccomp, Suppression, Timestamps,
 };
-pub use sinks::{
-    Destination, ElasticsearchTarget, FileTarget, Fsync, KafkaTarget, NatsTarget, SPOOL_DIRECTORY, SinkFilter,
-    SinkFormat, SinkPlan, SpoolPlan, SyslogTarget, SyslogTransport, UnixTarget, WebhookTarget,
-};
+pub use sinks::{SPOOL_DIRECTORY, SinkFilter, SinkFormat, SinkPlan, SpoolPlan, WhenFull};
 pub use units::{Bytes, Period};
 
 /// Everything that a run of the live sensor is told.
@@ -36,6 +41,8 @@ pub struct Plan {
     pub feeds: Feeds,
     /// What is remembered of conversations.
     pub flows: Flows,
+    /// What is left out when there is too much.
+    pub overload: Overload,
     /// What the whole may take.
     pub memory: Memory,
     /// Where alerts go.
@@ -83,6 +90,15 @@ impl Plan {
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
         let place = Place { file, text };
         let plan: Self = toml::from_str(text).map_err(|error| place.of_reader(&error))?;
-        Ok(plan)
+        let findings = validate::findings(&plan, place);
+        if findings.is_empty() { Ok(plan) } else { Err(ConfigError::Invalid(findings)) }
+    }
+
+    /// A whole file: every option, explained, with its default.
+    pub fn example() -> &'static str {
+        include_str!("config/example.toml")
     }
 }
+
+#[cfg(test)]
+mod tests;

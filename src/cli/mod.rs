@@ -1,6 +1,9 @@
 //! The command line: one file a subcommand. Only here is a clock or a terminal looked at, and only here does a user see text.
 
 mod clearance;
+pub mod config;
+#[cfg(target_os = "linux")]
+pub mod confine;
 #[cfg(target_os = "linux")]
 pub mod doctor;
 pub mod explain;
@@ -12,6 +15,8 @@ mod outputs;
 pub mod protect;
 pub mod replay;
 mod run;
+#[cfg(target_os = "linux")]
+pub mod service;
 pub mod sightings;
 pub mod status;
 pub mod watch;
@@ -46,6 +51,8 @@ enum Command {
     Sightings(sightings::SightingsArgs),
     /// Check feeds and count what is in them.
     Feed(feed::FeedArgs),
+    /// Print or check a configuration of the live sensor.
+    Config(config::ConfigArgs),
     /// Say what a marking lets the sensor and each sink do, and which rule decides.
     Marking(marking::MarkingArgs),
     /// Say whether a sensor could do its work on this machine, and what to do where it could not.
@@ -71,6 +78,7 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Explain(args) => explain::run(args),
         Command::Sightings(args) => sightings::run(args),
         Command::Feed(args) => feed::run(args),
+        Command::Config(args) => config::run(args),
         Command::Marking(args) => marking::run(args),
         #[cfg(target_os = "linux")]
         Command::Doctor(args) => doctor::run(args),

@@ -32,9 +32,6 @@ pub struct Finding {
     pub why: String,
 }
 
-/// A word is meant if it is at least so like what was written (0 to 1, Jaro-Winkler).
-const LIKE: f64 = 0.8;
-
 /// A text and its name, to say where in it something is.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
@@ -57,23 +54,19 @@ impl Place<'_> {
         ConfigError::Invalid(vec![self.finding(self.line(at), why)])
     }
 
-    /// A finding at the value that the path leads to, or at the last part of it that is written.
-    pub(super) fn at(self, path: &[Step<'_>], why: String) -> Finding {
-        let root = DeTable::parse(self.text).ok();
+    /// A finding at the value that the path (`sinks.0.name`) leads to, or at the last part of it that is written.
+    pub(super) fn at(self, path: &str, why: String) -> Finding {
         let mut at = 0;
-        let mut here = root.map(|root| {
-            at = root.span().start;
-            DeValue::Table(root.into_inner())
-        });
-        for step in path {
-            let Some(value) = here.as_ref() else { break };
-            let next = match step {
-                Step::Key(name) => value.get(*name),
-                Step::Item(number) => value.get(*number),
+        let mut here = DeTable::parse(self.text).ok().map(|root| DeValue::Table(root.into_inner()));
+        for step in path.split('.') {
+            let next = match (&here, step.parse::<usize>()) {
+                (Some(value), Ok(number)) => value.get(number),
+                (Some(value), Err(_)) => value.get(step),
+                (None, _) => None,
             };
-            let Some(next) = next else { break };
+            let Some(next) = next.cloned() else { break };
             at = next.span().start;
-            here = Some(next.get_ref().clone());
+            here = Some(next.into_inner());
         }
         self.finding(self.line(at), why)
     }
@@ -100,6 +93,7 @@ const SECTIONS: &[&str] = &[
     "[capture]",
     "[feeds]",
     "[flows]",
+    "[overload]",
     "[memory]",
     "[[sinks]]",
     "[sinks.filter]",
@@ -122,21 +116,22 @@ const SECTIONS: &[&str] = &[
     "[privileges]",
 ];
 
-/// A step on the way to a value.
-#[derive(Clone, Copy)]
-pub(super) enum Step<'a> {
-    Key(&'a str),
-    Item(usize),
-}
-
-/// Of a message "unknown field `x`, expected one of `a`, `b`": the allowed word that is most like `x`.
+/// Of a message "unknown field `x`, expected one of `a`, `b`": the allowed word that was probably meant.
 fn meant(message: &str) -> Option<&str> {
     if !message.starts_with("unknown ") {
         return None;
     }
     let mut quoted = message.split('`').skip(1).step_by(2);
-    let wrong = quoted.next()?.to_lowercase();
-    let like = |word: &str| strsim::jaro_winkler(&wrong, word);
-    let best = quoted.max_by(|a, b| like(a).total_cmp(&like(b)))?;
-    (like(best) >= LIKE).then_some(best)
+    let wrong = quoted.next()?;
+    like(wrong, quoted)
+}
+
+/// Of `words` the one that is most like `wrong`, if one is like it at all: nearly the same beginning, or a third of its letters changed,
+/// left out, added or exchanged with the next.
+pub(super) fn like<'a>(wrong: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let wrong = wrong.to_lowercase();
+    let likeness = |word: &str| strsim::jaro_winkler(&wrong, word);
+    let distance = |word: &str| strsim::damerau_levenshtein(&wrong, word);
+    let is_like = |word: &&str| likeness(word) >= 0.85 || distance(word) * 3 <= wrong.chars().count();
+    words.filter(is_like).max_by(|a, b| distance(b).cmp(&distance(a)).then_with(|| likeness(a).total_cmp(&likeness(b))))
 }

@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::sinks::FileTarget;
+use super::destinations::FileTarget;
 use super::units::{Bytes, Period};
 
 /// `[capture]`: where packets come from.
@@ -89,7 +90,7 @@ pub struct Feeds {
     pub clearance: Option<PathBuf>,
     /// Whether dangerous entries are loaded too.
     pub force: bool,
-    /// Age of a feed's newest file from which it is stale, an alert of its own.
+    /// A feed that has not changed for so long is stale, an alert of its own; 0 for never.
     pub stale_after: Period,
     /// A reload that loses more than this share of the indicators is refused.
     pub max_shrink_percent: u8,
@@ -107,10 +108,10 @@ impl Default for Feeds {
             allow: Vec::new(),
             clearance: None,
             force: false,
-            stale_after: Period::seconds(48 * 3600),
+            stale_after: Period::seconds(24 * 3600),
             max_shrink_percent: 50,
             is_watched: true,
-            settle: Period::seconds(2),
+            settle: Period(Duration::from_millis(500)),
         }
     }
 }
@@ -128,6 +129,35 @@ pub struct Flows {
 impl Default for Flows {
     fn default() -> Self {
         Self { max: 1_000_000, stream_bytes: Bytes::mib(256) }
+    }
+}
+
+/// `[overload]`: what is left out when there is more than the workers can do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Overload {
+    /// Whether anything is; the kernel drops what finds no room if not.
+    #[serde(rename = "shed")]
+    pub sheds: bool,
+    /// Step 1: bytes of a stream direction from here on are not scanned for byte signatures.
+    pub bulk_bytes: Bytes,
+    /// Step 2: a stream direction that is longer than this is not parsed any more.
+    pub long_bytes: Bytes,
+    /// A loss is over after so long without another.
+    pub gap_quiet: Period,
+    /// How long what is in the rings is read on when it is stopped.
+    pub drain: Period,
+}
+
+impl Default for Overload {
+    fn default() -> Self {
+        Self {
+            sheds: true,
+            bulk_bytes: Bytes(64 << 10),
+            long_bytes: Bytes::mib(1),
+            gap_quiet: Period::seconds(5),
+            drain: Period::seconds(2),
+        }
     }
 }
 
@@ -156,15 +186,26 @@ pub struct Suppression {
     pub is_enabled: bool,
     /// After an alert of an indicator for a source host, further ones are counted so long and told as one.
     pub window: Period,
-    /// Alerts of one indicator in a minute, of all hosts; further ones are counted and told as one.
-    pub max_per_minute: u32,
-    /// Pairs of source host and indicator that are remembered; the oldest gives way and is told.
+    /// Alerts of one indicator in a second, of all hosts; further ones are counted and told as one. 0 for no limit.
+    pub alerts_per_second: u32,
+    /// So many may come at once before that.
+    pub burst: u32,
+    /// Pairs of source host and indicator that a worker remembers; beyond that the oldest is told and forgotten.
     pub max_pairs: usize,
+    /// Indicators whose rate a worker remembers; the same.
+    pub max_indicators: usize,
 }
 
 impl Default for Suppression {
     fn default() -> Self {
-        Self { is_enabled: true, window: Period::seconds(300), max_per_minute: 600, max_pairs: 100_000 }
+        Self {
+            is_enabled: true,
+            window: Period::seconds(300),
+            alerts_per_second: 10,
+            burst: 100,
+            max_pairs: 16_384,
+            max_indicators: 4_096,
+        }
     }
 }
 
@@ -175,16 +216,26 @@ pub struct Evidence {
     /// Whether packets are kept.
     #[serde(rename = "enabled")]
     pub is_enabled: bool,
-    /// Where the files are written.
+    /// A directory for nothing else, on a local disk: alerts wait for it.
     pub directory: PathBuf,
     /// What all files may take; the oldest are removed.
     pub max_bytes: Bytes,
-    /// Packets of the flow that are kept from after the hit.
-    pub packets_after: u32,
-    /// How long after the hit packets are waited for.
-    pub time_after: Period,
-    /// Packets before a hit, of all flows of a worker, that are held in memory.
+    /// The same in files.
+    pub max_files: usize,
+    /// Recent packets held in memory, in all; as many again may be held for alerts under way.
     pub ring_bytes: Bytes,
+    /// Of the flow, up to the hit: packets, ..
+    pub packets_before: usize,
+    /// .. their bytes, ..
+    pub bytes_before: Bytes,
+    /// .. and how far back.
+    pub time_before: Period,
+    /// Of the flow, after the hit: packets, ..
+    pub packets_after: usize,
+    /// .. their bytes, ..
+    pub bytes_after: Bytes,
+    /// .. and how long they are waited for: the alert goes out so much later.
+    pub time_after: Period,
 }
 
 impl Default for Evidence {
@@ -193,9 +244,14 @@ impl Default for Evidence {
             is_enabled: false,
             directory: "/var/lib/picket/evidence".into(),
             max_bytes: Bytes::mib(1024),
-            packets_after: 20,
-            time_after: Period::seconds(10),
+            max_files: 10_000,
             ring_bytes: Bytes::mib(32),
+            packets_before: 64,
+            bytes_before: Bytes(128 << 10),
+            time_before: Period::seconds(60),
+            packets_after: 32,
+            bytes_after: Bytes(64 << 10),
+            time_after: Period::seconds(2),
         }
     }
 }
@@ -207,6 +263,8 @@ pub struct FlowLog {
     /// Whether it is written.
     #[serde(rename = "enabled")]
     pub is_enabled: bool,
+    /// Memory for what live flows showed (names and the like), in all.
+    pub note_bytes: Bytes,
     /// Where.
     pub file: FileTarget,
 }
@@ -215,6 +273,7 @@ impl Default for FlowLog {
     fn default() -> Self {
         Self {
             is_enabled: false,
+            note_bytes: Bytes::mib(64),
             file: FileTarget { path: "/var/log/picket/flows.jsonl".into(), ..FileTarget::default() },
         }
     }

@@ -1,9 +1,14 @@
-//! `[[sinks]]`: where alerts go. A sink has exactly one destination, a table of its own (`[sinks.file]`), and what belongs to others is an error.
+//! `[[sinks]]`: outputs. A sink has exactly one destination, a table of its own (`[sinks.file]`), and what belongs to others is an error.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::destinations::{
+    Destination, ElasticsearchTarget, FileTarget, Fsync, KafkaTarget, NatsTarget, SyslogTarget, UnixTarget,
+    WebhookTarget,
+};
 use super::units::{Bytes, Period};
 
 /// One output.
@@ -20,7 +25,7 @@ pub struct SinkPlan {
     pub filter: SinkFilter,
     /// Where they go.
     pub destination: Destination,
-    /// Where they wait while it is away; network destinations only.
+    /// Where they wait while it is away; not of files and standard output.
     pub spool: SpoolPlan,
 }
 
@@ -47,247 +52,20 @@ pub enum SinkFormat {
 pub struct SinkFilter {
     /// Least severity, 0 to 100, of alerts and notices.
     pub min_severity: u8,
-    /// Kinds of indicators (`domain`, `ip`, ..).
+    /// Kinds of indicators (`domain-name`, `ipv4-addr`, ..).
     pub kinds: Vec<String>,
-    /// Providers of indicators.
+    /// Providers of which one must name the indicator.
     pub providers: Vec<String>,
-    /// Whether alerts are written.
-    pub alerts: bool,
-    /// Whether what the sensor says of itself is.
-    pub notices: bool,
+    /// Ids of indicators.
+    pub ids: Vec<String>,
+    /// Whether what the sensor says of itself is written, too.
+    #[serde(rename = "notices")]
+    pub has_notices: bool,
 }
 
 impl Default for SinkFilter {
     fn default() -> Self {
-        Self { min_severity: 0, kinds: Vec::new(), providers: Vec::new(), alerts: true, notices: true }
-    }
-}
-
-/// Where a sink's records go.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Destination {
-    /// A file.
-    File(FileTarget),
-    /// Standard output.
-    Stdout,
-    /// A syslog server.
-    Syslog(SyslogTarget),
-    /// A local socket.
-    Unix(UnixTarget),
-    /// A web server.
-    Webhook(WebhookTarget),
-    /// Elasticsearch or OpenSearch.
-    Elasticsearch(ElasticsearchTarget),
-    /// Kafka.
-    Kafka(KafkaTarget),
-    /// NATS JetStream.
-    Nats(NatsTarget),
-}
-
-impl Destination {
-    /// The name of its table.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::File(_) => "file",
-            Self::Stdout => "stdout",
-            Self::Syslog(_) => "syslog",
-            Self::Unix(_) => "unix",
-            Self::Webhook(_) => "webhook",
-            Self::Elasticsearch(_) => "elasticsearch",
-            Self::Kafka(_) => "kafka",
-            Self::Nats(_) => "nats",
-        }
-    }
-
-    /// Whether it can be away, so that records wait in a spool.
-    pub fn has_spool(&self) -> bool {
-        !matches!(self, Self::File(_) | Self::Stdout)
-    }
-}
-
-/// `[sinks.file]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct FileTarget {
-    /// The file. Required.
-    pub path: PathBuf,
-    /// A file of this size is put aside.
-    pub rotate_bytes: Option<Bytes>,
-    /// A file of this age is put aside.
-    pub rotate_after: Option<Period>,
-    /// Files put aside that are kept; 0 keeps all.
-    pub keep: u32,
-    /// Whether files put aside are compressed.
-    pub gzip: bool,
-    /// When the system is made to write to the disk.
-    pub fsync: Fsync,
-    /// Permissions of new files, in octal as text.
-    pub mode: String,
-}
-
-impl Default for FileTarget {
-    fn default() -> Self {
-        Self {
-            path: PathBuf::new(),
-            rotate_bytes: None,
-            rotate_after: None,
-            keep: 10,
-            gzip: true,
-            fsync: Fsync::Interval,
-            mode: "0640".to_owned(),
-        }
-    }
-}
-
-/// `fsync` of files and spools.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Fsync {
-    /// When the system likes.
-    Never,
-    /// Once a second.
-    #[default]
-    Interval,
-    /// After each batch.
-    Always,
-}
-
-/// `[sinks.syslog]`: RFC 5424.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SyslogTarget {
-    /// `HOST:PORT`. Required.
-    pub address: String,
-    /// How.
-    pub transport: SyslogTransport,
-    /// Facility, 0 to 23; `local0` is 16.
-    pub facility: Option<u8>,
-    /// PEM file of the authorities that are trusted with TLS; the usual ones if not said.
-    pub ca_file: Option<PathBuf>,
-}
-
-/// `sinks.syslog.transport`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum SyslogTransport {
-    /// One datagram a record (RFC 5426).
-    #[default]
-    Udp,
-    /// Counted frames (RFC 6587).
-    Tcp,
-    /// Counted frames over TLS (RFC 5425).
-    Tls,
-}
-
-/// `[sinks.unix]`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct UnixTarget {
-    /// The socket. Required.
-    pub path: PathBuf,
-    /// Whether each record is a datagram; lines of a stream if not.
-    pub datagram: bool,
-}
-
-/// `[sinks.webhook]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct WebhookTarget {
-    /// Where records are posted. Required.
-    pub url: String,
-    /// File with the value of the `Authorization` header.
-    pub authorization_file: Option<PathBuf>,
-    /// PEM file of the authorities that are trusted.
-    pub ca_file: Option<PathBuf>,
-    /// Records in one request.
-    pub batch: usize,
-    /// How long an answer is waited for.
-    pub timeout: Period,
-}
-
-impl Default for WebhookTarget {
-    fn default() -> Self {
-        let (authorization_file, ca_file) = (None, None);
-        Self { url: String::new(), authorization_file, ca_file, batch: 100, timeout: Period::seconds(10) }
-    }
-}
-
-/// `[sinks.elasticsearch]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct ElasticsearchTarget {
-    /// The server. Required.
-    pub url: String,
-    /// The index or data stream.
-    pub index: String,
-    /// File with the value of the `Authorization` header.
-    pub authorization_file: Option<PathBuf>,
-    /// PEM file of the authorities that are trusted.
-    pub ca_file: Option<PathBuf>,
-    /// Records in one request.
-    pub batch: usize,
-    /// How long an answer is waited for.
-    pub timeout: Period,
-}
-
-impl Default for ElasticsearchTarget {
-    fn default() -> Self {
-        Self {
-            url: String::new(),
-            index: "picket-alerts".to_owned(),
-            authorization_file: None,
-            ca_file: None,
-            batch: 500,
-            timeout: Period::seconds(30),
-        }
-    }
-}
-
-/// `[sinks.kafka]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct KafkaTarget {
-    /// `HOST:PORT` of servers to begin with. Required.
-    pub brokers: Vec<String>,
-    /// The topic.
-    pub topic: String,
-    /// Whether TLS is spoken.
-    pub tls: bool,
-    /// PEM file of the authorities that are trusted.
-    pub ca_file: Option<PathBuf>,
-}
-
-impl Default for KafkaTarget {
-    fn default() -> Self {
-        Self { brokers: Vec::new(), topic: "picket-alerts".to_owned(), tls: false, ca_file: None }
-    }
-}
-
-/// `[sinks.nats]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct NatsTarget {
-    /// `nats://HOST:PORT` of servers to begin with. Required.
-    pub servers: Vec<String>,
-    /// The subject.
-    pub subject: String,
-    /// The stream that takes it, which is made if it is not there.
-    pub stream: String,
-    /// File with the credentials of NATS.
-    pub credentials_file: Option<PathBuf>,
-    /// PEM file of the authorities that are trusted.
-    pub ca_file: Option<PathBuf>,
-}
-
-impl Default for NatsTarget {
-    fn default() -> Self {
-        Self {
-            servers: Vec::new(),
-            subject: "picket.alerts".to_owned(),
-            stream: "PICKET".to_owned(),
-            credentials_file: None,
-            ca_file: None,
-        }
+        Self { min_severity: 0, kinds: Vec::new(), providers: Vec::new(), ids: Vec::new(), has_notices: true }
     }
 }
 
@@ -295,19 +73,50 @@ impl Default for NatsTarget {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SpoolPlan {
-    /// Its directory; one named as the sink below `/var/lib/picket/spool` if not said.
+    /// A directory of its own; one named as the sink below `/var/lib/picket/spool` if not said.
     pub directory: Option<PathBuf>,
-    /// What it may take; beyond that the oldest records are dropped and counted.
+    /// What it may take on the disk.
     pub max_bytes: Bytes,
-    /// Size of one file of it.
-    pub segment_bytes: Bytes,
+    /// What may wait in memory where the disk takes no more.
+    pub memory_bytes: Bytes,
+    /// What gives way when it is full; it is counted and said.
+    pub when_full: WhenFull,
     /// When the system is made to write to the disk.
     pub fsync: Fsync,
+    /// After trouble the destination is left alone so long, then twice as long each time, ..
+    pub retry_first: Period,
+    /// .. up to this.
+    pub retry_most: Period,
+    /// Where records go that the destination refuses for good; `NAME.refused.jsonl` beside the directory if not said.
+    pub refused_file: Option<PathBuf>,
+    /// What that file may take.
+    pub refused_bytes: Bytes,
+}
+
+/// `sinks.spool.when_full`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenFull {
+    /// What has waited longest.
+    #[default]
+    Oldest,
+    /// What comes.
+    Newest,
 }
 
 impl Default for SpoolPlan {
     fn default() -> Self {
-        Self { directory: None, max_bytes: Bytes::mib(256), segment_bytes: Bytes::mib(8), fsync: Fsync::Interval }
+        Self {
+            directory: None,
+            max_bytes: Bytes::mib(256),
+            memory_bytes: Bytes::mib(16),
+            when_full: WhenFull::Oldest,
+            fsync: Fsync::Interval,
+            retry_first: Period(Duration::from_millis(500)),
+            retry_most: Period::seconds(60),
+            refused_file: None,
+            refused_bytes: Bytes::mib(16),
+        }
     }
 }
 
@@ -319,6 +128,13 @@ impl SinkPlan {
     pub fn spool_directory(&self) -> PathBuf {
         let named = || PathBuf::from(SPOOL_DIRECTORY).join(&self.name);
         self.spool.directory.clone().unwrap_or_else(named)
+    }
+
+    /// The file of records that are refused for good.
+    pub fn refused_file(&self) -> PathBuf {
+        let name = format!("{}.refused.jsonl", self.name);
+        let beside = || self.spool_directory().with_file_name(name);
+        self.spool.refused_file.clone().unwrap_or_else(beside)
     }
 }
 

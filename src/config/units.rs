@@ -54,7 +54,8 @@ impl Period {
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Whole binary units only, so that what is written is read back as the same.
-        let whole = SIZES.iter().find(|(unit, size)| unit.contains('i') && self.0 >= *size && self.0 % size == 0);
+        let whole =
+            SIZES.iter().find(|(unit, size)| unit.contains('i') && self.0 >= *size && self.0.is_multiple_of(*size));
         match whole {
             Some((unit, size)) => write!(f, "{} {unit}", self.0 / size),
             None => write!(f, "{} B", self.0),
@@ -65,7 +66,7 @@ impl fmt::Display for Bytes {
 impl fmt::Display for Period {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ms = u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX);
-        let whole = PERIODS.iter().find(|(_, size)| ms >= *size && ms % size == 0);
+        let whole = PERIODS.iter().find(|(_, size)| ms >= *size && ms.is_multiple_of(*size));
         match whole {
             Some((unit, size)) => write!(f, "{}{unit}", ms / size),
             None => write!(f, "{ms}ms"),
