@@ -93,7 +93,7 @@ fn the_configuration_says_where_the_socket_is() {
     let file = folder.path().join("picket.toml");
     let text = format!(
         "[capture]\ninterfaces = [\"eth1\"]\n[feeds]\npaths = [\"feeds\"]\n[control]\nsocket = {:?}\n\
-         [[sinks]]\nname = \"out\"\n[sinks.stdout]\n",
+         [[sinks]]\nname = \"out\"\nstdout = {{}}\n",
         folder.path().join("s")
     );
     std::fs::write(&file, text).expect("written");

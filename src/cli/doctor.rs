@@ -1,5 +1,5 @@
 //! `picket doctor`: whether a sensor could do its work on this machine, and what to do where it could not: permission, interfaces and their
-//! offloading, what arrives in some seconds and what is lost of it, feeds, memory, disks, kernel, clock.
+//! offloading, what arrives in some seconds and what is lost of it, feeds, memory, disks, kernel, clock, a sensor that runs already.
 //!
 //! Facts are gathered by one function and judged by another that looks at nothing else, so that every judgement is tested without the machine it is about.
 //! Nothing is changed but that interfaces are promiscuous while it listens.
@@ -12,6 +12,7 @@ mod kernel;
 mod memory;
 mod offload;
 mod permission;
+mod running;
 mod traffic;
 
 use std::io::{self, IsTerminal};
@@ -87,6 +88,7 @@ fn examine(plan: &Plan, time: Duration) -> Report {
     memory::judge(&memory::Facts::gather(plan, set), &mut findings);
     disk::examine(plan, &mut findings);
     kernel::judge(&kernel::Facts::gather(plan), &mut findings);
+    running::examine(plan, &mut findings);
     Report { findings }
 }
 

@@ -16,6 +16,9 @@ const LOW_BYTES: u64 = 1 << 30;
 /// Below that it is full.
 const FULL_BYTES: u64 = 64 << 20;
 
+/// JSON Lines take less than that once they are compressed.
+const GZIP_SAVES: u64 = 5;
+
 /// A place that is written to.
 struct Facts {
     free_bytes: u64,
@@ -45,7 +48,8 @@ fn places(plan: &Plan) -> BTreeSet<(PathBuf, u64)> {
     };
     for sink in &plan.sinks {
         if let Destination::File(file) = &sink.destination {
-            let kept = file.rotate_bytes.map_or(0, |bytes| bytes.0.saturating_mul(u64::from(file.keep) + 1));
+            let put_aside = file.rotate_bytes.0 / if file.gzip { GZIP_SAVES } else { 1 };
+            let kept = file.rotate_bytes.0.saturating_add(put_aside.saturating_mul(u64::from(file.keep)));
             places.insert((parent(&file.path), kept));
         }
         if sink.destination.has_spool() {

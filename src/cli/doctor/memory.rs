@@ -3,44 +3,36 @@
 use indicatif::HumanBytes;
 
 use super::{Finding, read_line};
-use crate::config::Plan;
-use crate::pipeline::{Options, SHARDS};
+use crate::config::{MemoryTable, Plan, SetBytes};
 
 /// What is left to the rest of the machine.
 const RESERVE_BYTES: u64 = 128 << 20;
 
+/// Parts named; `picket config check` has all.
+const NAMED: usize = 4;
+
 /// What is needed and what there is, in bytes.
-#[derive(Debug, Clone, Copy)]
 pub(super) struct Facts {
-    rings: u64,
-    flows: u64,
-    streams: u64,
-    /// The compiled set; while feeds are read again there are two, and what is read.
-    set: Option<u64>,
+    needed: u64,
     limit: u64,
     available: Option<u64>,
+    /// The largest parts, in words.
+    parts: String,
 }
 
 impl Facts {
-    pub(super) fn gather(plan: &Plan, set: Option<u64>) -> Self {
-        let workers = plan
-            .capture
-            .workers
-            .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, |n| n.get().min(SHARDS)));
-        let rings = (workers * plan.capture.interfaces.len()) as u64;
+    pub(super) fn gather(plan: &Plan, set_bytes: Option<u64>) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let set = SetBytes { bytes: set_bytes.unwrap_or(0), is_measured: set_bytes.is_some() };
+        let mut table = MemoryTable::new(plan, set, processors);
+        table.lines.sort_by_key(|line| std::cmp::Reverse(line.bytes));
+        let parts = table.lines.iter().take(NAMED).map(|line| format!("{} {}", line.part, HumanBytes(line.bytes)));
         Self {
-            rings: rings.saturating_mul(plan.capture.ring_bytes.0),
-            flows: (plan.flows.max as u64).saturating_mul(Options::flow_bytes() as u64),
-            streams: plan.flows.stream_bytes.0,
-            set,
-            limit: plan.memory.max.0,
+            needed: table.total_bytes,
+            limit: table.max_bytes,
             available: read_line("/proc/meminfo").as_deref().and_then(available),
+            parts: parts.collect::<Vec<_>>().join(", "),
         }
-    }
-
-    fn needed(&self) -> u64 {
-        let set = self.set.unwrap_or(0).saturating_mul(3);
-        [self.flows, self.streams, set].into_iter().fold(self.rings, u64::saturating_add)
     }
 }
 
@@ -51,34 +43,22 @@ fn available(text: &str) -> Option<u64> {
 }
 
 pub(super) fn judge(facts: &Facts, findings: &mut Vec<Finding>) {
-    let needed = facts.needed();
-    let set = facts.set.map_or_else(String::new, |bytes| {
-        format!(", feeds {} (three times while they are read again)", HumanBytes(bytes))
-    });
-    let parts = format!(
-        "up to {}: rings {}, flows {}, streams {}{set}",
-        HumanBytes(needed),
-        HumanBytes(facts.rings),
-        HumanBytes(facts.flows),
-        HumanBytes(facts.streams)
-    );
-    const ADVICE: &str =
-        "lower capture.ring_bytes, capture.workers, flows.max or flows.stream_bytes, or give the machine more";
-    findings.push(match facts.available {
-        _ if needed > facts.limit => {
-            let what = format!("{parts}; that is more than memory.max, {}", HumanBytes(facts.limit));
-            Finding::fail("memory", what, "the sensor would not start", ADVICE)
-        }
-        Some(available) if needed > available => {
-            let what = format!("{parts}; available are {}", HumanBytes(available));
-            Finding::fail("memory", what, "the system would end the sensor when it fills up", ADVICE)
-        }
-        Some(available) if needed.saturating_add(RESERVE_BYTES) > available => {
-            let what = format!("{parts}; available are {}", HumanBytes(available));
-            Finding::warn("memory", what, "little is left to the rest of the machine", ADVICE)
-        }
-        Some(available) => Finding::ok("memory", format!("{parts}; available are {}", HumanBytes(available))),
-        None => Finding::ok("memory", format!("{parts}; what is available is not known")),
+    const ADVICE: &str = "`picket config check` says what takes how much; lower capture.ring_bytes, flows.max, flows.stream_bytes, or give the machine more";
+    let needed = format!("up to {} ({}, ..)", HumanBytes(facts.needed), facts.parts);
+    let what = match facts.available {
+        Some(available) => format!("{needed}; available are {}", HumanBytes(available)),
+        None => format!("{needed}; what is available is not known"),
+    };
+    let available = facts.available.unwrap_or(u64::MAX);
+    findings.push(if facts.needed > facts.limit {
+        let what = format!("{needed}; that is more than memory.max, {}", HumanBytes(facts.limit));
+        Finding::fail("memory", what, "the sensor would not start", ADVICE)
+    } else if facts.needed > available {
+        Finding::fail("memory", what, "the system would end the sensor when it fills up", ADVICE)
+    } else if facts.needed.saturating_add(RESERVE_BYTES) > available {
+        Finding::warn("memory", what, "little is left to the rest of the machine", ADVICE)
+    } else {
+        Finding::ok("memory", what)
     });
 }
 
@@ -89,19 +69,25 @@ mod tests {
 
     const GIB: u64 = 1 << 30;
 
-    fn level(set: u64, limit: u64, available: u64) -> Level {
-        let facts = Facts { rings: GIB, flows: GIB, streams: GIB, set: Some(set), limit, available: Some(available) };
+    fn level(needed: u64, limit: u64, available: Option<u64>) -> Level {
         let mut findings = Vec::new();
-        judge(&facts, &mut findings);
+        judge(&Facts { needed, limit, available, parts: String::new() }, &mut findings);
         findings[0].level
     }
 
     #[test]
     fn it_must_fit_into_limit_and_machine() {
-        assert_eq!(level(0, 4 * GIB, 8 * GIB), Level::Ok);
-        assert_eq!(level(GIB, 4 * GIB, 8 * GIB), Level::Fail, "three sets do not fit");
-        assert_eq!(level(0, 4 * GIB, 2 * GIB), Level::Fail);
-        assert_eq!(level(0, 4 * GIB, 3 * GIB + 1), Level::Warn);
+        assert_eq!(level(3 * GIB, 4 * GIB, Some(8 * GIB)), Level::Ok);
+        assert_eq!(level(5 * GIB, 4 * GIB, Some(8 * GIB)), Level::Fail);
+        assert_eq!(level(3 * GIB, 4 * GIB, Some(2 * GIB)), Level::Fail);
+        assert_eq!(level(3 * GIB, 4 * GIB, Some(3 * GIB + 1)), Level::Warn);
+        assert_eq!(level(3 * GIB, 4 * GIB, None), Level::Ok);
+    }
+
+    #[test]
+    fn a_set_counts_with_what_replaces_it() {
+        let of = |set| Facts::gather(&Plan::default(), set).needed;
+        assert!(of(Some(GIB)) > of(None) + 2 * GIB);
     }
 
     #[test]
