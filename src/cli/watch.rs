@@ -1,5 +1,6 @@
 //! `picket watch`: feeds against what comes in from interfaces, until it is stopped.
 
+mod console;
 mod feeds;
 mod signals;
 mod summary;
@@ -71,6 +72,8 @@ pub struct WatchArgs {
     /// Hours after which a feed that has not changed is reported as stale; 0 for never.
     #[arg(long, value_name = "HOURS", default_value_t = 24)]
     stale_after: u32,
+    #[command(flatten)]
+    console: console::ConsoleArgs,
     /// No summary on the terminal.
     #[arg(long, short)]
     quiet: bool,
@@ -96,6 +99,7 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     super::run::warn_of_feeds(&loaded.report, withholds);
     feeds.reads_for(&outputs);
     let threads = args.threads.map_or_else(default_threads, usize::from);
+    let console = console::Listeners::open(&args.console, withholds)?;
     let sources = live::open(&args.capture(threads))?;
     let run = watch(sources, Arc::clone(&loaded.set), &args.options(threads));
     let states = feeds::states(&loaded.report, withholds);
@@ -105,8 +109,10 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     if !args.quiet {
         eprintln!("picket: watching {} with {threads} workers", args.interfaces.join(", "));
     }
+    // It answers to the end, after the last alert is written.
+    let (running, _serving) = console.serve(&run.control, args.reload().stale_after, Arc::clone(&report))?;
     let mut tally = AlertTally::default();
-    let told = write_events(&run, &mut outputs, &mut tally);
+    let told = write_events(&run, &mut outputs, &mut tally, &running);
     let set = run.control.set();
     let outcome = run.finish();
     outputs.finish().context("cannot write the alerts")?;
@@ -159,7 +165,7 @@ struct Told {
 
 /// Writes every alert and notice as it comes, until the run is over. What cannot be written is counted and the run goes on: nobody
 /// watches in the meantime otherwise.
-fn write_events(run: &Watch, outputs: &mut Outputs, tally: &mut AlertTally) -> Told {
+fn write_events(run: &Watch, outputs: &mut Outputs, tally: &mut AlertTally, running: &console::Running) -> Told {
     let mut told = Told::default();
     loop {
         let written = match run.events.recv_timeout(PATIENCE) {
@@ -169,6 +175,7 @@ fn write_events(run: &Watch, outputs: &mut Outputs, tally: &mut AlertTally) -> T
             }
             Ok(Event::Notice(notice)) => {
                 log(&notice);
+                running.notice(&notice);
                 outputs.notice(&notice)
             }
             Err(RecvTimeoutError::Timeout) => Ok(()),

@@ -13,7 +13,7 @@ mod table;
 pub mod timeout;
 
 pub use community_id::community_id;
-pub use defrag::{Defrag, DefragCounters, Lost, Share, Whole};
+pub use defrag::{Defrag, DefragCounters, Lost, MAX_BYTES as MAX_DEFRAG_BYTES, Share, Whole};
 pub use key::{End, FlowKey, HashSeed};
 pub use pool::{Held, Pool};
 pub use stream::{Chunk, MAX_PENDING_BYTES, MAX_PENDING_SEGMENTS, Outlet, Segment, Stream, StreamCounters};
