@@ -165,16 +165,13 @@ impl Packet {
         self.vlan_key = self.vlan_key.rotate_left(13) ^ (u32::from(id) | 0x1000);
     }
 
-    /// Whether its payload is layer 4's, to be handed on. (Of datagrams that are a tunnel's and stay opaque the bytes are: signatures
-    /// may name them.)
+    /// Whether its payload is layer 4's, to be handed on. (Of a tunnel's opaque datagrams the bytes are: signatures may name them.)
     #[inline]
     pub fn is_readable(&self) -> bool {
-        match self.stopped {
+        match self.stopped.map(|stopped| stopped.kind) {
             None => true,
-            Some(stopped) => {
-                matches!(stopped.kind, ErrorKind::Encrypted | ErrorKind::TunnelFragment)
-                    && self.protocol == protocol::UDP
-            }
+            Some(ErrorKind::Encrypted | ErrorKind::TunnelFragment) => self.protocol == protocol::UDP,
+            Some(_) => false,
         }
     }
 
