@@ -569,7 +569,7 @@ impl Delivery<'_> {
     }
 
     /// A datagram, or what lies straight in a frame: the same.
-    pub(super) fn datagram(&mut self, transport: Transport, payload: &[u8], frame: FrameRef) {
+    pub(super) fn datagram(&mut self, transport: Transport, payload: &[u8], pool: &mut Pool, frame: FrameRef) {
         let hint = self.hint(transport);
         let first = self.eyes.alerts.len();
         let Self { identity, state, direction, scans, eyes, unread } = self;
@@ -586,7 +586,7 @@ impl Delivery<'_> {
         if conversation.wants(*direction) {
             let at = (*direction, frame);
             let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, at);
-            conversation.datagram(*direction, payload, &hint, &mut seen, &mut |why| unread.count(why));
+            conversation.datagram(*direction, payload, &hint, pool, &mut seen, &mut |why| unread.count(why));
         }
         eyes.conclude(first, identity, state, frame);
     }

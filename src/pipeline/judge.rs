@@ -9,15 +9,15 @@ use super::shard::{State, is_waiting};
 use super::verdict::Verdict;
 use super::worker::{Framed, Worker};
 use crate::flow::{Direction, Flow, Open, Slot, Stream};
-use crate::packet::{DecodeError, protocol};
+use crate::packet::{DecodeError, ErrorKind, protocol};
 use crate::proto::Reading;
 
 impl Worker {
     /// A decode that stopped is counted.
     #[cold]
     pub(super) fn stop(&mut self, stopped: DecodeError, (frame, item): Framed<'_>) -> Verdict {
-        // Pieces are counted by what became of their datagrams.
-        if !item.packet.is_fragment {
+        // Pieces are counted by what became of their datagrams, and so is what was inflated.
+        if !item.packet.is_fragment && stopped.kind != ErrorKind::Inflated {
             self.counters.stopped.count((stopped.layer, stopped.kind));
         }
         Verdict::of_stop(stopped, frame.captured_bytes < frame.wire_bytes)

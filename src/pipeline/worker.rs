@@ -141,9 +141,9 @@ impl Worker {
         let verdict = match packet.protocol {
             _ if !packet.is_readable() => None,
             protocol::TCP => self.segment(shard, slot, direction, data, framed),
-            protocol::UDP => Some(self.datagram(slot, direction, data, framed)),
+            protocol::UDP => Some(self.datagram(shard, slot, direction, data, framed)),
             protocol::ICMP | protocol::ICMPV6 => Some(self.message(slot, direction, data, framed)),
-            _ if packet.ends == Ends::Hardware => Some(self.in_frame(slot, direction, data, framed)),
+            _ if packet.ends == Ends::Hardware => Some(self.in_frame(shard, slot, direction, data, framed)),
             _ => Some(Verdict::Inspected),
         };
         self.judge(slot, direction, data, framed, stop.or(verdict));
@@ -350,7 +350,14 @@ impl Worker {
     }
 
     #[inline(always)]
-    fn datagram(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) -> Verdict {
+    fn datagram(
+        &mut self,
+        shard: usize,
+        slot: Slot,
+        direction: Direction,
+        data: Bytes<'_>,
+        framed: Framed<'_>,
+    ) -> Verdict {
         if framed.1.packet.payload_bytes == 0 {
             return Verdict::Inspected;
         }
@@ -358,36 +365,45 @@ impl Worker {
         if flow.is_quiet[direction.index()] {
             return judge::lasting(flow, direction, || data.payload(framed));
         }
-        self.read_datagram(Transport::Udp, slot, direction, data, framed)
+        self.read_datagram(Transport::Udp, shard, slot, direction, data, framed)
     }
 
     /// What lies in an Ethernet frame without IP.
     #[cold]
-    fn in_frame(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) -> Verdict {
+    fn in_frame(
+        &mut self,
+        shard: usize,
+        slot: Slot,
+        direction: Direction,
+        data: Bytes<'_>,
+        framed: Framed<'_>,
+    ) -> Verdict {
         let flow = self.flows.get_mut(slot);
         if flow.is_quiet[direction.index()] {
             return judge::lasting(flow, direction, || data.payload(framed));
         }
-        self.read_datagram(Transport::Ethernet, slot, direction, data, framed)
+        self.read_datagram(Transport::Ethernet, shard, slot, direction, data, framed)
     }
 
     #[inline(never)]
     fn read_datagram(
         &mut self,
         transport: Transport,
+        shard: usize,
         slot: Slot,
         direction: Direction,
         data: Bytes<'_>,
         framed: Framed<'_>,
     ) -> Verdict {
         let payload = data.payload(framed);
+        let pool = &mut self.shards[shard].pool;
         let flow = self.flows.get_mut(slot);
         let reading = flow.state.conversation.reading(direction);
         let Flow { identity, state, is_quiet, .. } = flow;
         let scans = self.scans_udp && transport == Transport::Udp;
         let (eyes, unread) = (&mut self.eyes, &mut self.unread);
         let frame = framed.0.reference();
-        Delivery { identity, state, direction, scans, eyes, unread }.datagram(transport, payload, frame);
+        Delivery { identity, state, direction, scans, eyes, unread }.datagram(transport, payload, pool, frame);
         is_quiet[direction.index()] = !scans && !state.conversation.wants(direction);
         match self.unread.take_worst() {
             Verdict::Inspected => judge::read(flow, direction, reading, payload).unwrap_or_default(),

@@ -127,6 +127,7 @@ impl Conversation {
         direction: Direction,
         data: &[u8],
         hint: &Hint,
+        pool: &mut Pool,
         seen: Seen<'_>,
         unread: &mut dyn FnMut(Unread),
     ) {
@@ -139,6 +140,10 @@ impl Conversation {
             Progress::Damaged { reason, .. } | Progress::Stopped(reason) => unread(Unread::Parser(reason)),
             Progress::DoneDirection => self.lanes.of(direction).mode = Mode::Done,
             Progress::Done => self.lanes.both().into_iter().for_each(|lane| lane.mode = Mode::Done),
+        }
+        // No other parser keeps anything of datagrams.
+        if matches!(self.session, Session::Quic(_) | Session::OpenVpn(_)) {
+            self.settle(pool, unread);
         }
     }
 
