@@ -5,17 +5,17 @@
 //! ([`RingBytes`]). The folder is the only place of live capture with unsafe code: `socket` has the calls to the kernel,
 //! `mapping` the shared memory; `walk`, which reads the kernel's headers, and `ring` have none.
 //!
-//! With several workers the kernel puts IPv4 fragments together before it decides whose they are, so that a datagram comes as
-//! one frame; with one, fragments come as they are.
+//! With several workers that share by flow the kernel puts IPv4 fragments together before it decides whose they are, so that a
+//! datagram comes as one frame; else fragments come as they are.
 
 mod mapping;
+mod program;
 mod ring;
 mod socket;
 mod walk;
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -23,7 +23,7 @@ pub use mapping::RingBytes;
 use ring::{Group, Ring};
 
 use super::interface::Dropped;
-use super::live::{InterfaceState, Live, LiveError, LiveOptions, Losses, MAX_WAIT_MS};
+use super::live::{InterfaceState, LOOK_POLLS, Live, LiveError, LiveOptions, Losses, MAX_WAIT_MS, NAP};
 use super::{Batch, Data, Source};
 
 /// Opens the interfaces, for each worker.
@@ -71,7 +71,7 @@ impl Source for AfPacket {
             self.rings.iter_mut().for_each(Ring::look);
             if is_readable {
                 // The kernel calls a ring readable whose latest block is still held.
-                thread::sleep(HELD_NAP);
+                thread::sleep(NAP);
             }
         }
         true
@@ -127,9 +127,3 @@ impl Live for AfPacket {
         self.rings.iter().map(Ring::state).collect()
     }
 }
-
-/// Polls after which the interfaces are looked at, though there is always something to read.
-const LOOK_POLLS: u32 = 256;
-
-/// Short against how long a block takes to be filled, long against a system call.
-const HELD_NAP: Duration = Duration::from_millis(1);

@@ -1,6 +1,6 @@
-//! [`Dropped`]: what an interface says it dropped, out of `/sys/class/net`.
+//! [`Dropped`] and [`is_up`]: what Linux says of an interface in `/sys/class/net`.
 //!
-//! Where that cannot be read (another system, a sandbox without the path) nothing is known, and that is said once.
+//! Where that cannot be read (another system, a sandbox without the path) nothing is known. Of the drops that is said once.
 
 use std::path::PathBuf;
 
@@ -38,6 +38,13 @@ impl Dropped {
         }
         self.sum
     }
+}
+
+/// Whether it is switched on and has a link, if that can be known.
+pub(super) fn is_up(interface: &str) -> Option<bool> {
+    let state = std::fs::read_to_string(format!("/sys/class/net/{interface}/operstate")).ok()?;
+    // Loopback and tunnels know of no link.
+    Some(matches!(state.trim(), "up" | "unknown"))
 }
 
 /// Dropped for want of room or memory in the kernel's driver, missed by the card for want of buffers, overrun in the card.

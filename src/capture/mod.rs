@@ -1,12 +1,15 @@
 //! Frames in: captures of any supported format, compression and damage become batches of [`FrameMeta`] over shared bytes.
 //!
-//! A source never copies a frame and never stops the run: what is wrong with a file is [`Trouble`], counted and reported,
+//! A source copies no frame if it can and never stops the run: what is wrong with a file is [`Trouble`], counted and reported,
 //! and the other files go on. It knows nothing of what is in a frame.
 //!
 //! [`Files`] lists what it was given (`list`), opens one file after the other and recognises it by its first bytes
 //! (`input`, `compression`, `format`), and walks piece after piece of it (`reading`, `pcap`, `pcapng`). A new file format
 //! is one file with a `Format` and one line in `format::READERS`; a new compression one line in
 //! `compression::COMPRESSIONS`.
+//!
+//! [`live`] opens interfaces instead, by what the system has (`afpacket`, `libpcap`). A live frame that is not copied lies in
+//! memory shared with the kernel, which has it back when the batch and all clones of its [`Data`] are gone.
 
 #[cfg(target_os = "linux")]
 mod afpacket;
@@ -16,7 +19,6 @@ mod fault;
 mod files;
 mod format;
 mod input;
-#[cfg(target_os = "linux")]
 mod interface;
 mod libpcap;
 mod list;

@@ -258,6 +258,13 @@ impl Stream {
         }
     }
 
+    /// Follows a direction over the next bytes, which nobody wants.
+    #[inline]
+    pub fn step_over(&mut self, bytes: u32) {
+        self.strikes = 0;
+        self.follow(self.next.wrapping_add(bytes));
+    }
+
     /// Whether a segment starts before a SYN that it would follow; a keep-alive's one byte below it does not count.
     #[inline]
     fn is_before_start(&self, sequence: u32) -> bool {

@@ -308,13 +308,19 @@ pub fn decode(data: &[u8], link: LinkType) -> Packet {
     packet
 }
 
-/// Decodes one frame's bytes into a packet that is [`Packet::default`]. What the tunnels' own packets are, outermost first, is
+/// Decodes one frame's bytes in place of what the packet was. What the tunnels' own packets are, outermost first, is
 /// added to `outer`, at most [`MAX_TUNNELS`]: addresses, ports and tags, without payload.
 #[inline(always)]
 pub fn decode_into(packet: &mut Packet, data: &[u8], link: LinkType, outer: &mut Vec<Packet>) {
     if link != LinkType::ETHERNET || !fast::decode(packet, data) {
-        decode_layers(packet, first_header(link), Cursor::new(data, outer));
+        decode_any(packet, data, link, outer);
     }
+}
+
+#[inline(never)]
+fn decode_any(packet: &mut Packet, data: &[u8], link: LinkType, outer: &mut Vec<Packet>) {
+    *packet = Packet::default();
+    decode_layers(packet, first_header(link), Cursor::new(data, outer));
 }
 
 /// Decodes the datagram that `fragment` is a piece of, given the whole payload of its IP header; `missing_bytes` more were on

@@ -156,7 +156,7 @@ impl Decoded {
 
     /// Decodes the frames and deals them out.
     pub(super) fn decode(&mut self, seed: HashSeed, workers: usize, turn: &Turn<'_>) {
-        self.headers.read(&self.data, &self.frames, seed);
+        self.headers.read(&self.data, &self.frames, seed, |_| {});
         if self.headers.has_pieces() {
             turn.with(|assembler| self.headers.assemble(&self.data, &self.frames, seed, assembler));
         }
@@ -177,13 +177,24 @@ impl Decoded {
 }
 
 impl Headers {
-    /// Decodes frames in place of what was there, on one thread.
-    pub(super) fn decode(&mut self, data: &[u8], frames: &[FrameMeta], seed: HashSeed, assembler: &mut Assembler) {
-        self.read(data, frames, seed);
+    /// Decodes frames in place of what was there, on one thread. `ahead` is given each frame's item as soon as its hash is known, so that
+    /// what it asks memory for comes while the next frames are decoded.
+    pub(super) fn decode(
+        &mut self,
+        data: &[u8],
+        frames: &[FrameMeta],
+        seed: HashSeed,
+        assembler: &mut Assembler,
+        ahead: impl Fn(&Item),
+    ) {
+        self.read(data, frames, seed, &ahead);
         if self.has_pieces() {
             self.assemble(data, frames, seed, assembler);
         }
-        self.merge();
+        if !self.before.is_empty() || !self.behind.is_empty() {
+            self.merge();
+            self.items[self.own..].iter().for_each(ahead);
+        }
     }
 
     /// An item and its frame, given the frames that were decoded.
@@ -193,7 +204,7 @@ impl Headers {
         (&frames[usize::from(item.frame)], item)
     }
 
-    /// The frames' own items, if there are no others.
+    /// The frames' own items, if there are no others; then there is no order but theirs.
     #[inline]
     pub(super) fn only(&self) -> Option<&[Item]> {
         Some(self.items.as_slice()).filter(|items| items.len() == self.own)
@@ -210,7 +221,8 @@ impl Headers {
     }
 
     /// Each frame by itself.
-    fn read(&mut self, data: &[u8], frames: &[FrameMeta], seed: HashSeed) {
+    #[inline(always)]
+    fn read(&mut self, data: &[u8], frames: &[FrameMeta], seed: HashSeed, ahead: impl Fn(&Item)) {
         let Self { items, own, rebuilt, before, behind, pieces, outer, .. } = self;
         rebuilt.clear();
         before.clear();
@@ -226,7 +238,6 @@ impl Headers {
             if let Some(ahead) = frames.get(at + AHEAD_FRAMES) {
                 prefetch::byte(data, ahead.offset);
             }
-            item.packet = Packet::default();
             (item.frame, item.role, item.rebuilt) = (at as u16, Role::Own, 0);
             packet::decode_into(&mut item.packet, frame_bytes(data, frame), frame.link, outer);
             if !outer.is_empty() {
@@ -236,6 +247,7 @@ impl Headers {
                 pieces.push(at as u16);
             }
             item.file_under_flow(seed);
+            ahead(item);
         }
     }
 

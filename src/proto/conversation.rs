@@ -109,6 +109,18 @@ impl Conversation {
         self.lanes.get(direction).mode != Mode::Done || self.whole.is_some()
     }
 
+    /// Steps over the next bytes of a direction if all of them are of no interest to its parser; false, and nothing done, if not.
+    #[inline]
+    pub fn step_over(&mut self, direction: Direction, bytes: u32) -> bool {
+        let lane = self.lanes.of(direction);
+        let steps = lane.skip_bytes >= u64::from(bytes) && lane.mode == Mode::Parsing && lane.held.is_none();
+        if steps && self.whole.is_none() {
+            lane.skip_bytes -= u64::from(bytes);
+            return true;
+        }
+        false
+    }
+
     /// A datagram.
     pub fn datagram(
         &mut self,

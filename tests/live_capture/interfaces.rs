@@ -1,9 +1,11 @@
 //! Interfaces that go down, come back, are deleted and made again; several at once.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use picket::capture::Batch;
 use picket::capture::live::{self, Backend, Live, LiveError, LiveOptions};
+
+use rustix::thread::{CapabilitySet, CapabilitySets, capabilities, set_capabilities};
 
 use crate::net::{Net, Sender, frames};
 use crate::{BACKENDS, LIMIT, open_one, options, read};
@@ -46,12 +48,14 @@ fn capture_goes_on_when_an_interface_is_back() {
         net.ip("link set tx0 up");
         wait(&mut sources, true);
         assert_eq!(shares(&mut sources, &sent).iter().sum::<usize>(), sent.len());
-        // A break that is over before the next poll is counted, but for a cable's.
+        // A break that is over before the next poll is counted.
         net.ip("link set rx0 down");
         net.ip("link set rx0 up");
         wait(&mut sources, true);
         assert_eq!(shares(&mut sources, &sent).iter().sum::<usize>(), sent.len());
-        assert!(sources.iter().all(|source| source.state()[0].downs == 5), "{backend:?} {workers}");
+        // libpcap does not say so.
+        let downs = if backend == Backend::Pcap { 4 } else { 5 };
+        assert!(sources.iter().all(|source| source.state()[0].downs == downs), "{backend:?} {workers}");
     }
 }
 
@@ -67,13 +71,52 @@ fn capture_goes_on_at_an_interface_made_again() {
             net.ip("link del rx0");
             wait(&mut sources, false);
             net.pair("rx0", "tx0");
-            wait(&mut sources, true);
+            match backend {
+                Backend::Pcap => wait(&mut sources, true),
+                _ => unprivileged(|| wait(&mut sources, true)),
+            }
             let received: u64 = sources.iter_mut().map(|source| source.losses().received).sum();
             assert_eq!(received, round * sent.len() as u64, "{backend:?} {workers}: what was counted stays");
         }
         drop(sources);
         net.ip("link del rx0");
     }
+}
+
+#[test]
+fn an_interface_made_again_too_often_stays_down_and_harms_nothing() {
+    let Some(net) = Net::new() else { return };
+    net.pair("rx0", "tx0");
+    net.pair("rx1", "tx1");
+    let interfaces = vec!["rx0".into(), "rx1".into()];
+    let workers = LiveOptions { workers: 2, interfaces, ring_bytes: 1 << 20, ..options(Backend::AfPacket) };
+    let mut sources = live::open(&workers).expect("opens");
+    for _ in 0..16 {
+        net.ip("link del rx0");
+        wait(&mut sources, false);
+        net.pair("rx0", "tx0");
+        wait(&mut sources, true);
+    }
+    net.ip("link del rx0");
+    wait(&mut sources, false);
+    net.pair("rx0", "tx0");
+    Sender::new("tx1").send(&[7; 100]);
+    let seen: usize = sources.iter_mut().map(|source| read(source.as_mut(), 1).len()).sum();
+    assert_eq!(seen, 1);
+    for source in &sources {
+        let up: Vec<bool> = source.state().iter().map(|state| state.is_up).collect();
+        assert_eq!(up, [false, true]);
+    }
+}
+
+/// Does something without any privilege; a child of this thread has them all the same.
+fn unprivileged<T>(act: impl FnOnce() -> T) -> T {
+    let held = capabilities(None).expect("own capabilities");
+    let none = CapabilitySets { effective: CapabilitySet::empty(), ..held };
+    set_capabilities(None, none).expect("dropped");
+    let out = act();
+    set_capabilities(None, held).expect("taken again");
+    out
 }
 
 #[test]
@@ -104,6 +147,7 @@ fn several_interfaces_are_told_apart_and_none_starves() {
         let (mut first, mut second) = (Sender::new("tx1"), Sender::new("tx0"));
         (0..3000).for_each(|_| first.send(&[1; 100]));
         (0..10).for_each(|_| second.send(&[2; 100]));
+        std::thread::sleep(Duration::from_millis(50));
         let (mut batch, mut counts, mut files) = (Batch::default(), [0u64; 2], Vec::new());
         for _ in 0..30 {
             assert!(source.poll(&mut batch));
@@ -134,15 +178,4 @@ fn what_cannot_be_captured_is_said() {
     // `any` is libpcap's.
     let any = LiveOptions { interfaces: vec!["any".into()], ..options(Backend::Auto) };
     assert_eq!(live::open(&any).map(|sources| sources.len()).ok(), Some(1));
-}
-
-#[test]
-fn what_the_interface_drops_is_known() {
-    let Some(net) = Net::new() else { return };
-    net.pair("rx0", "tx0");
-    for backend in BACKENDS {
-        let mut sources = live::open(&options(backend)).expect("opens");
-        let before = sources[0].losses().interface_dropped;
-        assert_eq!(before, 0, "{backend:?}");
-    }
 }

@@ -9,7 +9,7 @@ mod workers;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use net::{Net, Sender, frames};
+use net::{Net, Sender, Tunnel, frames};
 use picket::capture::live::{self, Backend, Live, LiveOptions};
 use picket::capture::{Batch, Data};
 use picket::packet::LinkType;
@@ -152,7 +152,7 @@ fn a_filter_lets_through_what_it_says_tagged_or_not() {
             seen.extend(read(source.as_mut(), 1));
             // The library's idea of a port takes IPv6 in, which this test's does not.
             seen.retain(|frame| filter != "udp port 53" || ethertype(frame) == 0x0800);
-            assert!(expected.len() > 3, "{filter}: {} frames", expected.len());
+            assert!(!expected.is_empty(), "{filter}");
             assert_eq!(seen.len(), expected.len(), "{backend:?} {filter}");
             assert!(seen == expected, "{backend:?} {filter}");
         }
@@ -181,7 +181,7 @@ fn what_a_small_ring_drops_is_counted() {
         }
         // It goes on where it was.
         sender.send(&frame);
-        assert_eq!(read(source.as_mut(), 1), [frame.clone()], "{backend:?}");
+        assert_eq!(read(source.as_mut(), 1), std::slice::from_ref(&frame), "{backend:?}");
         assert_eq!(source.losses().kernel_dropped, losses.kernel_dropped, "{backend:?}");
     }
 }
@@ -252,7 +252,9 @@ fn both_ends_of_loopback_are_one_frame() {
         let to = std::net::UdpSocket::bind("127.0.0.1:0").expect("bound");
         let address = to.local_addr().expect("an address");
         let from = std::net::UdpSocket::bind("127.0.0.1:0").expect("bound");
-        (0..50u8).for_each(|number| drop(from.send_to(&[number; 64], address).expect("sent")));
+        for number in 0..50u8 {
+            from.send_to(&[number; 64], address).expect("sent");
+        }
         let seen: Vec<_> = sources.iter_mut().flat_map(|source| read(source.as_mut(), 100)).collect();
         let mut counts = BTreeMap::new();
         seen.iter().for_each(|frame| *counts.entry(frame[42]).or_insert(0) += 1);
@@ -262,25 +264,25 @@ fn both_ends_of_loopback_are_one_frame() {
 
 #[test]
 fn frames_without_a_link_header_are_raw_ip() {
-    let Some(net) = Net::new() else { return };
-    net.pair("rx0", "tx0");
-    net.ip("addr add 10.0.0.1/24 dev rx0");
-    net.ip("link add ipip0 type ipip local 10.0.0.1 remote 10.0.0.2");
-    net.ip("link set ipip0 up");
-    let inner: Vec<u8> =
-        [&[0x45, 0, 0, 30, 0, 1, 0, 0, 64, 253, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2][..], b"raw packet"].concat();
-    for (backend, interface) in [(Backend::AfPacket, "ipip0"), (Backend::Auto, "ipip0")] {
-        let mut source = open_one(&LiveOptions { interfaces: vec![interface.into()], ..options(backend) });
-        Sender::new("ipip0").send(&inner);
+    let Some(_net) = Net::new() else { return };
+    let Some(mut tunnel) = Tunnel::new("tun0") else { return };
+    let header = [0x45, 0, 0, 30, 0, 1, 0, 0, 64, 253, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2];
+    let packet = [&header[..], b"raw packet"].concat();
+    for backend in BACKENDS {
+        let filter = Some("ip proto 253".into());
+        let options = LiveOptions { interfaces: vec!["tun0".into()], filter, ..options(backend) };
+        let mut source = open_one(&options);
+        tunnel.send(&packet);
         let mut batch = Batch::default();
-        let mut polls = 0;
-        while batch.frames.is_empty() && polls < 20 {
+        for _ in 0..20 {
             assert!(source.poll(&mut batch));
-            polls += 1;
+            if !batch.frames.is_empty() {
+                break;
+            }
         }
         let frame = batch.frames.first().expect("the packet");
-        assert_eq!(frame.link, LinkType::RAW);
-        assert_eq!(batch.data[frame.offset..][..frame.captured_bytes as usize], inner);
+        assert_eq!(frame.link, LinkType::RAW, "{backend:?}");
+        assert_eq!(batch.data[frame.offset..][..frame.captured_bytes as usize], packet, "{backend:?}");
     }
 }
 

@@ -53,18 +53,22 @@ impl Mapping {
         self.layout.blocks
     }
 
-    /// The block, if the kernel has filled it and it is not held already.
-    pub(super) fn take(self: &Arc<Self>, index: usize) -> Option<Block> {
+    /// Whether the kernel has filled the block, and it is not held already.
+    pub(super) fn is_full(&self, index: usize) -> bool {
         // A block that is held has the status of one that is new. Acquire: what its holders did is done.
-        if self.holds.get(index)?.load(Ordering::Acquire) != 0 {
+        self.holds.get(index).is_some_and(|holds| holds.load(Ordering::Acquire) == 0)
+            && self.status(index).load(Ordering::Acquire) & libc::TP_STATUS_USER != 0
+    }
+
+    /// The block, if it is full.
+    pub(super) fn take(self: &Arc<Self>, index: usize) -> Option<Block> {
+        let holds = self.holds.get(index)?;
+        holds.compare_exchange(0, 2, Ordering::Acquire, Ordering::Relaxed).ok()?;
+        if self.status(index).load(Ordering::Acquire) & libc::TP_STATUS_USER == 0 {
+            holds.store(0, Ordering::Release);
             return None;
         }
-        let status = self.status(index).load(Ordering::Acquire);
-        if status & libc::TP_STATUS_USER == 0 {
-            return None;
-        }
-        self.holds[index].store(2, Ordering::Relaxed);
-        let hold = RingBytes { mapping: Arc::clone(self), index, start: 0, len: 0 };
+        let hold = RingBytes { mapping: Arc::clone(self), index, start: self.block(index), len: 0 };
         let [left, first, end] = [NUM_PKTS, OFFSET_TO_FIRST_PKT, BLK_LEN].map(|at| self.number(index, at));
         let end = (end as usize).min(self.layout.block_bytes);
         Some(Block { hold, left, at: (first as usize).clamp(HEADER_BYTES, end.max(HEADER_BYTES)), end })
@@ -138,7 +142,10 @@ impl Block {
     pub(super) fn hand_out(&mut self, bytes: usize) -> RingBytes {
         let len = bytes.min(self.end.saturating_sub(self.at));
         let mut out = self.hold.clone();
-        (out.start, out.len) = (self.at, len);
+        #[expect(unsafe_code, reason = "the ring is memory that the kernel shares")]
+        // SAFETY: `at` lies within the block, at whose start `out` starts.
+        let start = unsafe { out.start.add(self.at) };
+        (out.start, out.len) = (start, len);
         self.at += len;
         out
     }
@@ -149,9 +156,17 @@ impl Block {
 pub struct RingBytes {
     mapping: Arc<Mapping>,
     index: usize,
-    start: usize,
+    start: NonNull<u8>,
     len: usize,
 }
+
+#[expect(unsafe_code, reason = "a pointer says nothing of threads")]
+// SAFETY: it leads to bytes that nobody writes to while it is there, and `Mapping` may be shared between threads.
+unsafe impl Send for RingBytes {}
+
+#[expect(unsafe_code, reason = "a pointer says nothing of threads")]
+// SAFETY: as for `Send`.
+unsafe impl Sync for RingBytes {}
 
 impl std::ops::Deref for RingBytes {
     type Target = [u8];
@@ -159,10 +174,10 @@ impl std::ops::Deref for RingBytes {
     #[inline]
     fn deref(&self) -> &[u8] {
         #[expect(unsafe_code, reason = "the ring is memory that the kernel shares")]
-        // SAFETY: `start` and `len` lie within the block (`hand_out`), which is ours as long as this is there; what was
-        // handed out is written to by nobody.
+        // SAFETY: the bytes lie within a block (`hand_out`), which is ours as long as this is there; what was handed out is
+        // written to by nobody; the mapping is there as long as this is.
         unsafe {
-            std::slice::from_raw_parts(self.mapping.block(self.index).add(self.start).as_ptr(), self.len)
+            std::slice::from_raw_parts(self.start.as_ptr(), self.len)
         }
     }
 }
@@ -205,3 +220,105 @@ const _: () = {
     assert!(OFFSET_TO_FIRST_PKT == BLOCK_STATUS + std::mem::offset_of!(libc::tpacket_hdr_v1, offset_to_first_pkt));
     assert!(BLK_LEN == BLOCK_STATUS + std::mem::offset_of!(libc::tpacket_hdr_v1, blk_len));
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LAYOUT: Layout = Layout { block_bytes: 4096, blocks: 2 };
+
+    /// A ring without a kernel behind it.
+    fn made_up() -> Arc<Mapping> {
+        let bytes = LAYOUT.block_bytes * LAYOUT.blocks;
+        let (access, flags) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS);
+        #[expect(unsafe_code, reason = "a ring is mapped memory")]
+        // SAFETY: new memory, at an address that the kernel chooses; it is unmapped once, with this length.
+        let start = unsafe { libc::mmap(std::ptr::null_mut(), bytes, access, flags, -1, 0) };
+        assert_ne!(start, libc::MAP_FAILED);
+        Arc::new(Mapping::over(NonNull::new(start.cast()).expect("an address"), LAYOUT))
+    }
+
+    /// Does what the kernel does: fills a block with `fill`, `len` bytes of it used, and hands it over.
+    fn deliver(mapping: &Mapping, index: usize, fill: u8, [packets, first, len]: [u32; 3]) {
+        assert_eq!(mapping.status(index).load(Ordering::Acquire), libc::TP_STATUS_KERNEL);
+        let block = mapping.block(index);
+        #[expect(unsafe_code, reason = "a ring is mapped memory")]
+        // SAFETY: all of one block, which is the kernel's, so that nothing leads to it.
+        let bytes = unsafe { std::slice::from_raw_parts_mut(block.as_ptr(), LAYOUT.block_bytes) };
+        bytes[HEADER_BYTES..].fill(fill);
+        for (at, number) in [(NUM_PKTS, packets), (OFFSET_TO_FIRST_PKT, first), (BLK_LEN, len)] {
+            bytes[at..at + 4].copy_from_slice(&number.to_ne_bytes());
+        }
+        mapping.status(index).store(libc::TP_STATUS_USER, Ordering::Release);
+    }
+
+    fn is_kernels(mapping: &Mapping, index: usize) -> bool {
+        mapping.status(index).load(Ordering::Acquire) == libc::TP_STATUS_KERNEL
+    }
+
+    #[test]
+    fn a_block_goes_back_with_the_last_of_its_holders() {
+        let mapping = made_up();
+        assert!(mapping.take(0).is_none(), "it is the kernel's");
+        deliver(&mapping, 0, 7, [2, 48, 4096]);
+        let mut block = mapping.take(0).expect("it is full");
+        assert!(mapping.take(0).is_none(), "it is held");
+        assert_eq!((block.left, block.rest().len()), (2, 4096 - 48));
+        let first = block.hand_out(100);
+        let copy = first.clone();
+        block.rest()[0] = 9;
+        let second = block.hand_out(100);
+        drop((block, first));
+        assert_eq!((copy.len(), copy[0], copy[99]), (100, 7, 7));
+        assert_eq!((second.len(), second[0], second[1]), (100, 9, 7));
+        drop(copy);
+        assert!(!is_kernels(&mapping, 0) && mapping.take(0).is_none());
+        drop(second);
+        assert!(is_kernels(&mapping, 0) && mapping.take(0).is_none());
+        deliver(&mapping, 0, 8, [1, 48, 4096]);
+        assert_eq!(mapping.take(0).expect("it is full again").rest()[0], 8);
+        assert!(is_kernels(&mapping, 0));
+        assert!(mapping.take(2).is_none(), "there is no such block");
+    }
+
+    #[test]
+    fn a_header_that_lies_leads_nowhere_outside() {
+        let mapping = made_up();
+        for (first, len, rest) in [
+            (48, 4096, 4048),
+            (0, 4096, 4048),
+            (u32::MAX, 4096, 0),
+            (48, u32::MAX, 4048),
+            (48, 0, 0),
+            (0, 0, 0),
+            (200, 100, 0),
+            (4096, 4096, 0),
+        ] {
+            deliver(&mapping, 1, 7, [u32::MAX, first, len]);
+            let mut block = mapping.take(1).expect("it is full");
+            assert_eq!(block.rest().len(), rest, "{first} {len}");
+            assert_eq!(block.hand_out(usize::MAX).len(), rest, "{first} {len}");
+            assert!(block.rest().is_empty());
+        }
+    }
+
+    #[test]
+    fn holders_may_let_go_on_any_thread() {
+        let mapping = made_up();
+        for round in 0..200 {
+            deliver(&mapping, 0, round as u8, [1, 48, 4096]);
+            let mut block = mapping.take(0).expect("it is full");
+            let bytes = block.hand_out(4000);
+            drop(block);
+            let holders: Vec<_> = (0..4)
+                .map(|_| {
+                    let held = bytes.clone();
+                    std::thread::spawn(move || assert!(held.iter().all(|&byte| byte == round as u8)))
+                })
+                .collect();
+            drop(bytes);
+            holders.into_iter().for_each(|holder| holder.join().expect("unchanged"));
+            assert!(is_kernels(&mapping, 0));
+        }
+    }
+}

@@ -4,13 +4,14 @@
 //! it is bound to the new interface of that name, but one of a fanout group can never be bound again. So each ring keeps some
 //! unbound sockets from the start ([`SPARES`]), because after privileges are dropped no more can be made.
 
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use std::{io, thread};
 
 use super::mapping::{Block, Mapping, RingBytes};
-use super::socket::{Device, Layout, Socket};
+use super::program;
+use super::socket::{BLOCK_TIMEOUT_MS, Device, Layout, Socket};
 use super::walk::{Of, walk};
-use crate::capture::libpcap;
 use crate::capture::live::{InterfaceState, LiveError, LiveOptions, Losses, Timestamps};
 use crate::packet::{FrameMeta, LinkType};
 
@@ -26,13 +27,15 @@ pub(super) struct Ring {
     program: Vec<libc::sock_filter>,
     /// The socket that receives, or asks about the interface.
     socket: Socket,
-    /// None while the interface is gone.
+    /// None until the first interface is there, and between two sockets.
     mapping: Option<Arc<Mapping>>,
     spares: Vec<Socket>,
     /// The interface that the socket is bound to.
     index: i32,
     /// Whether frames of this worker's share come, and no others.
     is_joined: bool,
+    /// Whether the interface of this number cannot be captured from.
+    is_refused: bool,
     is_up: bool,
     downs: u64,
     /// The next block to be filled.
@@ -54,7 +57,7 @@ impl Ring {
         let failed = |what| move |source| failure(name, what, source);
         let socket = Socket::new().map_err(failed("cannot make a packet socket"))?;
         let spares = match &group {
-            Some(_) => (0..SPARES).map(|_| Socket::new()).collect::<io::Result<_>>(),
+            Some(_) => (0..spare_count(options)).map(|_| Socket::new()).collect::<io::Result<_>>(),
             None => Ok(Vec::new()),
         };
         let device = socket.device(name).map_err(failed("cannot be looked at"))?;
@@ -63,7 +66,7 @@ impl Ring {
             interface: name.clone(),
             what: format!("interfaces of type {} are captured from by libpcap only", device.hardware),
         })?;
-        let program = program(name, link, options)?;
+        let program = program::filter(name, link, options)?;
         let of = Of {
             file: file as u32,
             link,
@@ -80,6 +83,7 @@ impl Ring {
             spares: spares.map_err(failed("cannot make spare sockets"))?,
             index: device.index,
             is_joined: false,
+            is_refused: false,
             is_up: false,
             downs: 0,
             next: 0,
@@ -87,6 +91,9 @@ impl Ring {
             frames: 0,
             losses: Losses::default(),
         };
+        if options.timestamps == Timestamps::Hardware {
+            ring.socket.stamp_in_hardware(name).map_err(failed("it cannot stamp frames in hardware"))?;
+        }
         ring.receive(device).map_err(|(what, source)| failure(name, what, source))?;
         Ok(ring)
     }
@@ -136,18 +143,16 @@ impl Ring {
     /// Looks how the interface is, and follows it where the kernel does not.
     pub(super) fn look(&mut self) {
         let device = self.socket.device(self.name()).ok().flatten();
-        if let Some(device) = device
-            && (device.index != self.index || self.mapping.is_none())
-        {
-            self.follow(device);
-        }
-        if let Some(device) = device
-            && device.is_up
-            && self.mapping.is_some()
-            && !self.is_joined
-            && let Err(error) = self.join(device)
-        {
-            tracing::warn!("{}: cannot share the traffic yet: {error}", self.name());
+        if let Some(device) = device {
+            if device.index != self.index {
+                self.follow(device);
+            } else if device.is_up
+                && !self.is_joined
+                && !self.is_refused
+                && let Err(error) = self.join(device)
+            {
+                tracing::warn!("{}: cannot share its traffic yet: {error}", self.name());
+            }
         }
         self.set_up(self.is_joined && device.is_some_and(|device| device.is_up));
     }
@@ -177,32 +182,53 @@ impl Ring {
 
     /// There is another interface of this name now.
     fn follow(&mut self, device: Device) {
-        // What the old one counted is not lost with it; frames that are still in the ring are handed out before.
-        self.losses();
-        self.index = device.index;
-        self.is_joined = false;
         self.set_up(false);
-        if link_type(device.hardware) != Some(self.of.link) {
-            tracing::warn!("{}: it is of another type now, and not captured from", self.name());
+        // What came from the old one is handed out first; the last of it comes when its block is due.
+        if !self.is_drained() {
             return;
         }
-        let outcome = match (&self.group, self.mapping.is_some()) {
-            (None, true) => self.attach(device),
-            _ => self.replace(device),
+        thread::sleep(BLOCK_DUE);
+        if !self.is_drained() {
+            return;
+        }
+        // What the old socket counted is not lost with it.
+        self.losses();
+        (self.index, self.is_joined, self.is_refused) = (device.index, false, false);
+        let outcome = if link_type(device.hardware) != Some(self.of.link) {
+            Err(("it is of another type now; restart to capture from it", io::ErrorKind::Unsupported.into()))
+        } else if self.group.is_none() {
+            self.attach(device)
+        } else {
+            self.replace(device)
         };
-        if let Err((what, error)) = outcome {
-            tracing::warn!("{}: {what}: {error}", self.name());
+        match outcome {
+            Err((what, error)) => {
+                self.is_refused = true;
+                tracing::warn!("{}: {what}: {error}", self.name());
+            }
+            Ok(()) if self.options.timestamps == Timestamps::Hardware => {
+                // Asking it to takes a privilege that may be gone.
+                tracing::warn!(
+                    "{}: it was made again, and frames have the kernel's time unless it stamps them",
+                    self.name()
+                );
+            }
+            Ok(()) => {}
         }
     }
 
-    /// Goes on with another socket.
+    /// Whether nothing waits in the ring.
+    fn is_drained(&self) -> bool {
+        self.block.is_none() && self.mapping.as_ref().is_none_or(|mapping| !mapping.is_full(self.next))
+    }
+
+    /// Goes on with another socket: a spare one, for a sandbox may end the process for the attempt to make one.
     fn replace(&mut self, device: Device) -> Result<(), Failed> {
-        let fresh = Socket::new().ok().or_else(|| self.spares.pop());
-        let Some(fresh) = fresh else {
+        let Some(spare) = self.spares.pop() else {
             return Err(("it was made again too often; restart to capture from it", io::ErrorKind::Other.into()));
         };
         // The old ring's memory goes first.
-        (self.block, self.mapping, self.socket) = (None, None, fresh);
+        (self.mapping, self.socket) = (None, spare);
         self.receive(device)
     }
 
@@ -212,8 +238,7 @@ impl Ring {
         self.socket.set_ring(layout).map_err(|error| ("cannot have a ring of this size", error))?;
         let mapping = Mapping::new(&self.socket, layout).map_err(|error| ("cannot map its ring", error))?;
         if self.options.timestamps == Timestamps::Hardware {
-            let failed = |error| ("it cannot stamp frames in hardware, or that is not permitted", error);
-            self.socket.stamp_in_hardware(self.name()).map_err(failed)?;
+            self.socket.take_hardware_stamps().map_err(|error| ("cannot have times of its hardware", error))?;
         }
         if self.of.is_loopback && self.group.is_none() {
             // Where the kernel cannot, the walk leaves them out.
@@ -228,7 +253,7 @@ impl Ring {
         self.index = device.index;
         // Nothing gets into the ring before all of this is done: no frame that the filter leaves out, none of another
         // worker's share.
-        self.socket.set_filter(&NOTHING).map_err(|error| ("cannot set a filter", error))?;
+        self.socket.set_filter(&program::NOTHING).map_err(|error| ("cannot set a filter", error))?;
         self.socket.bind(device.index).map_err(|error| ("cannot be bound to", error))?;
         if self.options.is_promiscuous {
             let failed = |error| ("cannot be made promiscuous", error);
@@ -249,7 +274,7 @@ impl Ring {
         if let Some(group) = &self.group {
             let mut group = group.lock().unwrap_or_else(PoisonError::into_inner);
             let id = group.filter(|(index, _)| *index == device.index).map(|(_, id)| id);
-            *group = Some((device.index, self.socket.join(id, self.of.is_loopback)?));
+            *group = Some((device.index, self.socket.join(id, self.options.spread, self.of.is_loopback)?));
         }
         self.socket.set_filter(&self.program)?;
         self.is_joined = true;
@@ -268,29 +293,6 @@ fn failure(name: &str, what: &'static str, source: io::Error) -> LiveError {
     }
 }
 
-/// The filter, or one that lets all through; either cuts frames to the snap length.
-fn program(name: &str, link: LinkType, options: &LiveOptions) -> Result<Vec<libc::sock_filter>, LiveError> {
-    let Some(filter) = &options.filter else { return Ok(vec![accept(options.snap_bytes)]) };
-    let instructions = libpcap::compile(name, link, filter)?;
-    Ok(instructions
-        .into_iter()
-        .map(|(code, jt, jf, k)| match (code, k) {
-            (RETURN, 1..) => accept(options.snap_bytes),
-            _ => libc::sock_filter { code, jt, jf, k },
-        })
-        .collect())
-}
-
-const fn accept(bytes: u32) -> libc::sock_filter {
-    libc::sock_filter { code: RETURN, jt: 0, jf: 0, k: bytes }
-}
-
-/// Accepts no frame.
-const NOTHING: [libc::sock_filter; 1] = [accept(0)];
-
-/// `BPF_RET | BPF_K`: so many bytes of the frame.
-const RETURN: u16 = 0x06;
-
 /// Blocks of at most [`MAX_BLOCK_BYTES`], at least eight where that leaves room for the longest frame in each.
 fn layout(ring_bytes: usize, snap_bytes: usize) -> Layout {
     let least = (snap_bytes + BLOCK_OVERHEAD_BYTES).next_power_of_two().max(MIN_BLOCK_BYTES);
@@ -308,8 +310,18 @@ const MIN_BLOCK_BYTES: usize = 64 * 1024;
 /// A ring's unit of waiting, and of what is lost to late holders.
 const MAX_BLOCK_BYTES: usize = 1 << 20;
 
-/// How often an interface may be deleted and made again after privileges were dropped, with several workers.
-const SPARES: usize = 8;
+/// By when the kernel hands over a block that is not full, with time to spare.
+const BLOCK_DUE: Duration = Duration::from_millis(BLOCK_TIMEOUT_MS as u64 * 2);
+
+fn spare_count(options: &LiveOptions) -> usize {
+    (MAX_SPARES / (options.workers * options.interfaces.len())).clamp(1, SPARES)
+}
+
+/// How often an interface may be deleted and made again, with several workers.
+const SPARES: usize = 16;
+
+/// Of all rings: a process may have 1,024 descriptors, and not for this.
+const MAX_SPARES: usize = 256;
 
 /// What frames of an interface start with, by its type; none where the kernel's frame is not what any link type is.
 fn link_type(hardware: u16) -> Option<LinkType> {

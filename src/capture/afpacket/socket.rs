@@ -7,6 +7,9 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
+use super::program;
+use crate::capture::live::Spread;
+
 /// A packet socket. New ones are bound to nothing and receive nothing.
 pub(super) struct Socket(OwnedFd);
 
@@ -92,8 +95,11 @@ impl Socket {
     }
 
     /// Joins the fanout group `id`, or makes one under an id that nobody else has; gives the id.
-    pub(super) fn join(&self, id: Option<u16>, is_loopback: bool) -> io::Result<u16> {
-        let mut flags = libc::PACKET_FANOUT_HASH | libc::PACKET_FANOUT_FLAG_DEFRAG;
+    pub(super) fn join(&self, id: Option<u16>, spread: Spread, is_loopback: bool) -> io::Result<u16> {
+        let mut flags = match spread {
+            Spread::Flows => libc::PACKET_FANOUT_HASH | libc::PACKET_FANOUT_FLAG_DEFRAG,
+            Spread::Hosts => libc::PACKET_FANOUT_CBPF,
+        };
         if is_loopback {
             flags |= libc::PACKET_FANOUT_FLAG_IGNORE_OUTGOING;
         }
@@ -102,6 +108,10 @@ impl Socket {
         }
         let argument: libc::c_uint = u32::from(id.unwrap_or(0)) | flags << 16;
         self.set(libc::SOL_PACKET, libc::PACKET_FANOUT, &argument)?;
+        if spread == Spread::Hosts {
+            // The group's, whoever sets it.
+            self.set_program(libc::SOL_PACKET, libc::PACKET_FANOUT_DATA, &program::by_hosts())?;
+        }
         let joined: libc::c_uint = self.get(libc::SOL_PACKET, libc::PACKET_FANOUT)?;
         Ok(joined as u16)
     }
@@ -113,19 +123,26 @@ impl Socket {
 
     /// Lets through what the program says. It replaces the one before in one step.
     pub(super) fn set_filter(&self, program: &[libc::sock_filter]) -> io::Result<()> {
-        let len = u16::try_from(program.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
-        // The kernel only reads the instructions.
-        let program = libc::sock_fprog { len, filter: program.as_ptr().cast_mut() };
-        self.set(libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+        self.set_program(libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, program)
     }
 
-    /// Has the interface stamp all frames it receives, and takes its stamps. Needs CAP_NET_ADMIN.
+    fn set_program(&self, level: libc::c_int, option: libc::c_int, program: &[libc::sock_filter]) -> io::Result<()> {
+        let len = u16::try_from(program.len()).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+        // The kernel only reads the instructions.
+        self.set(level, option, &libc::sock_fprog { len, filter: program.as_ptr().cast_mut() })
+    }
+
+    /// Has the interface stamp all frames it receives. Needs CAP_NET_ADMIN.
     pub(super) fn stamp_in_hardware(&self, name: &str) -> io::Result<()> {
         let mut config =
             libc::hwtstamp_config { flags: 0, tx_type: 0, rx_filter: libc::HWTSTAMP_FILTER_ALL as libc::c_int };
         let mut request = request(name)?;
         request.ifr_ifru.ifru_data = (&raw mut config).cast();
-        self.ioctl(libc::SIOCSHWTSTAMP, &mut request)?;
+        self.ioctl(libc::SIOCSHWTSTAMP, &mut request)
+    }
+
+    /// Takes the interface's stamps where it has made one.
+    pub(super) fn take_hardware_stamps(&self) -> io::Result<()> {
         self.set(libc::SOL_PACKET, libc::PACKET_TIMESTAMP, &libc::SOF_TIMESTAMPING_RAW_HARDWARE)
     }
 
@@ -219,7 +236,7 @@ fn request(name: &str) -> io::Result<libc::ifreq> {
 }
 
 /// How long the kernel keeps frames that do not fill a block.
-const BLOCK_TIMEOUT_MS: libc::c_uint = 10;
+pub(super) const BLOCK_TIMEOUT_MS: libc::c_uint = 10;
 
 /// A unit that means nothing in rings of version 3 but has to divide a block.
 const FRAME_BYTES: usize = 2048;

@@ -115,3 +115,6 @@ const VLAN_TCI: usize = VARIANT + std::mem::offset_of!(libc::tpacket_hdr_variant
 const VLAN_TPID: usize = VARIANT + std::mem::offset_of!(libc::tpacket_hdr_variant1, tp_vlan_tpid);
 const PACKET_TYPE: usize = size_of::<libc::tpacket3_hdr>() + std::mem::offset_of!(libc::sockaddr_ll, sll_pkttype);
 const HEADER_BYTES: usize = libc::TPACKET3_HDRLEN;
+
+#[cfg(test)]
+mod tests;

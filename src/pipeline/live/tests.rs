@@ -355,9 +355,8 @@ fn flows_time_out_where_no_packet_comes() {
     let mut headers = super::super::decoded::Headers::default();
     let mut assembler = super::super::fragments::Assembler::default();
     let seed = crate::flow::HashSeed::random();
-    headers.decode(&batch.data, &batch.frames, seed, &mut assembler);
-    let items = headers.order.iter().map(|&at| headers.framed(at, &batch.frames));
-    worker.process(headers.bytes(&batch.data), items);
+    headers.decode(&batch.data, &batch.frames, seed, &mut assembler, |_| {});
+    worker.process_decoded(&headers, &batch.data, &batch.frames);
     let before = worker.flows.len();
     let last = batch.frames.last().expect("frames").time;
     let later = |secs: u64| crate::time::Timestamp::from_ns(last.as_ns() + secs * 1_000_000_000);

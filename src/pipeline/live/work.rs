@@ -192,15 +192,9 @@ impl Station {
                 .panic_at_frame
                 .take_if(|at| group.iter().any(|frame| frame.number == *at))
                 .inspect(|_| panic!("as asked"));
-            stages.decode(|| headers.decode(&batch.data, group, *seed, assembler));
-            let bytes = headers.bytes(&batch.data);
-            match headers.only() {
-                Some(items) => stages.inspect(|| worker.process(bytes, group.iter().zip(items))),
-                None => headers.order.chunks(GROUP).for_each(|order| {
-                    let items = order.iter().map(|&at| headers.framed(at, group));
-                    stages.inspect(|| worker.process(bytes, items));
-                }),
-            }
+            let ahead = |item: &_| worker.prefetch(item);
+            stages.decode(|| headers.decode(&batch.data, group, *seed, assembler, ahead));
+            stages.inspect(|| worker.process_decoded(headers, &batch.data, group));
         }
     }
 
