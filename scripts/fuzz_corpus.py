@@ -14,14 +14,14 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # As in fuzz/src: LINKS of frames.rs, and the ports of parsers.rs.
 LINKS = [0, 1, 9, 12, 14, 50, 51, 101, 105, 108, 113, 119, 127, 163, 166, 192, 219, 228, 229, 239, 276, 147]
-PORTS = [53, 443, 80, 5353, 5355, 40000, 502, 2404, 44818]
+PORTS = [53, 443, 80, 5353, 5355, 40000, 502, 2404, 44818, 6653]
 OTHER_PORT = 5
 # Whose payloads a protocol's target starts with: beginnings of fixtures' names.
 PROTOCOLS = {
     "bacnet": ["ics-bacnet"], "dnp3": ["ics-dnp3"], "dns": ["dns-"], "dtls": ["dtls-"], "enip": ["ics-enip"],
     "ftp": ["file-ftp", "mail-listed-in-ftp"], "http": ["http-", "file-http"], "http2": ["http2-"],
     "iec104": ["ics-iec104"], "imap": ["imap-"], "ldap": ["starttls-ldap"], "modbus": ["ics-modbus", "when-function"],
-    "mysql": ["starttls-mysql"], "opcua": ["ics-opcua"], "openvpn": ["openvpn-"], "pop3": ["pop3-"],
+    "mysql": ["starttls-mysql"], "opcua": ["ics-opcua"], "openflow": ["openflow-"], "openvpn": ["openvpn-"], "pop3": ["pop3-"],
     "postgresql": ["starttls-postgresql"], "quic": ["quic-"], "s7comm": ["ics-s7comm"], "smtp": ["smtp-", "mail-"],
     "ssh": ["ssh-"], "tls": ["tls-"],
 }

@@ -8,7 +8,7 @@ use std::io::{self, BufWriter, IsTerminal, LineWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::ValueEnum;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
@@ -16,13 +16,19 @@ use super::clearance::{self, ReaderArgs};
 use crate::alert::{Alert, Audience, Notice, Policy, View};
 use crate::marking::Clearances;
 use crate::matcher::MatchSet;
-use crate::sink::{FORMATS, Sink};
+use crate::sink::{Format, Sink};
 
 /// How alerts are written.
 #[derive(Clone, Copy, ValueEnum)]
 pub(super) enum FormatName {
     /// JSON Lines in the Elastic Common Schema.
     Ecs,
+    /// JSON Lines as Suricata's EVE alerts.
+    Eve,
+    /// ArcSight's Common Event Format.
+    Cef,
+    /// JSON Lines as Detection Findings of the Open Cybersecurity Schema Framework.
+    Ocsf,
     /// Columns for people.
     Table,
     /// Comma-separated values.
@@ -43,7 +49,7 @@ pub(super) struct Asked<'a> {
 
 /// The outputs of a run, and the readers of its summary.
 pub(super) struct Outputs {
-    sinks: Vec<Box<dyn Sink>>,
+    sinks: Vec<Sink>,
     terms: Terms,
     /// By set, the latest last.
     readers: Vec<Readers>,
@@ -124,7 +130,7 @@ impl Outputs {
             return Err(io::Error::other("an alert of a set that nobody announced was not written"));
         };
         let Self { sinks, readers, .. } = self;
-        let write = |(sink, audience): (&mut Box<dyn Sink>, &mut Audience)| sink.write(&audience.view(alert));
+        let write = |(sink, audience): (&mut Sink, &mut Audience)| sink.write(&audience.view(alert));
         sinks.iter_mut().zip(&mut readers[at].outputs).map(write).fold(Ok(()), Result::and)
     }
 
@@ -241,10 +247,13 @@ fn targets(asked: &Asked<'_>) -> Vec<Target> {
     }
 }
 
-fn sink(asked: &Asked<'_>, target: &Target) -> anyhow::Result<Box<dyn Sink>> {
+fn sink(asked: &Asked<'_>, target: &Target) -> anyhow::Result<Sink> {
     let to_terminal = target.path.is_none() && io::stdout().is_terminal();
     let name = match asked.format {
         Some(FormatName::Ecs) => "ecs",
+        Some(FormatName::Eve) => "eve",
+        Some(FormatName::Cef) => "cef",
+        Some(FormatName::Ocsf) => "ocsf",
         Some(FormatName::Table) => "table",
         Some(FormatName::Csv) => "csv",
         None if to_terminal => "table",
@@ -259,10 +268,8 @@ fn sink(asked: &Asked<'_>, target: &Target) -> anyhow::Result<Box<dyn Sink>> {
         None if to_terminal => Box::new(io::stdout()),
         None => buffered(io::stdout(), asked.is_live),
     };
-    match FORMATS.iter().find(|format| format.name == name) {
-        Some(format) => Ok((format.open)(writer)),
-        None => bail!("unknown output format"),
-    }
+    let format = Format::by_name(name).context("unknown output format")?;
+    Ok(Sink::new(format, writer))
 }
 
 fn file(path: &Path, is_live: bool) -> io::Result<File> {

@@ -106,6 +106,9 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let report = feeds.report();
     reload::start(&run.control, Box::new(feeds), states, args.reload());
     signals.serve(Arc::clone(&run.control));
+    if !args.quiet {
+        eprintln!("picket: watching {} with {threads} workers", args.interfaces.join(", "));
+    }
     // It answers to the end, after the last alert is written.
     let (running, _serving) = console.serve(&run.control, args.reload().stale_after, Arc::clone(&report))?;
     let mut tally = AlertTally::default();

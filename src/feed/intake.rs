@@ -5,7 +5,7 @@ use super::finding::Finding;
 use super::report::FileReport;
 use super::{Options, Purpose};
 use crate::indicator::kind::URL;
-use crate::indicator::{Added, Context, ContextIx, Draft, IndicatorIx, IndicatorSet, Refusal, Where};
+use crate::indicator::{Added, Context, ContextIx, Draft, IndicatorSet, Refusal, Settled, Where};
 use crate::marking::{Clearance, Marking};
 
 /// See the module.
@@ -51,8 +51,9 @@ impl<'a> Intake<'a> {
         }
     }
 
-    pub(super) fn for_purpose(self, purpose: Purpose) -> Self {
-        Self { purpose, ..self }
+    pub(super) fn for_purpose(mut self, purpose: Purpose) -> Self {
+        self.purpose = purpose;
+        self
     }
 
     /// Whether the entries are what raises no alert.
@@ -61,8 +62,9 @@ impl<'a> Intake<'a> {
     }
 
     /// For entries of which this was said beside the feed.
-    pub(super) fn with(self, declared: Declared) -> Self {
-        Self { declared, ..self }
+    pub(super) fn with(mut self, declared: Declared) -> Self {
+        self.declared = declared;
+        self
     }
 
     /// What was said beside the feed.
@@ -109,45 +111,35 @@ impl<'a> Intake<'a> {
         Err(reason)
     }
 
-    /// Adds an entry, or counts why not.
+    /// Adds an entry, or counts why not. What became of it may be counted later, at the latest when this is dropped.
     pub(super) fn add(&mut self, draft: &Draft<'_>) {
-        let mut added = self.set.add(draft, false);
-        if self.force && added.is_err_and(Refusal::is_dangerous) {
-            added = self.set.add(draft, true);
-            if let Ok(Added::New(ix) | Added::Merged(ix)) = added {
-                self.note(Finding::Forced, draft.line, ix);
-            }
+        // A URL's scheme is not part of what is kept: this is the only place that knows it.
+        let is_https =
+            draft.kind == &URL && draft.value.get(..HTTPS.len()).is_some_and(|s| s.eq_ignore_ascii_case(HTTPS));
+        let note = if is_https { TLS_URL } else { 0 };
+        if draft.when.is_some() || draft.rule.is_some() {
+            self.settle();
+            let (added, note) = match self.set.add(draft, false) {
+                Err(refusal) if self.force && refusal.is_dangerous() => (self.set.add(draft, true), note | FORCED),
+                added => (added, note),
+            };
+            told(self.report, self.set, Settled { line: draft.line, note, added });
+            return;
         }
-        match added {
-            Ok(Added::New(ix)) => {
-                self.report.loaded += 1;
-                self.note_scheme(draft, ix);
-            }
-            Ok(Added::Merged(ix)) => {
-                self.report.merged += 1;
-                self.note_scheme(draft, ix);
-                self.note_duplicate(draft.line, ix);
-            }
+        let staged = match self.set.stage(draft, false, note) {
+            Err(refusal) if self.force && refusal.is_dangerous() => self.set.stage(draft, true, note | FORCED),
+            staged => staged,
+        };
+        match staged {
+            Ok(true) => self.settle(),
+            Ok(false) => {}
             Err(reason) => self.report.refuse(draft.line, reason),
         }
     }
 
-    /// A URL's scheme is not part of what is kept: this is the only place that knows it.
-    fn note_scheme(&mut self, draft: &Draft<'_>, ix: IndicatorIx) {
-        if draft.kind == &URL && draft.value.get(..HTTPS.len()).is_some_and(|s| s.eq_ignore_ascii_case(HTTPS)) {
-            self.note(Finding::TlsUrl, draft.line, ix);
-        }
-    }
-
-    fn note_duplicate(&mut self, line: u32, ix: IndicatorIx) {
-        let feed = &self.report.feed;
-        let within = self.set.sources(ix).any(|(context, other)| context.feed == *feed && other != line);
-        self.note(if within { Finding::DuplicateWithin } else { Finding::DuplicateAcross }, line, ix);
-    }
-
-    fn note(&mut self, finding: Finding, line: u32, ix: IndicatorIx) {
+    fn settle(&mut self) {
         let Self { set, report, .. } = self;
-        report.findings.add(finding, line, || set.get(ix).id().into_owned());
+        set.settle(|set, settled| told(report, set, settled));
     }
 
     /// Counts an entry that cannot be added.
@@ -164,6 +156,35 @@ impl<'a> Intake<'a> {
     pub(super) fn unreadable_marking(&mut self) {
         self.report.unreadable_markings += 1;
     }
+}
+
+impl Drop for Intake<'_> {
+    fn drop(&mut self) {
+        self.settle();
+    }
+}
+
+/// Counts what became of an entry.
+fn told(report: &mut FileReport, set: &IndicatorSet, settled: Settled) {
+    let Settled { line, note, added } = settled;
+    let mut find = |finding, ix| report.findings.add(finding, line, || set.get(ix).id().into_owned());
+    let (Added::New(ix) | Added::Merged(ix)) = match added {
+        Ok(added) => added,
+        Err(reason) => return report.refuse(line, reason),
+    };
+    if note & FORCED != 0 {
+        find(Finding::Forced, ix);
+    }
+    if note & TLS_URL != 0 {
+        find(Finding::TlsUrl, ix);
+    }
+    if matches!(added, Ok(Added::New(_))) {
+        report.loaded += 1;
+        return;
+    }
+    let within = set.sources(ix).any(|(context, other)| *context.feed == *report.feed && other != line);
+    find(if within { Finding::DuplicateWithin } else { Finding::DuplicateAcross }, ix);
+    report.merged += 1;
 }
 
 impl Meta<'_> {
@@ -205,6 +226,10 @@ fn cut(text: &str) -> &str {
 }
 
 const HTTPS: &[u8] = b"https://";
+
+/// Notes of a staged entry.
+const FORCED: u8 = 1;
+const TLS_URL: u8 = 2;
 
 /// Longest provider, reference, description, ... kept: every alert repeats them.
 const MAX_TEXT_BYTES: usize = 1024;

@@ -229,9 +229,9 @@ fn load_file(
             beside => beside.unwrap_or_default(),
         };
         let mut intake = Intake::new(set, options, &mut report).for_purpose(purpose).with(declared);
-        if let Err(broken) = (format.read)(&mut lines, &mut intake) {
-            report.error = Some(broken.to_string());
-        }
+        let read = (format.read)(&mut lines, &mut intake);
+        drop(intake);
+        report.error = read.err().map(|broken| broken.to_string());
     }
     report.lines = u64::from(lines.number());
     report.text_bytes = lines.text_bytes();

@@ -227,6 +227,7 @@ fn read_as(format: &'static Format, input: impl io::Read + 'static) -> (Indicato
     if lines.head().is_ok() {
         let mut intake = Intake::new(&mut set, &options, &mut report).for_purpose(Purpose::Allow);
         let error = (format.read)(&mut lines, &mut intake).err();
+        drop(intake);
         report.error = error.map(|error| error.to_string());
     }
     assert_eq!(set.len() as u64, report.loaded);
@@ -359,6 +360,7 @@ proptest! {
                 let options = Options { force, ..Options::default() };
                 let mut intake = Intake::new(&mut set, &options, &mut report);
                 let _ = (format.read)(&mut lines, &mut intake);
+                drop(intake);
                 prop_assert_eq!(set.len() as u64, report.loaded);
                 for indicator in set.iter() {
                     let _ = (indicator.kind.display)(indicator.value);

@@ -15,7 +15,7 @@ mod wants;
 pub use condition::{Condition, Named, PROTOCOLS, Sighting};
 pub use kind::{Index, KINDS, Kind};
 pub use observable::{EncodedName, Field, FieldValue, MAX_NAME_TEXT_BYTES, Observable, Seen, Value, Where};
-pub use store::{Added, IndicatorSet};
+pub use store::{Added, IndicatorSet, Settled};
 pub use wants::{Digest, Wants};
 
 use std::borrow::Cow;
@@ -85,6 +85,11 @@ pub struct Pattern {
     pub depth: Option<u32>,
     /// Port of the originator.
     pub source_port: Option<u16>,
+}
+
+impl Pattern {
+    /// No limits.
+    pub const NONE: Self = Self { nocase: false, offset: None, depth: None, source_port: None };
 }
 
 /// What a feed says about an entry besides its value: shared by all entries that say the same.

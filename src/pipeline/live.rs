@@ -10,6 +10,7 @@
 pub(super) mod clock;
 pub(super) mod control;
 mod loss;
+mod names;
 pub(super) mod notices;
 mod overload;
 mod succession;
@@ -18,6 +19,7 @@ mod tests;
 mod work;
 
 pub use control::{Control, LiveStatus, WorkerStatus};
+pub(super) use names::Names;
 pub use overload::{OverloadOptions, Shedding};
 
 use std::collections::BTreeMap;
@@ -51,6 +53,8 @@ pub struct WatchOptions {
     pub drain: Duration,
     /// What is left out when there is too much.
     pub overload: OverloadOptions,
+    /// The last names that each worker keeps, to look them up when another set takes over.
+    pub kept_names: usize,
     /// A loss is over after so long without another.
     pub gap_quiet: Duration,
     /// The frame at which a worker panics, once.
@@ -66,6 +70,7 @@ impl Default for WatchOptions {
             alert_channel: 65_536,
             drain: Duration::from_secs(2),
             overload: OverloadOptions::default(),
+            kept_names: 16_384,
             gap_quiet: Duration::from_secs(5),
             #[cfg(test)]
             panic_at_frame: None,

@@ -21,7 +21,7 @@ use super::loss::Gaps;
 use super::notices::{self, Who};
 use super::overload::{Overload, Signs};
 use super::succession::Round;
-use super::{Event, WatchOptions};
+use super::{Event, Names, WatchOptions};
 use crate::alert::{Alert, Notice};
 use crate::capture::Batch;
 use crate::capture::live::{InterfaceState, Live, Losses};
@@ -83,13 +83,10 @@ pub(super) struct Ended {
 }
 
 impl Desk {
-    fn new(set: &Arc<MatchSet>, captures: &Arc<[Arc<Path>]>, share: &Options) -> Self {
-        Self {
-            worker: Worker::new(set, captures, share, 1),
-            headers: Headers::default(),
-            assembler: Assembler::default(),
-            seed: HashSeed::random(),
-        }
+    fn new(set: &Arc<MatchSet>, captures: &Arc<[Arc<Path>]>, share: &Options, kept_names: usize) -> Self {
+        let mut worker = Worker::new(set, captures, share, 1);
+        worker.eyes.names = (kept_names > 0).then(|| Box::new(Names::new(kept_names)));
+        Self { worker, headers: Headers::default(), assembler: Assembler::default(), seed: HashSeed::random() }
     }
 }
 
@@ -108,7 +105,7 @@ impl Station {
         Self {
             number,
             cpu,
-            desk: Desk::new(&set, &captures, &share),
+            desk: Desk::new(&set, &captures, &share, options.kept_names),
             source,
             events: shared.sender(),
             share,
@@ -194,15 +191,9 @@ impl Station {
                 .panic_at_frame
                 .take_if(|at| group.iter().any(|frame| frame.number == *at))
                 .inspect(|_| panic!("as asked"));
-            stages.decode(|| headers.decode(&batch.data, group, *seed, assembler));
-            let bytes = headers.bytes(&batch.data);
-            match headers.only() {
-                Some(items) => stages.inspect(|| worker.process(bytes, group.iter().zip(items))),
-                None => headers.order.chunks(GROUP).for_each(|order| {
-                    let items = order.iter().map(|&at| headers.framed(at, group));
-                    stages.inspect(|| worker.process(bytes, items));
-                }),
-            }
+            let ahead = |item: &_| worker.prefetch(item);
+            stages.decode(|| headers.decode(&batch.data, group, *seed, assembler, ahead));
+            stages.inspect(|| worker.process_decoded(headers, &batch.data, group));
         }
     }
 
@@ -223,7 +214,7 @@ impl Station {
         let all_interfaces = (self.captures.len() - 1) as u32;
         let file = if self.captures.len() == 2 { 0 } else { all_interfaces };
         let frame = FrameRef { file, number: 0, time: self.clock.time(now) };
-        self.round.go_on(&mut self.desk.worker, buckets, frame);
+        self.round.go_on(&mut self.desk.worker, self.desk.seed, buckets, frame);
     }
 
     /// Hands out what was raised. Never waits.
@@ -357,7 +348,7 @@ impl Station {
     /// After a panic: the desk is made anew, the source is kept. What was counted counts, and what was raised is handed out.
     #[cold]
     fn restart(&mut self) {
-        let fresh = Desk::new(&self.set, &self.captures, &self.share);
+        let fresh = Desk::new(&self.set, &self.captures, &self.share, self.options.kept_names);
         let mut left = std::mem::replace(&mut self.desk, fresh);
         if let Ok((alerts, numbers)) =
             catch_unwind(AssertUnwindSafe(|| (left.worker.take_alerts(), left.worker.numbers())))
@@ -387,7 +378,7 @@ impl Station {
         }
         let mut status = self.status(new);
         // The smallest that there is: nothing comes to it any more.
-        let fresh = Desk::new(&self.set, &self.captures, &Options { max_flows: 0, ..self.share.clone() });
+        let fresh = Desk::new(&self.set, &self.captures, &Options { max_flows: 0, ..self.share.clone() }, 0);
         let Desk { worker, assembler, .. } = std::mem::replace(&mut self.desk, fresh);
         let closed = catch_unwind(AssertUnwindSafe(|| {
             let (alerts, mut counters) = worker.close();
