@@ -28,6 +28,7 @@ use crate::capture::live::{InterfaceState, Live, Losses};
 use crate::flow::HashSeed;
 use crate::matcher::MatchSet;
 use crate::packet::FrameRef;
+use crate::time::Timestamp;
 
 /// See the module.
 pub(super) struct Station {
@@ -262,10 +263,7 @@ impl Station {
                 self.say(|who| notices::shedding(who, time, shedding));
             }
         }
-        if self.untold_drops > 0 {
-            let count = std::mem::take(&mut self.untold_drops);
-            self.say(|who| notices::alerts_dropped(who, time, count));
-        }
+        self.tell_drops(time);
         self.send_notices();
         if is_second {
             self.look_at_interfaces(now);
@@ -276,8 +274,15 @@ impl Station {
         }
     }
 
+    fn tell_drops(&mut self, time: Timestamp) {
+        if self.untold_drops > 0 {
+            let count = std::mem::take(&mut self.untold_drops);
+            self.say(|who| notices::alerts_dropped(who, time, count));
+        }
+    }
+
     /// What was lost since the last time.
-    fn look_at_losses(&mut self, time: crate::time::Timestamp) -> Losses {
+    fn look_at_losses(&mut self, time: Timestamp) -> Losses {
         self.losses = self.source.losses();
         let (new, change) = self.gaps.note(time, self.losses);
         if let Some(change) = change {
@@ -391,6 +396,7 @@ impl Station {
             counters.merge(&self.before);
             status.counters = counters;
         }
+        self.tell_drops(time);
         self.send_notices();
         self.shared.notices_dropped.fetch_add(self.notices.len() as u64, Ordering::Relaxed);
         let stages = self.stages.stages();
