@@ -1,6 +1,7 @@
 //! How what the floors below count becomes part of a [`Snapshot`].
 
 mod live;
+mod outputs;
 
 use super::snapshot::{
     Count, Indicators, KindCount, NetworkCount, Reason, Snapshot, Streams, Suppressed, Traffic, VerdictCount,
