@@ -1,8 +1,11 @@
 //! [`Intake`]: what a format reader hands its entries to. It adds, counts and refuses; readers know neither set nor report.
 
+use std::sync::Arc;
+
 use super::declared::Declared;
 use super::finding::Finding;
 use super::report::FileReport;
+use super::stix::Newest;
 use super::{Options, Purpose};
 use crate::indicator::kind::URL;
 use crate::indicator::{Added, Context, ContextIx, Draft, IndicatorSet, Refusal, Settled, Where};
@@ -15,10 +18,11 @@ pub(super) struct Intake<'a> {
     force: bool,
     purpose: Purpose,
     declared: Declared,
+    newest: &'a Newest,
     /// What the sensor may hold; `None` for everything.
     clearance: Option<&'a Clearance>,
-    /// The context of the entry before: neighbours mostly say the same.
-    last: Option<(Context, ContextIx)>,
+    /// The context of the entry before: neighbours mostly say the same, or much of it.
+    last: Option<ContextIx>,
     /// The marking of the entry refused last, and why.
     last_refused: Option<(Marking, Refusal)>,
 }
@@ -38,13 +42,19 @@ pub(super) struct Meta<'a> {
 }
 
 impl<'a> Intake<'a> {
-    pub(super) fn new(set: &'a mut IndicatorSet, options: &'a Options, report: &'a mut FileReport) -> Self {
+    pub(super) fn new(
+        set: &'a mut IndicatorSet,
+        options: &'a Options,
+        newest: &'a Newest,
+        report: &'a mut FileReport,
+    ) -> Self {
         Self {
             set,
             report,
             force: options.force,
             purpose: Purpose::Detect,
             declared: Declared::default(),
+            newest,
             clearance: options.clearance.as_deref(),
             last: None,
             last_refused: None,
@@ -72,6 +82,11 @@ impl<'a> Intake<'a> {
         self.declared.clone()
     }
 
+    /// The newest versions in all files of the load.
+    pub(super) fn newest(&self) -> &'a Newest {
+        self.newest
+    }
+
     /// What alerts call the feed.
     pub(super) fn feed(&self) -> &str {
         &self.report.feed
@@ -83,15 +98,15 @@ impl<'a> Intake<'a> {
     /// # Errors
     /// Why the sensor may not hold what is marked so; nothing of it is kept.
     pub(super) fn context(&mut self, meta: &Meta<'_>) -> Result<ContextIx, Refusal> {
-        if let Some((last, ix)) = &self.last
-            && meta.is(last)
+        if let Some(last) = self.last
+            && meta.is(self.set.context_at(last))
         {
-            return Ok(*ix);
+            return Ok(last);
         }
         self.may_hold(&meta.marking)?;
-        let context = meta.to_context(&self.report.feed);
-        let ix = self.set.context(context.clone());
-        self.last = Some((context, ix));
+        let context = meta.to_context(&self.report.feed, self.last.map(|last| self.set.context_at(last)));
+        let ix = self.set.context(context);
+        self.last = Some(ix);
         Ok(ix)
     }
 
@@ -189,24 +204,29 @@ fn told(report: &mut FileReport, set: &IndicatorSet, settled: Settled) {
 
 impl Meta<'_> {
     fn is(&self, context: &Context) -> bool {
-        let same = |ours: Option<&str>, kept: &Option<Box<str>>| ours.map(cut) == kept.as_deref();
-        same(self.provider, &context.provider)
-            && same(self.confidence, &context.confidence)
-            && same(self.reference, &context.reference)
-            && same(self.description, &context.description)
-            && same(self.first_seen, &context.first_seen)
+        let same = |ours: Option<&str>, kept: Option<&str>| ours.map(cut) == kept;
+        same(self.provider, context.provider.as_deref())
+            && same(self.confidence, context.confidence.as_deref())
+            && same(self.reference, context.reference.as_deref())
+            && same(self.description, context.description.as_deref())
+            && same(self.first_seen, context.first_seen.as_deref())
             && self.severity == context.severity
             && self.marking == context.marking
             && self.about().eq(context.about.iter().map(|(path, text)| (*path, &**text)))
     }
 
-    fn to_context(&self, feed: &str) -> Context {
+    /// `last` is of the same feed.
+    fn to_context(&self, feed: &str, last: Option<&Context>) -> Context {
         let kept = |text: Option<&str>| text.map(|t| Box::from(cut(t)));
+        let shared = |text: Option<&str>, known: Option<&Arc<str>>| {
+            let text = text.map(cut)?;
+            Some(known.filter(|known| ***known == *text).map_or_else(|| text.into(), Arc::clone))
+        };
         Context {
-            feed: feed.into(),
-            provider: kept(self.provider),
+            feed: last.map_or_else(|| feed.into(), |last| Arc::clone(&last.feed)),
+            provider: shared(self.provider, last.and_then(|last| last.provider.as_ref())),
             marking: self.marking.clone(),
-            confidence: kept(self.confidence),
+            confidence: shared(self.confidence, last.and_then(|last| last.confidence.as_ref())),
             severity: self.severity,
             reference: kept(self.reference),
             description: kept(self.description),

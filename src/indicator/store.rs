@@ -16,7 +16,8 @@ pub use staged::Settled;
 use std::hash::{BuildHasher, Hash, Hasher};
 
 use foldhash::fast::RandomState;
-use hashbrown::HashMap;
+use hashbrown::hash_table::Entry;
+use hashbrown::{HashMap, HashTable};
 
 use super::kind::{self, Index, KINDS};
 use super::{Context, ContextIx, Draft, Indicator, IndicatorIx, Match, Pattern, Refusal, Transport, Wants};
@@ -33,7 +34,8 @@ pub struct IndicatorSet {
     records: Vec<Record>,
     extras: Extras,
     contexts: Vec<Context>,
-    context_index: HashMap<Context, ContextIx, RandomState>,
+    /// The hash and number of each context.
+    context_index: HashTable<(u64, u32)>,
     /// Head and length of an indicator's list in `more_sources`.
     more_of: HashMap<u32, (u32, u32), RandomState>,
     more_sources: Vec<MoreSource>,
@@ -96,14 +98,22 @@ impl IndicatorSet {
 
     /// The number of this context; equal ones are kept once.
     pub fn context(&mut self, context: Context) -> ContextIx {
-        let next = ContextIx(self.contexts.len() as u32);
-        match self.context_index.entry(context) {
-            hashbrown::hash_map::Entry::Occupied(known) => *known.get(),
-            hashbrown::hash_map::Entry::Vacant(new) => {
-                self.contexts.push(new.key().clone());
-                *new.insert(next)
+        let hash = self.hasher.hash_one(&context);
+        let same = |&(other, ix): &(u64, u32)| other == hash && self.contexts[ix as usize] == context;
+        match self.context_index.entry(hash, same, |(hash, _)| *hash) {
+            Entry::Occupied(known) => ContextIx(known.get().1),
+            Entry::Vacant(free) => {
+                let ix = self.contexts.len() as u32;
+                free.insert((hash, ix));
+                self.contexts.push(context);
+                ContextIx(ix)
             }
         }
+    }
+
+    /// The context of this number.
+    pub fn context_at(&self, ix: ContextIx) -> &Context {
+        &self.contexts[ix.0 as usize]
     }
 
     /// Normalises and keeps one entry. `force` loads dangerous ones too.
@@ -286,8 +296,9 @@ impl IndicatorSet {
         debug_assert!(self.staging.is_empty(), "entries are staged and not settled");
         self.settle(|_, _| {});
         (self.twins, self.staging, self.scratch) = (Twins::default(), Staging::default(), Vec::new());
-        self.context_index = HashMap::default();
+        self.context_index = HashTable::new();
         self.extras.seal();
+        self.contexts.shrink_to_fit();
         self.more_sources.shrink_to_fit();
         self.values.shrink_to_fit();
         self.records.shrink_to_fit();
