@@ -90,11 +90,11 @@ fn both_directions_of_a_flow_are_one_workers() {
 /// The flow of a frame with TCP or UDP straight in IP, tagged once or not: tunnels and other encapsulations are flows of their own to
 /// the kernel. With a spread by flows, what has a fragment header goes by its addresses.
 fn plain_flow(frame: &[u8], spread: Spread) -> Option<(FlowKey, End)> {
-    let (mut packet, mut outer) = (Packet::default(), Vec::new());
-    packet::decode_into(&mut packet, frame, LinkType::ETHERNET, &mut outer);
+    let (mut packet, mut beside) = (Packet::default(), packet::Beside::default());
+    packet::decode_into(&mut packet, frame, LinkType::ETHERNET, &mut beside);
     let header = &frame[if frame[12..14] == [0x81, 0] { 16 } else { 12 }..];
     let is_ip = matches!(header, [8, 0, ..] | [0x86, 0xdd, ..]);
-    let is_plain = matches!(packet.protocol, protocol::TCP | protocol::UDP) && outer.is_empty();
+    let is_plain = matches!(packet.protocol, protocol::TCP | protocol::UDP) && beside.is_empty();
     let has_fragment_header = packet.is_fragment || matches!(header, [0x86, 0xdd, _, _, _, _, _, _, 44, ..]);
     FlowKey::of(&packet).filter(|_| is_ip && is_plain && (!has_fragment_header || spread == Spread::Hosts))
 }

@@ -10,14 +10,16 @@ use anyhow::Context;
 use clap::Args;
 
 use crate::alert::Notice;
+use crate::config::Plan;
 use crate::console::control::{ControlListener, ControlServer};
 use crate::console::http::{MetricsListener, MetricsOptions, MetricsServer, TlsFiles};
 use crate::console::process::Meter;
-use crate::console::{Indicators, Sensor, SensorFacts, Snapshot};
+use crate::console::{Indicators, Output, Sensor, SensorFacts, Snapshot};
 use crate::feed::LoadReport;
 use crate::metrics::Tally;
 use crate::pipeline::live::Control;
 use crate::pipeline::reload::Request;
+use crate::sink::OutputStatus;
 use crate::time::Timestamp;
 
 /// A reload that takes longer goes on, and who asked for it is told so.
@@ -27,7 +29,7 @@ const RELOAD_TIME: Duration = Duration::from_secs(590);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Who may ask, and where.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct ConsoleArgs {
     /// Serve metrics for Prometheus (/metrics) and health (/healthz) at this address; on this machine alone if none is given with it.
     #[arg(long, value_name = "ADDRESS", num_args = 0..=1, default_missing_value = "127.0.0.1:9477")]
@@ -63,9 +65,22 @@ pub(super) struct Running {
     meter: Mutex<Meter>,
     actions: Mutex<Tally<&'static str>>,
     is_last_refused: AtomicBool,
+    outputs: Mutex<Vec<(OutputStatus, u64)>>,
     stale_after: Duration,
     report: Arc<Mutex<LoadReport>>,
     start: Instant,
+}
+
+impl ConsoleArgs {
+    /// What a configuration says.
+    pub(super) fn of(plan: &Plan) -> Self {
+        Self {
+            metrics: plan.metrics.is_enabled.then_some(plan.metrics.listen),
+            metrics_certificate: plan.metrics.tls_certificate.clone(),
+            metrics_key: plan.metrics.tls_key.clone(),
+            socket: Some(plan.control.socket.clone()),
+        }
+    }
 }
 
 impl Listeners {
@@ -103,6 +118,7 @@ impl Listeners {
             meter: Mutex::new(self.meter),
             actions: Mutex::default(),
             is_last_refused: AtomicBool::new(false),
+            outputs: Mutex::default(),
             stale_after,
             report,
             start: Instant::now(),
@@ -115,6 +131,11 @@ impl Listeners {
 }
 
 impl Running {
+    /// Is told how the outputs stand.
+    pub(super) fn outputs(&self, statuses: Vec<(OutputStatus, u64)>) {
+        *self.outputs.lock().unwrap_or_else(PoisonError::into_inner) = statuses;
+    }
+
     /// Is told what goes by among the alerts.
     pub(super) fn notice(&self, notice: &Notice) {
         self.actions.lock().unwrap_or_else(PoisonError::into_inner).count(notice.action);
@@ -139,6 +160,9 @@ impl Sensor for Running {
             ..Snapshot::default()
         };
         snapshot.reload.is_last_refused = self.is_last_refused.load(Ordering::Relaxed);
+        let outputs = self.outputs.lock().unwrap_or_else(PoisonError::into_inner);
+        snapshot.outputs = outputs.iter().map(|(status, limit)| Output::new(status, *limit)).collect();
+        drop(outputs);
         let actions = self.actions.lock().unwrap_or_else(PoisonError::into_inner).clone();
         snapshot.with_live(&self.control.snapshot(), now(), self.stale_after).with_notices(&actions)
     }
