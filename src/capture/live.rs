@@ -250,7 +250,7 @@ pub(super) const NAP: Duration = Duration::from_millis(1);
 const MIN_RING_BYTES: usize = 1 << 20;
 
 /// What the kernel and libpcap count in 32 bits.
-const MAX_RING_BYTES: usize = 1 << 30;
+const MAX_RING_BYTES: usize = 1 << 31;
 
 #[cfg(test)]
 mod tests {

@@ -87,12 +87,13 @@ fn both_directions_of_a_flow_are_one_workers() {
     }
 }
 
-/// The flow of a frame with TCP or UDP straight in IP, tagged once or not: tunnels and other encapsulations are flows of their own to
+/// The flow of a frame with TCP or UDP straight in IP, behind two tags at most: tunnels and other encapsulations are flows of their own to
 /// the kernel. With a spread by flows, what has a fragment header goes by its addresses.
 fn plain_flow(frame: &[u8], spread: Spread) -> Option<(FlowKey, End)> {
     let (mut packet, mut beside) = (Packet::default(), packet::Beside::default());
     packet::decode_into(&mut packet, frame, LinkType::ETHERNET, &mut beside);
-    let header = &frame[if frame[12..14] == [0x81, 0] { 16 } else { 12 }..];
+    let is_tag = |at: usize| matches!(frame.get(at..at + 2), Some([0x81, 0] | [0x88, 0xa8]));
+    let header = &frame[12 + [12, 16].iter().take_while(|&&at| is_tag(at)).count() * 4..];
     let is_ip = matches!(header, [8, 0, ..] | [0x86, 0xdd, ..]);
     let is_plain = matches!(packet.protocol, protocol::TCP | protocol::UDP) && beside.is_empty();
     let has_fragment_header = packet.is_fragment || matches!(header, [0x86, 0xdd, _, _, _, _, _, _, 44, ..]);
