@@ -32,7 +32,7 @@ pub(super) struct Disk {
     is_unsynced: bool,
     /// Of what was found when it was opened.
     pub(super) found: Found,
-    _lock: File,
+    lock: File,
 }
 
 /// What a spool was like when it was opened.
@@ -83,7 +83,7 @@ impl Disk {
             encoded: Vec::new(),
             is_unsynced: false,
             found: Found::default(),
-            _lock: lock,
+            lock,
         };
         disk.find(reached)?;
         Ok(disk)
@@ -304,6 +304,13 @@ impl Disk {
             let _ = self.active.as_ref().map(File::sync_data);
             let _ = self.position.sync_data();
         }
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Closing the file would do, but for a child of the process that has not begun its program yet: it has the file too.
+        let _ = self.lock.unlock();
     }
 }
 

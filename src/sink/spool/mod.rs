@@ -141,6 +141,7 @@ impl Spool {
         }
         match self.append(&entry) {
             Ok(is_kept) => {
+                self.counts.trouble = None;
                 if !is_kept {
                     self.drop_records(1);
                 }
