@@ -8,18 +8,22 @@ mod escape;
 mod exposure;
 mod notice;
 mod reference;
+mod suppress;
 mod view;
 
-pub use customer::{CustomerRecord, Heading, HomeNetworks, Host, NoNetwork, References};
+pub use customer::{CustomerRecord, Heading, HomeNetworks, Host, NoNetwork, RecordRepeats, References};
 pub use escape::printable;
 pub use notice::Notice;
 pub use reference::{ReferenceKey, ShortKey};
+pub use suppress::{Distinct, Held, Occurrence, Repeats, SuppressCounters, SuppressOptions, Suppressor};
 pub use view::{Audience, Full, Policy, Release, Source, View};
 
 use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
 
 use crate::flow::{Identity, community_id};
 use crate::indicator::{Field, FieldValue, Indicator, IndicatorIx, MAX_NAME_TEXT_BYTES, Observable, Value, Where};
@@ -43,6 +47,8 @@ pub struct Alert {
     pub how: How,
     /// What else was known of the message.
     pub with: Vec<OwnedField>,
+    /// If it stands for others: how many, and when.
+    pub repeats: Option<Box<Repeats>>,
     indicator: IndicatorIx,
     set: Arc<MatchSet>,
 }
@@ -114,6 +120,7 @@ impl Alert {
             },
             how,
             with: observable.with.iter().map(OwnedField::from).filter(|field| !field.is_empty()).collect(),
+            repeats: None,
             indicator,
             set: Arc::clone(set),
         }
@@ -144,6 +151,27 @@ impl Alert {
         let flow = &self.flow;
         let has_ip = flow.ends != Ends::Hardware;
         has_ip.then(|| community_id(0, flow.protocol_number, flow.originator, flow.responder))
+    }
+
+    /// `event.id`: derived from the content, so that the same alert has the same id in every run.
+    pub fn event_id(&self) -> String {
+        let conversation = self.community_id().unwrap_or_else(|| self.flow.addresses().join(" "));
+        let repeats = self.repeats.as_ref().map(|repeats| repeats.count.to_string());
+        let mut hash = Sha256::new();
+        let parts = [
+            self.frame.time.as_ns().to_string().as_str(),
+            &self.capture.to_string_lossy(),
+            &self.frame.number.to_string(),
+            &conversation,
+            &self.indicator().id(),
+            self.field.0,
+        ]
+        .map(|part| [part.as_bytes(), &[0]].concat());
+        parts.iter().for_each(|part| hash.update(part));
+        // A roll-up names the frame of the last that it stands for.
+        repeats.iter().for_each(|count| hash.update(count.as_bytes()));
+        let first = hash.finalize().iter().take(16).fold(0u128, |all, &byte| all << 8 | u128::from(byte));
+        format!("{first:032x}")
     }
 }
 

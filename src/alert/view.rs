@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::customer::{self, CustomerRecord, HomeNetworks};
 use super::exposure::Exposure;
 use super::reference::ReferenceKey;
-use super::{Alert, AlertFlow, OwnedField, OwnedValue};
+use super::{Alert, AlertFlow, OwnedField, OwnedValue, Repeats};
 use crate::indicator::{Context, Indicator, IndicatorSet, Where};
 use crate::marking::{Action, Clearance, Marking};
 use crate::matcher::{How, MatchSet};
@@ -150,6 +150,17 @@ impl Policy {
     }
 }
 
+impl View<'_> {
+    /// Alerts that it stands for besides itself.
+    pub fn repeats(&self) -> u64 {
+        match self {
+            Self::Full(full) => full.repeats().map_or(0, |repeats| repeats.count),
+            Self::Partial(_, record) | Self::Customer(record) => record.repeats.map_or(0, |repeats| repeats.count),
+            Self::Nothing => 0,
+        }
+    }
+}
+
 /// Whether the traffic of an alert, as its full record would show it, holds a value that is withheld.
 fn exposes(exposure: &mut Exposure, alert: &Alert) -> bool {
     let flow = &alert.flow;
@@ -175,6 +186,7 @@ fn record(policy: &Policy, exposure: Option<&mut Exposure>, alert: &Alert) -> Cu
         internal: host.filter(|host| exposure.is_none_or(|exposure| !exposure.addr(host.ip))),
         direction,
         severity: severity(sources().map(|(context, _)| context)),
+        repeats: customer::repeats_of(alert),
         action: if may_act { customer::ACT } else { customer::WATCH },
         references: policy.key.as_ref().map(|key| key.of(alert)),
         handling: policy.handling.clone().unwrap_or_else(|| customer::HANDLING.into()),
@@ -216,6 +228,11 @@ impl<'a> Full<'a> {
         &self.alert.with
     }
 
+    /// How many others it stands for, if it does.
+    pub fn repeats(&self) -> Option<&'a Repeats> {
+        self.alert.repeats.as_deref()
+    }
+
     /// Whether the ends' numbers are ports.
     pub fn has_ports(&self) -> bool {
         self.alert.has_ports()
@@ -224,6 +241,11 @@ impl<'a> Full<'a> {
     /// `network.community_id`, seed 0; `None` without addresses of IP.
     pub fn community_id(&self) -> Option<String> {
         self.alert.community_id()
+    }
+
+    /// [`Alert::event_id`].
+    pub fn event_id(&self) -> String {
+        self.alert.event_id()
     }
 }
 

@@ -16,6 +16,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use self::outputs::Outputs;
 use super::clearance::ReaderArgs;
+use crate::alert::SuppressOptions;
 use crate::capture::Files;
 use crate::feed::{self, LoadReport};
 use crate::indicator::IndicatorSet;
@@ -66,6 +67,10 @@ pub struct ReplayArgs {
     /// card computes checksums captures wrong ones of what it sends.
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Checksums::Ignore)]
     checksums: Checksums,
+    /// Sum further alerts of one source host and indicator within so many seconds of packet time up in one, and of one indicator more
+    /// than ten a second. Every alert is written if not given.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
+    repeat_window: Option<u32>,
     /// No progress bar and no summary on the terminal.
     #[arg(long, short)]
     quiet: bool,
@@ -108,6 +113,10 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         threads: args.threads.map_or_else(default_threads, usize::from),
         max_flows: args.max_flows as usize,
         verifies_checksums: args.checksums == Checksums::Verify,
+        suppress: args.repeat_window.map(|seconds| SuppressOptions {
+            window: Duration::from_secs(seconds.into()),
+            ..SuppressOptions::default()
+        }),
         ..Options::default()
     };
     let total_bytes = files.total_bytes();

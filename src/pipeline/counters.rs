@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::visibility::Visibility;
+use crate::alert::SuppressCounters;
 use crate::flow::{DefragCounters, StreamCounters};
 use crate::indicator::IndicatorIx;
 use crate::metrics::Tally;
@@ -46,6 +47,8 @@ pub struct Counters {
     pub suppressed: Tally<IndicatorIx>,
     /// Hits beyond the cap of one flow.
     pub over_flow_cap: u64,
+    /// Alerts that were held back and summed up.
+    pub held_back: SuppressCounters,
 }
 
 /// One line of "what was not inspected".
@@ -79,6 +82,7 @@ impl Counters {
         self.begun_refused += other.begun_refused;
         self.suppressed.merge(&other.suppressed);
         self.over_flow_cap += other.over_flow_cap;
+        self.held_back.merge(&other.held_back);
     }
 
     /// Everything that was not looked into, most first.

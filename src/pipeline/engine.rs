@@ -11,15 +11,17 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounde
 use super::clock::Clock;
 use super::counters::Counters;
 use super::decoded::{Decoded, Headers};
+use super::exit::Exit;
 use super::fragments::{Assembler, Turns};
 use super::order::{Order, Place};
 use super::worker::{GROUP, Worker};
 use super::{Options, SHARDS};
-use crate::alert::Alert;
+use crate::alert::{Alert, SuppressCounters};
 use crate::capture::{Batch, FileInfo, Files, Source, Trouble};
 use crate::flow::HashSeed;
 use crate::matcher::MatchSet;
 use crate::packet::FrameMeta;
+use crate::time::Timestamp;
 
 /// Alerts that may wait for their reader; then the run waits.
 const ALERT_CHANNEL: usize = 1024;
@@ -158,8 +160,9 @@ struct Report {
 
 impl Run {
     fn on_one_thread(mut self) -> Outcome {
-        let mut worker = Worker::new(&self.set, &self.captures, &self.options, 1);
+        let mut worker = Worker::new(&self.set, &self.captures, &self.of_workers(), 1);
         let mut order = Order::new(1);
+        let mut exit = self.exit();
         let mut batch = Batch::default();
         let (mut headers, mut assembler) = (Headers::default(), Assembler::default());
         let mut clock = Clock::default();
@@ -180,8 +183,9 @@ impl Run {
                 }
             }
             self.show_progress(&batch);
+            worker.end_batch(last_time(&batch.frames));
             let mark = mark(&mut worker, &batch.frames);
-            if !order.add(0, worker.take_alerts(), mark).into_iter().all(|alert| self.alerts.send(alert).is_ok()) {
+            if !exit.send(order.add(0, worker.take_alerts(), mark)) {
                 // Nobody listens any more.
                 break;
             }
@@ -189,22 +193,19 @@ impl Run {
         let (alerts, mut counters) = worker.close();
         assembler.close(&mut counters);
         let _ = order.add(0, alerts, (0, 0));
-        for alert in order.finish() {
-            if self.alerts.send(alert).is_err() {
-                break;
-            }
-        }
+        exit.send(order.finish());
+        counters.held_back = exit.finish();
         self.outcome(counters, clock.stages())
     }
 
     fn on_several(self) -> Outcome {
         let workers = self.options.threads;
         let (reports_in, reports) = bounded::<Report>(workers * REPORT_CHANNEL);
-        let (alerts, progress) = (self.alerts.clone(), Arc::clone(&self.progress));
-        let orderer = thread::spawn(move || put_in_order(workers, &reports, &alerts, &progress));
+        let (exit, progress) = (self.exit(), Arc::clone(&self.progress));
+        let orderer = thread::spawn(move || put_in_order(workers, &reports, exit, &progress));
         let (inlets, inboxes): (Vec<_>, Vec<_>) =
             (0..workers).map(|_| bounded(workers * (AHEAD_PER_WORKER + 1) + 1)).unzip();
-        let (set, captures, options) = (Arc::clone(&self.set), Arc::clone(&self.captures), self.options.clone());
+        let (set, captures, options) = (Arc::clone(&self.set), Arc::clone(&self.captures), self.of_workers());
         let shared = Arc::new(Shared {
             reader: Mutex::new(Reader::new(self)),
             inlets,
@@ -234,13 +235,20 @@ impl Run {
             spent.decode += time.decode;
             spent.inspect += time.inspect;
         }
-        if let Err(panic) = orderer.join() {
-            std::panic::resume_unwind(panic);
-        }
+        counters.held_back = orderer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let reader = shared.reader.lock().unwrap_or_else(PoisonError::into_inner);
         shared.turns.close(&mut counters);
         let stages = Stages { read: reader.clock.stages().read, ..spent };
         reader.run.outcome(counters, stages)
+    }
+
+    /// What workers are to do: alerts are held back when they are in order.
+    fn of_workers(&self) -> Options {
+        Options { suppress: None, ..self.options.clone() }
+    }
+
+    fn exit(&self) -> Exit {
+        Exit::new(&self.options, &self.set, &self.captures, self.alerts.clone())
     }
 
     fn show_progress(&self, batch: &Batch) {
@@ -446,6 +454,7 @@ impl Desk<'_> {
             let (bytes, framed) = (decoded.headers.bytes(&decoded.data), |&at: &u32| decoded.framed(at));
             self.clock.inspect(|| self.worker.process(bytes, group.iter().map(framed)));
         }
+        self.worker.end_batch(last_time(&decoded.frames));
         let alerts = self.worker.take_alerts();
         self.silent_batches += 1;
         if alerts.is_empty() && self.silent_batches < MAX_SILENT_BATCHES {
@@ -457,22 +466,22 @@ impl Desk<'_> {
     }
 }
 
-fn put_in_order(workers: usize, reports: &Receiver<Report>, out: &Sender<Alert>, progress: &Progress) {
+fn put_in_order(workers: usize, reports: &Receiver<Report>, mut exit: Exit, progress: &Progress) -> SuppressCounters {
     let mut order = Order::new(workers);
     let mut listens = true;
     for Report { worker, alerts, mark } in reports {
-        for alert in order.add(worker, alerts, mark) {
-            listens = listens && out.send(alert).is_ok();
-        }
+        let due = order.add(worker, alerts, mark);
+        listens = listens && exit.send(due);
         if !listens {
             progress.stop();
         }
     }
-    for alert in order.finish() {
-        if out.send(alert).is_err() {
-            return;
-        }
-    }
+    let _ = listens && exit.send(order.finish());
+    exit.finish()
+}
+
+fn last_time(frames: &[FrameMeta]) -> Timestamp {
+    frames.last().map_or(Timestamp::ZERO, |frame| frame.time)
 }
 
 /// The first place that the worker may still raise alerts for.

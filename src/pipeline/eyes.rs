@@ -9,7 +9,7 @@ use super::recorder::Recorder;
 use super::shard::{Raise, Seldom, State};
 use super::verdict::Verdict;
 use super::waiting;
-use crate::alert::Alert;
+use crate::alert::{Alert, Occurrence, SuppressOptions, Suppressor};
 use crate::flow::{Chunk, Direction, Identity, Pool};
 use crate::indicator::rule::{Body, Flowing, Message, Scope};
 use crate::indicator::{Field, FieldValue, IndicatorIx, Observable, Sighting, Transport, Value, Wants, Where, kind};
@@ -57,6 +57,8 @@ pub(super) struct Eyes {
     facing: Direction,
     /// Raised since they were last taken.
     pub(super) alerts: Vec<Alert>,
+    /// Holds further alerts of a host and indicator back. Live; replay does it when all alerts are in order.
+    pub(super) suppressor: Option<Box<Suppressor>>,
     /// Hits that the allow-list suppressed.
     pub(super) suppressed: Tally<IndicatorIx>,
     /// Hits beyond the cap of one flow.
@@ -82,6 +84,7 @@ impl Eyes {
             has_rules: set.has_rules(),
             facing: Direction::ToResponder,
             alerts: Vec::new(),
+            suppressor: None,
             suppressed: Tally::default(),
             over_flow_cap: 0,
             unscanned_bytes: 0,
@@ -93,6 +96,19 @@ impl Eyes {
     /// Has fingerprints of clients made that nobody looks for.
     pub(super) fn show_fingerprints(&mut self) {
         [&kind::JA3, &kind::JA4].into_iter().for_each(|kind| self.wants.add(kind, 0));
+    }
+
+    /// Holds repeated alerts back, or goes on to say everything.
+    pub(super) fn suppress(&mut self, options: Option<&SuppressOptions>) {
+        let suppressor = |options: &SuppressOptions| Suppressor::new(options.clone(), &self.set, &self.captures);
+        self.suppressor = options.map(suppressor).map(Box::new);
+    }
+
+    /// Alerts raised since the last call, then what sums up others.
+    pub(super) fn take_alerts(&mut self) -> Vec<Alert> {
+        let mut alerts = std::mem::take(&mut self.alerts);
+        alerts.extend(self.suppressor.iter_mut().flat_map(|suppressor| suppressor.take()));
+        alerts
     }
 
     /// Hashes both ends of a packet and asks for the filter lines that tell whether they are worth a look.
@@ -226,6 +242,9 @@ impl Eyes {
                 Raise::Yes => {
                     let Some(capture) = self.captures.get(frame.file as usize) else { continue };
                     let covered = (hit.indicator, hit.how);
+                    if !admits(&mut self.suppressor, identity, frame, observable.at, covered) {
+                        continue;
+                    }
                     self.alerts.push(Alert::new(identity, frame, capture, observable, covered, &self.set));
                 }
                 Raise::OverCap => self.over_flow_cap += 1,
@@ -263,6 +282,7 @@ impl Eyes {
             match reported.raise(indicator, at) {
                 Raise::Again => {}
                 Raise::OverCap => self.over_flow_cap += 1,
+                Raise::Yes if !admits(&mut self.suppressor, identity, frame, at, (indicator, how)) => {}
                 Raise::Yes => {
                     let seen = [Field::number(SEEN_FRAME, frame_number)];
                     let with = if frame_number == frame.number { &[][..] } else { &seen };
@@ -430,6 +450,17 @@ impl Eyes {
             alert.flow.protocol = protocol;
         }
     }
+}
+
+/// Whether an alert is to be made of a hit; asked before anything is copied.
+fn admits(
+    suppressor: &mut Option<Box<Suppressor>>,
+    identity: &Identity,
+    frame: FrameRef,
+    at: Where,
+    covered: (IndicatorIx, How),
+) -> bool {
+    suppressor.as_mut().is_none_or(|suppressor| suppressor.admits(&Occurrence::new(identity, frame, at, covered)))
 }
 
 /// One direction of one flow, being handed bytes.

@@ -12,6 +12,7 @@ mod clock;
 mod counters;
 mod decoded;
 mod engine;
+mod exit;
 mod explain;
 mod eyes;
 mod fragments;
@@ -33,6 +34,8 @@ pub use summary::{AlertTally, Loaded, Summary};
 pub use verdict::Verdict;
 pub use visibility::{Count, Line, NetworkReport, Report, Visibility};
 
+use crate::alert::SuppressOptions;
+
 /// Logical shards, spread over the workers: so many workers can share the work, and so many independent tables there are.
 pub const SHARDS: usize = 16;
 
@@ -48,11 +51,19 @@ pub struct Options {
     /// Whether packets with a wrong IPv4 header, TCP or UDP checksum are counted and not inspected. A receiver drops them; but
     /// a card that computes checksums itself lets the sending machine capture wrong ones.
     pub verifies_checksums: bool,
+    /// Holds further alerts of a host and indicator back and sums them up. `None` says everything.
+    pub suppress: Option<SuppressOptions>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { threads: 1, max_flows: 1_000_000, max_stream_bytes: 256 * 1024 * 1024, verifies_checksums: false }
+        Self {
+            threads: 1,
+            max_flows: 1_000_000,
+            max_stream_bytes: 256 * 1024 * 1024,
+            verifies_checksums: false,
+            suppress: None,
+        }
     }
 }
 

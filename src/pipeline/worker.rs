@@ -61,6 +61,8 @@ impl Worker {
     pub(super) fn new(set: &Arc<MatchSet>, captures: &Arc<[Arc<Path>]>, options: &Options, stride: usize) -> Self {
         let per_shard = |total: usize| total.div_ceil(SHARDS);
         let shards = SHARDS.div_ceil(stride);
+        let mut eyes = Eyes::new(set, captures);
+        eyes.suppress(options.suppress.as_ref());
         Self {
             shards: (0..shards).map(|_| Shard::new(per_shard(options.max_stream_bytes))).collect(),
             flows: Table::new(shards, per_shard(options.max_flows)),
@@ -69,7 +71,7 @@ impl Worker {
             scans_tcp: set.has_patterns_for(Transport::Tcp),
             scans_udp: set.has_patterns_for(Transport::Udp),
             verifies_checksums: options.verifies_checksums,
-            eyes: Eyes::new(set, captures),
+            eyes,
             counters: Counters::default(),
             unread: Unseen::default(),
             streams: StreamCounters::default(),
@@ -418,9 +420,16 @@ impl Worker {
         self.judge_flow(slot, is_evicted);
     }
 
+    /// The end of a batch, or of a while without one: packet time is `now`.
+    pub(super) fn end_batch(&mut self, now: Timestamp) {
+        if let Some(suppressor) = &mut self.eyes.suppressor {
+            suppressor.tick(now);
+        }
+    }
+
     /// Alerts raised since the last call.
     pub(super) fn take_alerts(&mut self) -> Vec<Alert> {
-        std::mem::take(&mut self.eyes.alerts)
+        self.eyes.take_alerts()
     }
 
     /// The first frame that an alert still to come may name, among those already processed.
@@ -451,10 +460,15 @@ impl Worker {
         counters.no_memory = self.shards.iter().map(|shard| shard.pool.refused).sum();
         counters.streams = self.streams;
         counters.unread = self.unread.tally;
+        if let Some(suppressor) = &mut self.eyes.suppressor {
+            suppressor.close();
+            counters.held_back = suppressor.counters();
+        }
+        let alerts = self.eyes.take_alerts();
         counters.suppressed = self.eyes.suppressed;
         counters.over_flow_cap = self.eyes.over_flow_cap;
         counters.unscanned_bytes = self.eyes.unscanned_bytes;
         counters.begun_refused = self.eyes.begun_refused;
-        (self.eyes.alerts, counters)
+        (alerts, counters)
     }
 }

@@ -9,7 +9,6 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use super::nested::Nested;
 use super::{Format, Sink};
@@ -17,6 +16,7 @@ use crate::alert::{AlertFlow, CustomerRecord, Full, Heading, Notice, OwnedValue,
 use crate::indicator::{Condition, Kind};
 use crate::matcher::How;
 use crate::packet::{Ends, protocol};
+use crate::time::Timestamp;
 
 /// `--format ecs`.
 pub static FORMAT: Format = Format { name: "ecs", open: |writer| Box::new(Ecs { writer, line: Vec::new() }) };
@@ -113,13 +113,12 @@ fn observer(root: &mut Nested) {
 /// The flow, the message and the packet.
 fn traffic(root: &mut Nested, full: &Full<'_>) {
     let community_id = full.community_id();
-    let conversation = community_id.clone().unwrap_or_else(|| full.flow().addresses().join(" "));
     let mut set = |path: &'static str, value: Value| root.set(path, value);
     for field in full.with() {
         set(field.path.0, value_of(&field.value));
     }
     set("@timestamp", json!(full.frame().time.to_string()));
-    set("event.id", json!(event_id(full, &conversation)));
+    set("event.id", json!(full.event_id()));
     let flow = full.flow();
     match flow.hardware() {
         Some([source, destination]) => {
@@ -136,6 +135,23 @@ fn traffic(root: &mut Nested, full: &Full<'_>) {
     network(&mut set, flow, community_id);
     set("picket.capture", json!(full.capture().to_string_lossy()));
     set("picket.frame", json!(full.frame().number));
+    if let Some(repeats) = full.repeats() {
+        repeated(&mut set, (repeats.count, repeats.first, repeats.last));
+        set("picket.repeats.by", json!(repeats.why.word()));
+        set("picket.repeats.sources", json!(repeats.sources.count));
+        set("picket.repeats.destinations", json!(repeats.destinations.count));
+        // Hosts are told apart up to a number: then there are so many at least.
+        if repeats.sources.is_more || repeats.destinations.is_more {
+            set("picket.repeats.more_hosts", json!(true));
+        }
+    }
+}
+
+/// How many others a record stands for, and from when to when.
+fn repeated(set: &mut impl FnMut(&'static str, Value), (count, first, last): (u64, Timestamp, Timestamp)) {
+    set("event.start", json!(first.to_string()));
+    set("event.end", json!(last.to_string()));
+    set("picket.repeats.count", json!(count));
 }
 
 /// What the feeds say, of the sources that release it; with the value as seen if that is released too.
@@ -177,6 +193,9 @@ fn customer(root: &mut Nested, record: &CustomerRecord) {
             _ => SOURCE,
         };
         endpoint(&mut set, paths, (host.ip, host.port.unwrap_or(0)), host.port.is_some());
+    }
+    if let Some(repeats) = record.repeats {
+        repeated(&mut set, (repeats.count, repeats.first, repeats.last));
     }
     if let Some(references) = &record.references {
         set("event.id", json!(references.event));
@@ -319,24 +338,6 @@ pub(super) fn transport(protocol_number: u8) -> Option<&'static str> {
         112 => "vrrp",
         _ => return None,
     })
-}
-
-fn event_id(full: &Full<'_>, conversation: &str) -> String {
-    let mut hash = Sha256::new();
-    let frame = full.frame();
-    for part in [
-        frame.time.as_ns().to_string().as_str(),
-        &full.capture().to_string_lossy(),
-        &frame.number.to_string(),
-        conversation,
-        &full.release.indicator.id(),
-        full.field().0,
-    ] {
-        hash.update(part.as_bytes());
-        hash.update([0]);
-    }
-    let first = hash.finalize().iter().take(16).fold(0u128, |all, &byte| all << 8 | u128::from(byte));
-    format!("{first:032x}")
 }
 
 fn value_of(value: &OwnedValue) -> Value {
