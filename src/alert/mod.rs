@@ -126,6 +126,12 @@ impl Alert {
         }
     }
 
+    /// Has it speak of the same indicator in another set, for which it was kept.
+    pub fn renew(&mut self, indicator: IndicatorIx, set: &Arc<MatchSet>) {
+        self.indicator = indicator;
+        self.set = Arc::clone(set);
+    }
+
     /// Whether the ends' numbers are ports; for ICMP they are type and code.
     pub fn has_ports(&self) -> bool {
         matches!(self.flow.protocol_number, protocol::TCP | protocol::UDP | protocol::SCTP)

@@ -22,7 +22,7 @@ use std::time::Duration;
 use self::aging::Aging;
 use self::count::Count;
 use super::{Alert, Notice, OwnedValue, printable};
-use crate::indicator::{IndicatorIx, Where};
+use crate::indicator::Where;
 use crate::matcher::MatchSet;
 use crate::packet::Address;
 use crate::time::Timestamp;
@@ -62,8 +62,8 @@ pub struct Suppressor {
     options: SuppressOptions,
     set: Arc<MatchSet>,
     captures: Arc<[Arc<Path>]>,
-    pairs: Aging<(Address, IndicatorIx), Option<Count>>,
-    rates: Aging<IndicatorIx, Rate>,
+    pairs: Aging<(Address, Likeness), Option<Count>>,
+    rates: Aging<Likeness, Rate>,
     /// The latest packet time.
     clock: Timestamp,
     roll_ups: Vec<Alert>,
@@ -79,6 +79,9 @@ struct Rate {
     filled: Timestamp,
     held: Option<Count>,
 }
+
+/// [`crate::indicator::Indicator::likeness`]: what an indicator is known by, whatever set is in use.
+type Likeness = u64;
 
 const TOKEN: u64 = 1_000_000_000;
 
@@ -101,8 +104,8 @@ impl Default for SuppressOptions {
 impl SuppressOptions {
     /// Bytes that the tables of one [`Suppressor`] take when full.
     pub fn bytes(&self) -> usize {
-        Aging::<(Address, IndicatorIx), Option<Count>>::bytes_for(self.max_pairs)
-            + Aging::<IndicatorIx, Rate>::bytes_for(self.max_indicators)
+        Aging::<(Address, Likeness), Option<Count>>::bytes_for(self.max_pairs)
+            + Aging::<Likeness, Rate>::bytes_for(self.max_indicators)
     }
 }
 
@@ -126,40 +129,41 @@ impl Suppressor {
     /// Whether an alert is to be raised. If not, it is counted and will be in a roll-up.
     pub fn admits(&mut self, seen: &Occurrence) -> bool {
         self.tick(seen.frame.time);
-        let pair = (seen.source(), seen.indicator);
+        let likeness = self.set.indicator(seen.indicator).likeness();
+        let pair = (seen.source(), likeness);
         if let Some(held) = self.pairs.get_mut(&pair) {
             Count::add(held, seen);
             self.counters.by_window += 1;
             return false;
         }
-        if !self.has_token(seen) {
+        if !self.has_token(likeness, seen) {
             self.counters.by_rate += 1;
             self.note_flood();
             return false;
         }
-        if let Some(((_, indicator), held)) = self.pairs.insert(pair, None, self.clock) {
+        if let Some((_, held)) = self.pairs.insert(pair, None, self.clock) {
             self.counters.evicted += 1;
-            self.roll_up(indicator, held, Held::Window);
+            self.roll_up(held, Held::Window);
         }
         self.counters.passed += 1;
         true
     }
 
     /// Takes a token of the indicator's bucket; without one the occurrence is counted there.
-    fn has_token(&mut self, seen: &Occurrence) -> bool {
+    fn has_token(&mut self, indicator: Likeness, seen: &Occurrence) -> bool {
         if self.options.alerts_per_second == 0 {
             return true;
         }
         let now = self.clock;
         let (full, rate) = (u64::from(self.options.burst.max(1)) * TOKEN, u64::from(self.options.alerts_per_second));
-        if self.rates.get_mut(&seen.indicator).is_none() {
+        if self.rates.get_mut(&indicator).is_none() {
             let fresh = Rate { tokens: full, filled: now, held: None };
-            if let Some((indicator, gone)) = self.rates.insert(seen.indicator, fresh, now) {
+            if let Some((_, gone)) = self.rates.insert(indicator, fresh, now) {
                 self.counters.evicted += 1;
-                self.roll_up(indicator, gone.held, Held::Rate);
+                self.roll_up(gone.held, Held::Rate);
             }
         }
-        let Some(bucket) = self.rates.get_mut(&seen.indicator) else { return true };
+        let Some(bucket) = self.rates.get_mut(&indicator) else { return true };
         let elapsed_ns = u64::try_from(now.since(bucket.filled).as_nanos()).unwrap_or(u64::MAX);
         bucket.tokens = bucket.tokens.saturating_add(elapsed_ns.saturating_mul(rate)).min(full);
         bucket.filled = now;
@@ -209,30 +213,29 @@ impl Suppressor {
         self.noticed = None;
     }
 
-    /// Goes over to another set, with `place_of` the place that an indicator of the old one has in it. Windows of indicators that
-    /// are gone end, with the old set's words; the others go on.
-    pub fn swap(&mut self, set: &Arc<MatchSet>, place_of: impl Fn(IndicatorIx) -> Option<IndicatorIx>) {
-        for ((_, indicator), held) in self.pairs.rekey(|&(host, indicator)| Some((host, place_of(indicator)?))) {
-            self.roll_up(indicator, held, Held::Window);
-        }
-        for (indicator, gone) in self.rates.rekey(|&indicator| place_of(indicator)) {
-            self.roll_up(indicator, gone.held, Held::Rate);
-        }
+    /// Goes over to another set. What was counted is summed up with the old one's words, so that nothing here keeps it; the windows go
+    /// on, so that a reload raises nothing again.
+    pub fn swap(&mut self, set: &Arc<MatchSet>) {
+        let mut held: Vec<(Option<Count>, Held)> = Vec::new();
+        self.pairs.each(|count| held.push((count.take(), Held::Window)));
+        self.rates.each(|rate| held.push((rate.held.take(), Held::Rate)));
+        held.into_iter().for_each(|(count, why)| self.roll_up(count, why));
         self.set = Arc::clone(set);
     }
 
     fn end(&mut self, opened_until: Timestamp) {
-        while let Some(((_, indicator), held)) = self.pairs.leave(opened_until) {
-            self.roll_up(indicator, held, Held::Window);
+        while let Some((_, held)) = self.pairs.leave(opened_until) {
+            self.roll_up(held, Held::Window);
         }
-        while let Some((indicator, gone)) = self.rates.leave(opened_until) {
-            self.roll_up(indicator, gone.held, Held::Rate);
+        while let Some((_, gone)) = self.rates.leave(opened_until) {
+            self.roll_up(gone.held, Held::Rate);
         }
     }
 
-    fn roll_up(&mut self, indicator: IndicatorIx, held: Option<Count>, why: Held) {
+    fn roll_up(&mut self, held: Option<Count>, why: Held) {
         let Some(count) = held else { return };
         let latest = &count.latest;
+        let indicator = latest.indicator;
         let capture = self.captures.get(latest.frame.file as usize);
         let named = self.set.indicator(indicator);
         self.counters.roll_ups += 1;
@@ -246,9 +249,15 @@ impl Suppressor {
             how: latest.how,
             with: Vec::new(),
             repeats: Some(Box::new(count.repeats(why))),
+            evidence: None,
             indicator,
             set: Arc::clone(&self.set),
         });
+    }
+
+    /// Whether there are any for [`Suppressor::take`].
+    pub fn has_roll_ups(&self) -> bool {
+        !self.roll_ups.is_empty()
     }
 
     /// Roll-ups made since the last call, in the order that their windows ended.

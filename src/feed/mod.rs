@@ -39,6 +39,7 @@ mod zeek;
 pub use audit::{ProviderReport, audit};
 pub use finding::{Category, Entry, Finding, Findings, Found as FoundEntries};
 pub use report::{FileReport, KindCount, LoadReport, RefusedLine, Skipped, Totals};
+pub use sidecar::EXTENSION as SIDECAR;
 pub use value::{Recognised, recognise, refang};
 pub use write::{WRITERS, Writer, Written, writer};
 

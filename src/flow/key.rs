@@ -32,6 +32,14 @@ pub enum End {
 #[derive(Debug, Clone, Copy)]
 pub struct HashSeed(pub u64);
 
+impl HashSeed {
+    /// An unpredictable one: what live capture takes.
+    pub fn random() -> Self {
+        use std::hash::{BuildHasher, Hasher, RandomState};
+        Self(RandomState::new().build_hasher().finish())
+    }
+}
+
 impl FlowKey {
     /// The key of a packet and the end it came from; `None` without addresses.
     ///

@@ -311,6 +311,22 @@ impl<S: Default> FlowTable<S> {
         at
     }
 
+    /// Buckets of all regions; [`FlowTable::in_bucket`] goes through them.
+    pub fn bucket_count(&self) -> usize {
+        self.buckets.len()
+    }
+
+    /// The flows that lie in one bucket: what goes through all of them does so piece by piece.
+    pub fn in_bucket(&self, at: usize) -> impl Iterator<Item = Slot> + use<S> {
+        let bucket = self.buckets.get(at).copied().unwrap_or_default();
+        (0..WAYS).filter(move |&way| bucket.tags[way] != 0).map(move |way| Slot(bucket.records[way]))
+    }
+
+    /// Asks for the records of one bucket.
+    pub fn prefetch_in_bucket(&self, at: usize) {
+        self.in_bucket(at).for_each(|Slot(record)| prefetch::lines(&self.records[record as usize]));
+    }
+
     /// Every flow in the table, as their records lie.
     pub fn iter(&self) -> impl Iterator<Item = &Flow<S>> {
         let mut live = vec![false; self.records.len()];

@@ -20,6 +20,7 @@ pub use wants::{Digest, Wants};
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use crate::marking::{Marking, Rule};
 use crate::time::Timestamp;
@@ -199,6 +200,16 @@ impl<'a> Indicator<'a> {
             Some(id) => Cow::Borrowed(id),
             None => Cow::Owned(store::derived_id(self)),
         }
+    }
+
+    /// A number that the same indicator has in every set of this process, whenever it is valid, and that no other one has but by
+    /// a chance of one in 2^64.
+    pub fn likeness(&self) -> u64 {
+        let mut hasher = std::hash::DefaultHasher::new();
+        self.kind.name.hash(&mut hasher);
+        self.value.hash(&mut hasher);
+        (self.matching, self.port, self.transport, self.pattern, self.when, self.explicit_id).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// The feed's id, if it gave one.

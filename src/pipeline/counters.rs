@@ -43,6 +43,8 @@ pub struct Counters {
     pub unscanned_bytes: u64,
     /// Long byte signatures that had begun and were not followed because too many were.
     pub begun_refused: u64,
+    /// Payload bytes that were not scanned for byte signatures because there was too much traffic.
+    pub shed_scan_bytes: u64,
     /// Hits that the allow-list suppressed, by indicator.
     pub suppressed: Tally<IndicatorIx>,
     /// Hits beyond the cap of one flow.
@@ -80,6 +82,7 @@ impl Counters {
         self.no_memory += other.no_memory;
         self.unscanned_bytes += other.unscanned_bytes;
         self.begun_refused += other.begun_refused;
+        self.shed_scan_bytes += other.shed_scan_bytes;
         self.suppressed.merge(&other.suppressed);
         self.over_flow_cap += other.over_flow_cap;
         self.held_back.merge(&other.held_back);
@@ -121,6 +124,7 @@ impl Counters {
             ("stream_memory_full", self.no_memory, "segments"),
             ("pattern_scan_budget", self.unscanned_bytes, "bytes"),
             ("pattern_followers_cap", self.begun_refused, "signatures"),
+            ("overload_not_scanned", self.shed_scan_bytes, "bytes"),
             ("alerts_per_flow_cap", self.over_flow_cap, "hits"),
         ];
         let rest = rest.into_iter().map(|(reason, count, unit)| Uninspected { reason: reason.into(), count, unit });

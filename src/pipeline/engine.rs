@@ -137,7 +137,7 @@ pub fn replay(files: Files, set: Arc<MatchSet>, options: &Options) -> Replay {
 }
 
 /// Processor time that this process has used.
-fn process_cpu() -> Duration {
+pub(super) fn process_cpu() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }

@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::decoded::Item;
+use super::live::{OverloadOptions, Shedding};
 use super::recorder::Recorder;
 use super::shard::{Raise, Seldom, State};
 use super::verdict::Verdict;
 use super::waiting;
-use crate::alert::{Alert, Occurrence, SuppressOptions, Suppressor};
+use crate::alert::{Alert, Occurrence, SuppressCounters, SuppressOptions, Suppressor};
 use crate::flow::{Chunk, Direction, Identity, Pool};
 use crate::indicator::rule::{Body, Flowing, Message, Scope};
 use crate::indicator::{Field, FieldValue, IndicatorIx, Observable, Sighting, Transport, Value, Wants, Where, kind};
@@ -46,6 +47,8 @@ pub(super) struct Eyes {
     matcher: Matcher,
     wants: Wants,
     set: Arc<MatchSet>,
+    /// Of `set`, where one takes over from another.
+    generation: u32,
     captures: Arc<[Arc<Path>]>,
     hits: Vec<Hit>,
     /// Whether an indicator has a condition. If none has, nothing is ever spent on one.
@@ -67,6 +70,11 @@ pub(super) struct Eyes {
     pub(super) unscanned_bytes: u64,
     /// Long signatures that were not followed.
     pub(super) begun_refused: u64,
+    /// From which position of a stream on it is not scanned and not parsed, where a live sensor has too much to do.
+    scan_until: u64,
+    parse_until: u64,
+    /// Payload bytes that were not scanned for that.
+    pub(super) shed_scan_bytes: u64,
     /// Notes every observable, if somebody wants to know.
     pub(super) recorder: Option<Box<Recorder>>,
 }
@@ -77,6 +85,7 @@ impl Eyes {
             matcher: Matcher::new(Arc::clone(set)),
             wants: set.wants(),
             set: Arc::clone(set),
+            generation: 0,
             captures: Arc::clone(captures),
             hits: Vec::new(),
             has_conditions: set.indicators().has_conditions(),
@@ -89,8 +98,51 @@ impl Eyes {
             over_flow_cap: 0,
             unscanned_bytes: 0,
             begun_refused: 0,
+            scan_until: u64::MAX,
+            parse_until: u64::MAX,
+            shed_scan_bytes: 0,
             recorder: None,
         }
+    }
+
+    /// Looks with another set from now on. Returns the hits that the old one's allow-list suppressed.
+    #[cold]
+    pub(super) fn adopt(&mut self, set: &Arc<MatchSet>) -> Tally<IndicatorIx> {
+        self.matcher = Matcher::new(Arc::clone(set));
+        self.wants = set.wants();
+        self.set = Arc::clone(set);
+        self.generation += 1;
+        self.suppressor.iter_mut().for_each(|suppressor| suppressor.swap(set));
+        self.has_conditions = set.indicators().has_conditions();
+        self.has_function_conditions = set.indicators().has_function_conditions();
+        self.has_rules = set.has_rules();
+        std::mem::take(&mut self.suppressed)
+    }
+
+    /// Leaves this out from now on.
+    pub(super) fn shed(&mut self, shedding: Shedding, options: &OverloadOptions) {
+        let from = |least, bytes| if shedding >= least { bytes } else { u64::MAX };
+        self.scan_until = from(Shedding::Bulk, options.bulk_bytes);
+        self.parse_until = from(Shedding::Long, options.long_bytes);
+    }
+
+    /// Whether bytes of a stream are too far in to be scanned at present; counted.
+    #[inline]
+    fn sheds_scan(&mut self, chunk: &Chunk<'_>) -> bool {
+        let sheds = chunk.position >= self.scan_until;
+        self.shed_scan_bytes += if sheds { chunk.data.len() as u64 } else { 0 };
+        sheds
+    }
+
+    /// What it looks with.
+    pub(super) fn set(&self) -> &Arc<MatchSet> {
+        &self.set
+    }
+
+    /// Makes what a flow remembers speak of the set.
+    #[inline]
+    pub(super) fn renew(&mut self, seldom: &mut Seldom) {
+        self.over_flow_cap += seldom.renew(&self.set, self.generation);
     }
 
     /// Has fingerprints of clients made that nobody looks for.
@@ -102,6 +154,16 @@ impl Eyes {
     pub(super) fn suppress(&mut self, options: Option<&SuppressOptions>) {
         let suppressor = |options: &SuppressOptions| Suppressor::new(options.clone(), &self.set, &self.captures);
         self.suppressor = options.map(suppressor).map(Box::new);
+    }
+
+    /// Sums up what was held back so far.
+    pub(super) fn close(&mut self) {
+        self.suppressor.iter_mut().for_each(|suppressor| suppressor.close());
+    }
+
+    /// What was held back.
+    pub(super) fn held_back(&self) -> SuppressCounters {
+        self.suppressor.as_ref().map(|suppressor| suppressor.counters()).unwrap_or_default()
     }
 
     /// Alerts raised since the last call, then what sums up others.
@@ -139,6 +201,12 @@ impl Eyes {
             self.facing = facing;
             self.see(identity, seldom, &end(identity, at, &[]), frame);
         }
+    }
+
+    /// Looks both ends of a live flow up, after another set took over.
+    pub(super) fn look_at_ends_again(&mut self, identity: &Identity, seldom: &mut Seldom, frame: FrameRef) {
+        let keys = [identity.originator(), identity.responder()].map(|(ip, port)| self.set.endpoint_key(ip, port));
+        self.look_at_ends(&keys, identity, seldom, frame);
     }
 
     /// Looks both ends of the packet up that an ICMP error quotes.
@@ -223,6 +291,7 @@ impl Eyes {
 
     #[cold]
     fn raise(&mut self, identity: &Identity, seldom: &mut Seldom, observable: &Observable<'_>, frame: FrameRef) {
+        self.renew(seldom);
         for hit in &self.hits {
             if let Some(when) = self.set.indicator(hit.indicator).when {
                 let ports = matches!(identity.protocol(), protocol::TCP | protocol::UDP | protocol::SCTP);
@@ -236,7 +305,7 @@ impl Eyes {
                     continue;
                 }
             }
-            match seldom.reported().raise(hit.indicator, observable.at) {
+            match seldom.reported().raise(&self.set, hit.indicator, observable.at) {
                 Raise::Again => {}
                 Raise::Yes if hit.suppressed => self.suppressed.count(hit.indicator),
                 Raise::Yes => {
@@ -262,24 +331,27 @@ impl Eyes {
         frame: FrameRef,
     ) -> bool {
         let (indicator, how, at) = (hit.indicator, hit.how, observable.at);
-        if seldom.reported().contains(indicator, at) || seldom.waiting().contains(indicator, at) {
+        if seldom.reported().contains(&self.set, indicator, at) || seldom.waiting().contains(indicator, at) {
             return true;
         }
         let Some(capture) = self.captures.get(frame.file as usize) else { return true };
         let is_end = matches!(at, ORIGINATOR | RESPONDER);
         let alert =
             (!is_end).then(|| Box::new(Alert::new(identity, frame, capture, observable, (indicator, how), &self.set)));
-        seldom.waiting().add(waiting::Hit { indicator, how, at, frame_number: frame.number, alert })
+        let likeness = self.set.indicator(indicator).likeness();
+        seldom.waiting().add(waiting::Hit { indicator, likeness, how, at, frame_number: frame.number, alert })
     }
 
     /// Raises what waited and has come true by `frame`, for good: the frame is what the alerts name.
     #[cold]
     fn settle(&mut self, identity: &Identity, seldom: &mut Seldom, protocol: Option<&'static str>, frame: FrameRef) {
+        self.renew(seldom);
         let Some((waiting, reported)) = seldom.waiting_hits() else { return };
         let Some(capture) = self.captures.get(frame.file as usize) else { return };
-        while let Some(waiting::Hit { indicator, how, at, frame_number, alert }) = waiting.take_due(protocol, &self.set)
+        while let Some(waiting::Hit { indicator, how, at, frame_number, alert, .. }) =
+            waiting.take_due(protocol, &self.set)
         {
-            match reported.raise(indicator, at) {
+            match reported.raise(&self.set, indicator, at) {
                 Raise::Again => {}
                 Raise::OverCap => self.over_flow_cap += 1,
                 Raise::Yes if !admits(&mut self.suppressor, identity, frame, at, (indicator, how)) => {}
@@ -511,7 +583,7 @@ impl Delivery<'_> {
         let Self { identity, state, direction, scans, eyes, unread } = self;
         eyes.facing = *direction;
         let State { conversation, seldom } = &mut **state;
-        if *scans && !chunk.data.is_empty() {
+        if *scans && !chunk.data.is_empty() && !eyes.sheds_scan(chunk) {
             let place = place(&hint, *direction, chunk.position, chunk.start_is_known, chunk.frame);
             let what = if chunk.is_aside { Scanned::Alone } else { Scanned::Stream(*direction) };
             eyes.scan(identity, seldom, what, (chunk.data, &place), chunk.frame);
@@ -521,6 +593,9 @@ impl Delivery<'_> {
                 let piece = Piece { data, offset, start_known, is_last: false, flow, time };
                 eyes.follow((identity, seldom), what, &piece, frame);
             }
+        }
+        if chunk.position >= eyes.parse_until && conversation.wants(*direction) {
+            conversation.shed(*direction, pool, &mut |why| unread.count(why));
         }
         if conversation.wants(*direction) {
             let at = (*direction, chunk.frame);

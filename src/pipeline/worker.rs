@@ -40,15 +40,15 @@ enum Guess {
 
 /// See the module.
 pub(super) struct Worker {
-    shards: Vec<Shard>,
+    pub(super) shards: Vec<Shard>,
     /// A region for each of `shards`.
     pub(super) flows: Table,
     /// Of the flows of a group that are probably new: both ends, hashed for the filters.
     ends: Vec<[EndpointKey; 2]>,
     /// By shard number: where it is in `shards`.
     places: [u8; SHARDS],
-    scans_tcp: bool,
-    scans_udp: bool,
+    pub(super) scans_tcp: bool,
+    pub(super) scans_udp: bool,
     verifies_checksums: bool,
     pub(super) eyes: Eyes,
     pub(super) counters: Counters,
@@ -395,7 +395,7 @@ impl Worker {
     }
 
     #[inline(never)]
-    fn clean_up(&mut self, shard: usize, now: Timestamp) {
+    pub(super) fn clean_up(&mut self, shard: usize, now: Timestamp) {
         for slot in self.flows.sweep(shard, now).into_iter().flatten() {
             self.counters.expired_flows += 1;
             self.finish(shard, slot, false);
@@ -455,20 +455,24 @@ impl Worker {
             flow.state.conversation.unfinished().into_iter().for_each(|why| self.unread.tally.count(why));
             judge::end_open(flow, &mut self.counters);
         }
-        let mut counters = self.counters;
+        self.eyes.close();
+        let counters = self.numbers();
+        (self.eyes.take_alerts(), counters)
+    }
+
+    /// The numbers so far. Packets that only the end of their flow judges are not among them.
+    pub(super) fn numbers(&self) -> Counters {
+        let mut counters = self.counters.clone();
         counters.wire_bytes = counters.visibility.total().bytes;
         counters.no_memory = self.shards.iter().map(|shard| shard.pool.refused).sum();
         counters.streams = self.streams;
-        counters.unread = self.unread.tally;
-        if let Some(suppressor) = &mut self.eyes.suppressor {
-            suppressor.close();
-            counters.held_back = suppressor.counters();
-        }
-        let alerts = self.eyes.take_alerts();
-        counters.suppressed = self.eyes.suppressed;
+        counters.unread = self.unread.tally.clone();
+        counters.suppressed = self.eyes.suppressed.clone();
+        counters.held_back = self.eyes.held_back();
         counters.over_flow_cap = self.eyes.over_flow_cap;
         counters.unscanned_bytes = self.eyes.unscanned_bytes;
         counters.begun_refused = self.eyes.begun_refused;
-        (alerts, counters)
+        counters.shed_scan_bytes = self.eyes.shed_scan_bytes;
+        counters
     }
 }

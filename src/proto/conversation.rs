@@ -481,6 +481,18 @@ impl Conversation {
         }
     }
 
+    /// There is too much traffic: a direction is read no further, for good.
+    #[cold]
+    pub fn shed(&mut self, direction: Direction, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
+        self.drop_whole(pool);
+        let lane = self.lanes.of(direction);
+        pool.release(&mut lane.held);
+        if lane.mode != Mode::Done {
+            (lane.mode, lane.need_bytes, lane.skip_bytes) = (Mode::Done, 0, 0);
+            unread(Unread::Shed);
+        }
+    }
+
     fn stop(&mut self, direction: Direction, why: Unread, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
         let lane = self.lanes.of(direction);
         pool.release(&mut lane.held);

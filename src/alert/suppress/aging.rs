@@ -48,20 +48,9 @@ impl<K: Copy + Eq + Hash, V> Aging<K, V> {
         self.entries.remove_entry(&key)
     }
 
-    /// Gives every entry another key; those that `rename` has none for, or that meet one that has it, leave.
-    pub(super) fn rekey(&mut self, rename: impl Fn(&K) -> Option<K>) -> Vec<(K, V)> {
-        let mut old = std::mem::take(&mut self.entries);
-        let mut gone = Vec::new();
-        for (came, key) in std::mem::take(&mut self.order) {
-            let Some((key, value)) = old.remove_entry(&key) else { continue };
-            match rename(&key) {
-                Some(renamed) if !self.entries.contains_key(&renamed) => {
-                    self.entries.insert(renamed, value);
-                    self.order.push_back((came, renamed));
-                }
-                _ => gone.push((key, value)),
-            }
-        }
-        gone
+    /// Every value, oldest first.
+    pub(super) fn each(&mut self, mut see: impl FnMut(&mut V)) {
+        let Self { entries, order, .. } = self;
+        order.iter().for_each(|(_, key)| entries.get_mut(key).into_iter().for_each(&mut see));
     }
 }

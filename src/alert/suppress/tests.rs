@@ -6,7 +6,7 @@ use super::*;
 use crate::alert::{Audience, Policy, View};
 use crate::flow::{Flow, FlowKey, Identity};
 use crate::indicator::kind::{DOMAIN, IPV4};
-use crate::indicator::{Context, Draft, IndicatorSet};
+use crate::indicator::{Context, Draft, IndicatorIx, IndicatorSet};
 use crate::marking::{Clearance, Marking, Tlp};
 use crate::matcher::How;
 use crate::packet::{Address, FrameRef, Packet, protocol};
@@ -128,17 +128,21 @@ fn another_clock_ends_all_windows() {
 }
 
 #[test]
-fn another_set_keeps_the_windows_of_what_it_still_has() {
-    let (old, new) = (set_of(None), set_of(None));
+fn another_set_raises_nothing_again_and_keeps_nothing_of_the_old_one() {
+    let (old, new) = (set_of(None), set_of(Some(Tlp::Green)));
     let mut held = suppressor(options(60, 2, 10), &old);
-    for indicator in [0, 0, 1, 1] {
+    for indicator in [0, 0, 1] {
         held.admits(&hit(indicator, 1, 1, 10));
     }
-    held.swap(&new, |IndicatorIx(ix)| (ix == 0).then_some(IndicatorIx(2)));
-    assert_eq!(counts(&held.take()), [(1, 1, "window")]);
-    assert!(!held.admits(&hit(2, 1, 1, 11)), "its window goes on under its new place");
+    held.swap(&new);
+    let rolled = held.take();
+    assert_eq!(counts(&rolled), [(0, 1, "window")]);
+    assert!(std::ptr::eq(rolled[0].set(), &*old), "told with the words of the set that it was seen in");
+    drop(rolled);
+    assert_eq!(Arc::strong_count(&old), 1, "let go of");
+    assert!(!held.admits(&hit(0, 1, 1, 11)) && !held.admits(&hit(1, 1, 1, 11)), "the windows go on");
     held.close();
-    assert_eq!(counts(&held.take()), [(2, 2, "window")]);
+    assert_eq!(counts(&held.take()), [(0, 1, "window"), (1, 1, "window")]);
 }
 
 #[test]
