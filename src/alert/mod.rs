@@ -5,7 +5,9 @@
 
 mod customer;
 mod escape;
+mod evidence;
 mod exposure;
+mod flow_record;
 mod notice;
 mod reference;
 mod suppress;
@@ -13,6 +15,8 @@ mod view;
 
 pub use customer::{CustomerRecord, Heading, HomeNetworks, Host, NoNetwork, RecordRepeats, References};
 pub use escape::printable;
+pub use evidence::{Evidence, EvidenceFile, KeptPacket};
+pub use flow_record::{Ending, FlowNotes, FlowRecord, Topic};
 pub use notice::Notice;
 pub use reference::{ReferenceKey, ShortKey};
 pub use suppress::{Distinct, Held, Occurrence, Repeats, SuppressCounters, SuppressOptions, Suppressor};
@@ -49,6 +53,8 @@ pub struct Alert {
     pub with: Vec<OwnedField>,
     /// If it stands for others: how many, and when.
     pub repeats: Option<Box<Repeats>>,
+    /// The packets around it, where they are kept.
+    pub evidence: Option<Box<Evidence>>,
     indicator: IndicatorIx,
     set: Arc<MatchSet>,
 }
@@ -103,15 +109,7 @@ impl Alert {
         Self {
             frame,
             capture: Arc::clone(capture),
-            flow: AlertFlow {
-                originator: flow.originator(),
-                responder: flow.responder(),
-                protocol_number: flow.protocol(),
-                ends: flow.ends(),
-                tunnel: flow.tunnel(),
-                protocol: None,
-                vlans: flow.vlans().to_vec(),
-            },
+            flow: flow.into(),
             field: observable.at,
             atomic: match observable.value {
                 Value::Addr(ip) | Value::Endpoint(ip, ..) => ip.to_canonical().to_string(),
@@ -121,6 +119,7 @@ impl Alert {
             how,
             with: observable.with.iter().map(OwnedField::from).filter(|field| !field.is_empty()).collect(),
             repeats: None,
+            evidence: None,
             indicator,
             set: Arc::clone(set),
         }
@@ -194,6 +193,20 @@ impl AlertFlow {
     /// The ends' addresses as text, the originator's first.
     pub fn addresses(&self) -> [String; 2] {
         self.hardware().unwrap_or_else(|| [self.originator.0.to_string(), self.responder.0.to_string()])
+    }
+}
+
+impl From<&Identity> for AlertFlow {
+    fn from(flow: &Identity) -> Self {
+        Self {
+            originator: flow.originator(),
+            responder: flow.responder(),
+            protocol_number: flow.protocol(),
+            ends: flow.ends(),
+            tunnel: flow.tunnel(),
+            protocol: None,
+            vlans: flow.vlans().to_vec(),
+        }
     }
 }
 

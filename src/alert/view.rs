@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::customer::{self, CustomerRecord, HomeNetworks};
 use super::exposure::Exposure;
 use super::reference::ReferenceKey;
-use super::{Alert, AlertFlow, OwnedField, OwnedValue, Repeats};
+use super::{Alert, AlertFlow, Evidence, EvidenceFile, OwnedField, OwnedValue, Repeats};
 use crate::indicator::{Context, Indicator, IndicatorSet, Where};
 use crate::marking::{Action, Clearance, Marking};
 use crate::matcher::{How, MatchSet};
@@ -178,14 +178,14 @@ fn exposes(exposure: &mut Exposure, alert: &Alert) -> bool {
 fn record(policy: &Policy, exposure: Option<&mut Exposure>, alert: &Alert) -> CustomerRecord {
     let (direction, host) = policy.home.judge(&alert.flow, alert.has_ports());
     let indicators = alert.set().indicators();
-    let sources = || indicators.sources(alert.indicator_ix());
-    let marking = sources().fold(Marking::default(), |all, (context, _)| all.combine(&context.marking));
+    let sources = indicators.sources(alert.indicator_ix());
+    let marking = alert.handling();
     let may_act = policy.clearances.iter().all(|clearance| clearance.may_act(&marking, Action::Active).allowed);
     CustomerRecord {
         time: customer::time_of(alert),
         internal: host.filter(|host| exposure.is_none_or(|exposure| !exposure.addr(host.ip))),
         direction,
-        severity: severity(sources().map(|(context, _)| context)),
+        severity: severity(sources.map(|(context, _)| context)),
         repeats: customer::repeats_of(alert),
         action: if may_act { customer::ACT } else { customer::WATCH },
         references: policy.key.as_ref().map(|key| key.of(alert)),
@@ -231,6 +231,14 @@ impl<'a> Full<'a> {
     /// How many others it stands for, if it does.
     pub fn repeats(&self) -> Option<&'a Repeats> {
         self.alert.repeats.as_deref()
+    }
+
+    /// The file that its packets are in.
+    pub fn evidence(&self) -> Option<&'a EvidenceFile> {
+        match self.alert.evidence.as_deref() {
+            Some(Evidence::Filed(file)) => Some(file),
+            _ => None,
+        }
     }
 
     /// Whether the ends' numbers are ports.

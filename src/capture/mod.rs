@@ -28,6 +28,7 @@ mod tests;
 pub use files::{FileInfo, Files, Progress};
 pub use input::Access;
 pub use list::OpenError;
+pub use pcapng::PcapngWriter;
 
 use std::path::PathBuf;
 use std::sync::Arc;

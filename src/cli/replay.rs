@@ -8,21 +8,26 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
+use crossbeam_channel::Receiver;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use self::outputs::Outputs;
 use super::clearance::ReaderArgs;
-use crate::alert::SuppressOptions;
+use crate::alert::{FlowRecord, SuppressOptions};
 use crate::capture::Files;
 use crate::feed::{self, LoadReport};
 use crate::indicator::IndicatorSet;
 use crate::marking::Clearances;
 use crate::matcher::{MatchSet, Seeds};
-use crate::pipeline::{self, AlertTally, Loaded, Options, Replay, Summary};
+use crate::pipeline::{
+    self, AlertTally, EvidenceCounters, EvidenceOptions, FlowLogOptions, Loaded, Options, Progress, Replay, Summary,
+};
+use crate::sink::flow::FlowSink;
 
 /// Replay hashes values with this, so that runs can be compared.
 const REPLAY_SEED: u64 = 0x7069_636b_6574;
@@ -71,6 +76,12 @@ pub struct ReplayArgs {
     /// than ten a second. Every alert is written if not given.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
     repeat_window: Option<u32>,
+    /// Write a record of each flow here when it ends, as ECS JSON Lines.
+    #[arg(long, value_name = "FILE")]
+    flow_log: Option<PathBuf>,
+    /// Write the packets around each alert to this folder, a pcapng each; the oldest go when it holds a gigabyte or 10,000 files.
+    #[arg(long, value_name = "FOLDER")]
+    evidence: Option<PathBuf>,
     /// No progress bar and no summary on the terminal.
     #[arg(long, short)]
     quiet: bool,
@@ -109,6 +120,12 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let seconds = start.elapsed().as_secs_f64();
     let mut outputs = Outputs::open(args, clearances.as_ref(), &set)?;
     warn_of_feeds(&report, outputs.summary.withholds());
+    let evidence = args.evidence.clone().map(EvidenceOptions::into_folder);
+    if let Some(evidence) = &evidence {
+        let name = evidence.folder.display();
+        evidence.prepare().with_context(|| format!("cannot write evidence to {name}"))?;
+    }
+    let flow_sink = args.flow_log.as_deref().map(flow_sink).transpose()?;
     let options = Options {
         threads: args.threads.map_or_else(default_threads, usize::from),
         max_flows: args.max_flows as usize,
@@ -117,10 +134,13 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
             window: Duration::from_secs(seconds.into()),
             ..SuppressOptions::default()
         }),
+        flow_log: args.flow_log.is_some().then(FlowLogOptions::default),
+        evidence,
         ..Options::default()
     };
     let total_bytes = files.total_bytes();
     let replay = pipeline::replay(files, Arc::clone(&set), &options);
+    let flow_log = flow_sink.map(|sink| write_flows(sink, replay.flows.clone(), Arc::clone(&replay.progress)));
     let on_signal = Arc::clone(&replay.progress);
     // The first signal ends the run in order, a second one ends it. Setting the handler fails only if there is one already.
     let _ = ctrlc::set_handler(move || {
@@ -136,6 +156,11 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let outcome = replay.finish();
     bar.finish_and_clear();
     written.context("cannot write the alerts")?;
+    if let Some(flow_log) = flow_log {
+        let written = flow_log.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        written.context("cannot write the flow log")?;
+    }
+    warn_of_evidence(&outcome.evidence);
 
     let loaded = Loaded { set: &set, report, seconds };
     let summary = Summary::new(&outcome, &tally, loaded, &outputs.summary, interrupted);
@@ -225,6 +250,31 @@ fn write_alerts(replay: &Replay, outputs: &mut Outputs, tally: &mut AlertTally, 
     match outputs.finish() {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
+    }
+}
+
+fn flow_sink(path: &Path) -> anyhow::Result<FlowSink> {
+    let file = File::create(path).with_context(|| format!("cannot write the flow log to {}", path.display()))?;
+    Ok(FlowSink::new(Box::new(BufWriter::with_capacity(1 << 16, file))))
+}
+
+/// Writes flow records as they come, on a thread of its own: alerts and flows wait for nobody but their own reader.
+fn write_flows(mut sink: FlowSink, flows: Receiver<FlowRecord>, progress: Arc<Progress>) -> JoinHandle<io::Result<()>> {
+    std::thread::spawn(move || {
+        let written = flows.iter().try_for_each(|record| sink.write(&record)).and_then(|()| sink.finish());
+        if written.is_err() {
+            progress.stop();
+        }
+        written
+    })
+}
+
+fn warn_of_evidence(evidence: &EvidenceCounters) {
+    if evidence.failed > 0 {
+        tracing::warn!("{} alerts went out without evidence: it could not be written", evidence.failed);
+    }
+    if evidence.deleted > 0 {
+        tracing::warn!("{} files with evidence were deleted: the folder was full", evidence.deleted);
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::flowlog::FlowLogCounters;
 use super::visibility::Visibility;
 use crate::alert::SuppressCounters;
 use crate::flow::{DefragCounters, StreamCounters};
@@ -51,6 +52,10 @@ pub struct Counters {
     pub over_flow_cap: u64,
     /// Alerts that were held back and summed up.
     pub held_back: SuppressCounters,
+    /// The flow log.
+    pub flow_log: FlowLogCounters,
+    /// Alerts that went out before all packets after them were kept, for want of room.
+    pub evidence_cut_short: u64,
 }
 
 /// One line of "what was not inspected".
@@ -86,6 +91,8 @@ impl Counters {
         self.suppressed.merge(&other.suppressed);
         self.over_flow_cap += other.over_flow_cap;
         self.held_back.merge(&other.held_back);
+        self.flow_log.merge(&other.flow_log);
+        self.evidence_cut_short += other.evidence_cut_short;
     }
 
     /// Everything that was not looked into, most first.

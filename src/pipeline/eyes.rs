@@ -5,12 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::decoded::Item;
+use super::flowlog::Shown;
 use super::live::{OverloadOptions, Shedding};
 use super::recorder::Recorder;
 use super::shard::{Raise, Seldom, State};
 use super::verdict::Verdict;
 use super::waiting;
-use crate::alert::{Alert, Occurrence, SuppressCounters, SuppressOptions, Suppressor};
+use crate::alert::{Alert, Notice, Occurrence, SuppressCounters, SuppressOptions, Suppressor};
 use crate::flow::{Chunk, Direction, Identity, Pool};
 use crate::indicator::rule::{Body, Flowing, Message, Scope};
 use crate::indicator::{Field, FieldValue, IndicatorIx, Observable, Sighting, Transport, Value, Wants, Where, kind};
@@ -62,6 +63,8 @@ pub(super) struct Eyes {
     pub(super) alerts: Vec<Alert>,
     /// Holds further alerts of a host and indicator back. Live; replay does it when all alerts are in order.
     pub(super) suppressor: Option<Box<Suppressor>>,
+    /// What the packet being read has shown, if there is a flow log.
+    pub(super) shown: Option<Box<Shown>>,
     /// Hits that the allow-list suppressed.
     pub(super) suppressed: Tally<IndicatorIx>,
     /// Hits beyond the cap of one flow.
@@ -94,6 +97,7 @@ impl Eyes {
             facing: Direction::ToResponder,
             alerts: Vec::new(),
             suppressor: None,
+            shown: None,
             suppressed: Tally::default(),
             over_flow_cap: 0,
             unscanned_bytes: 0,
@@ -110,6 +114,9 @@ impl Eyes {
     pub(super) fn adopt(&mut self, set: &Arc<MatchSet>) -> Tally<IndicatorIx> {
         self.matcher = Matcher::new(Arc::clone(set));
         self.wants = set.wants();
+        if self.shown.is_some() {
+            self.wants.add(&kind::JA4, 0);
+        }
         self.set = Arc::clone(set);
         self.generation += 1;
         self.suppressor.iter_mut().for_each(|suppressor| suppressor.swap(set));
@@ -156,6 +163,12 @@ impl Eyes {
         self.suppressor = options.map(suppressor).map(Box::new);
     }
 
+    /// Notes what is shown, for the flow log.
+    pub(super) fn note_flows(&mut self) {
+        self.shown = Some(Box::default());
+        self.wants.add(&kind::JA4, 0);
+    }
+
     /// Sums up what was held back so far.
     pub(super) fn close(&mut self) {
         self.suppressor.iter_mut().for_each(|suppressor| suppressor.close());
@@ -164,6 +177,17 @@ impl Eyes {
     /// What was held back.
     pub(super) fn held_back(&self) -> SuppressCounters {
         self.suppressor.as_ref().map(|suppressor| suppressor.counters()).unwrap_or_default()
+    }
+
+    /// What there is to say of indicators that flood.
+    pub(super) fn take_notice(&mut self) -> Option<Notice> {
+        self.suppressor.as_mut()?.take_notice()
+    }
+
+    /// Whether there are any for [`Eyes::take_alerts`].
+    #[inline]
+    pub(super) fn has_alerts(&self) -> bool {
+        !self.alerts.is_empty() || self.suppressor.as_ref().is_some_and(|suppressor| suppressor.has_roll_ups())
     }
 
     /// Alerts raised since the last call, then what sums up others.
@@ -278,6 +302,9 @@ impl Eyes {
         hint: &Hint,
         (direction, frame): (Direction, FrameRef),
     ) {
+        if let Some(shown) = &mut self.shown {
+            shown.note(observable);
+        }
         match observable.value {
             Value::Piece { .. } => self.scan_piece((identity, seldom), hint, direction, observable.value, frame),
             _ => self.see(identity, seldom, observable, frame),

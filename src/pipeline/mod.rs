@@ -8,13 +8,16 @@
 //!
 //! Nothing here looks at a value or a protocol: it moves packets and calls the floors below.
 
+mod aside;
 mod clock;
 mod counters;
 mod decoded;
 mod engine;
+mod evidence;
 mod exit;
 mod explain;
 mod eyes;
+mod flowlog;
 mod fragments;
 mod judge;
 pub mod live;
@@ -30,7 +33,9 @@ mod worker;
 
 pub use counters::{Counters, Uninspected};
 pub use engine::{Outcome, Progress, Replay, Stages, replay};
+pub use evidence::{EvidenceCounters, EvidenceFigures, EvidenceOptions, Reach};
 pub use explain::{Explanation, FlowFacts, explain};
+pub use flowlog::{FlowLogCounters, FlowLogOptions};
 pub use recorder::Noted;
 pub use summary::{AlertTally, Loaded, Summary};
 pub use verdict::Verdict;
@@ -55,6 +60,10 @@ pub struct Options {
     pub verifies_checksums: bool,
     /// Holds further alerts of a host and indicator back and sums them up. `None` says everything.
     pub suppress: Option<SuppressOptions>,
+    /// Makes a record of each flow that ends.
+    pub flow_log: Option<FlowLogOptions>,
+    /// Files the packets around each alert.
+    pub evidence: Option<EvidenceOptions>,
 }
 
 impl Default for Options {
@@ -65,6 +74,8 @@ impl Default for Options {
             max_stream_bytes: 256 * 1024 * 1024,
             verifies_checksums: false,
             suppress: None,
+            flow_log: None,
+            evidence: None,
         }
     }
 }

@@ -37,10 +37,12 @@ const HEADER: [&str; COLUMNS] = [
     "event.start",
     "event.end",
     "picket.repeats.count",
+    "picket.evidence.path",
+    "picket.evidence.sha256",
 ];
 
-/// Those of a full record, those that only a customer record has, those of a roll-up.
-const COLUMNS: usize = 26;
+/// Those of a full record, those that only a customer record has, those of a roll-up, those of evidence.
+const COLUMNS: usize = 28;
 
 struct Csv(csv::Writer<Box<dyn Write + Send>>);
 
@@ -115,6 +117,10 @@ fn set_traffic(row: &mut [String; COLUMNS], full: &Full<'_>) {
     set(row, "network.community_id", full.community_id().unwrap_or_default());
     set(row, "matched.field", full.field().0);
     set(row, "matched.atomic", harmless(full.atomic()));
+    if let Some(file) = full.evidence() {
+        set(row, "picket.evidence.path", harmless(&file.path.to_string_lossy()));
+        set(row, "picket.evidence.sha256", &file.sha256);
+    }
     if let Some(repeats) = full.repeats() {
         set_repeats(row, (repeats.count, repeats.first, repeats.last));
     }

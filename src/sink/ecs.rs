@@ -21,9 +21,9 @@ use crate::time::Timestamp;
 /// `--format ecs`.
 pub static FORMAT: Format = Format { name: "ecs", open: |writer| Box::new(Ecs { writer, line: Vec::new() }) };
 
-const SOURCE: [&str; 3] = ["source.address", "source.ip", "source.port"];
+pub(super) const SOURCE: [&str; 3] = ["source.address", "source.ip", "source.port"];
 
-const DESTINATION: [&str; 3] = ["destination.address", "destination.ip", "destination.port"];
+pub(super) const DESTINATION: [&str; 3] = ["destination.address", "destination.ip", "destination.port"];
 
 struct Ecs {
     writer: Box<dyn Write + Send>,
@@ -97,7 +97,7 @@ fn document(view: &View<'_>, root: &mut Nested) -> bool {
 }
 
 /// Who writes, and by which version of the schema.
-fn observer(root: &mut Nested) {
+pub(super) fn observer(root: &mut Nested) {
     for (path, value) in [
         ("ecs.version", json!("9.2.0")),
         ("observer.vendor", json!("Picket")),
@@ -135,6 +135,10 @@ fn traffic(root: &mut Nested, full: &Full<'_>) {
     network(&mut set, flow, community_id);
     set("picket.capture", json!(full.capture().to_string_lossy()));
     set("picket.frame", json!(full.frame().number));
+    if let Some(file) = full.evidence() {
+        set("picket.evidence.path", json!(file.path.to_string_lossy()));
+        set("picket.evidence.sha256", json!(file.sha256));
+    }
     if let Some(repeats) = full.repeats() {
         repeated(&mut set, (repeats.count, repeats.first, repeats.last));
         set("picket.repeats.by", json!(repeats.why.word()));
@@ -213,7 +217,7 @@ fn about<'a>(sources: &[Source<'a>]) -> BTreeMap<&'static str, BTreeSet<&'a str>
     all
 }
 
-fn endpoint(
+pub(super) fn endpoint(
     set: &mut impl FnMut(&'static str, Value),
     [address, ip_path, port_path]: [&'static str; 3],
     (ip, port): (IpAddr, u16),
@@ -227,7 +231,7 @@ fn endpoint(
     }
 }
 
-fn network(set: &mut impl FnMut(&'static str, Value), flow: &AlertFlow, community_id: Option<String>) {
+pub(super) fn network(set: &mut impl FnMut(&'static str, Value), flow: &AlertFlow, community_id: Option<String>) {
     match flow.ends {
         Ends::Hardware => {}
         Ends::Arp => set("network.type", json!("arp")),

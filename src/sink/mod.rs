@@ -3,6 +3,7 @@
 
 pub mod csv;
 pub mod ecs;
+pub mod flow;
 mod nested;
 pub mod table;
 
