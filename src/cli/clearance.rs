@@ -13,7 +13,7 @@ use crate::indicator::{Context, IndicatorSet};
 use crate::marking::{Clearance, Clearances};
 
 /// A clearance file, and whose part of it counts.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ReaderArgs {
     /// Clearance file: what this machine may hold and each reader may see. Without one, everything.
     #[arg(long, value_name = "FILE")]

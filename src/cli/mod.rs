@@ -5,9 +5,12 @@ pub mod explain;
 pub mod feed;
 pub mod lookup;
 pub mod marking;
+mod outputs;
 pub mod protect;
 pub mod replay;
+mod run;
 pub mod sightings;
+pub mod watch;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -29,6 +32,8 @@ pub struct Cli {
 enum Command {
     /// Replay capture files against feeds and report every hit.
     Replay(replay::ReplayArgs),
+    /// Match feeds on what comes in from network interfaces, until it is stopped.
+    Watch(watch::WatchArgs),
     /// Say which indicators match a value, how and why.
     Lookup(lookup::LookupArgs),
     /// Say how one packet was read, what it showed and why it matched or did not.
@@ -48,6 +53,7 @@ enum Command {
 pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     match &cli.command {
         Command::Replay(args) => replay::run(args),
+        Command::Watch(args) => watch::run(args),
         Command::Lookup(args) => lookup::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Sightings(args) => sightings::run(args),

@@ -1,27 +1,23 @@
 //! `picket replay`: capture files against feeds.
 
-mod outputs;
-
-use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 use crossbeam_channel::Receiver;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use self::outputs::Outputs;
 use super::clearance::ReaderArgs;
+use super::outputs::{Asked, FormatName, Outputs};
 use crate::alert::{FlowRecord, SuppressOptions};
 use crate::capture::Files;
-use crate::feed::{self, LoadReport};
-use crate::indicator::IndicatorSet;
+use crate::feed::LoadReport;
 use crate::marking::Clearances;
 use crate::matcher::{MatchSet, Seeds};
 use crate::pipeline::{
@@ -98,16 +94,6 @@ enum Checksums {
     Ignore,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum FormatName {
-    /// JSON Lines in the Elastic Common Schema.
-    Ecs,
-    /// Columns for people.
-    Table,
-    /// Comma-separated values.
-    Csv,
-}
-
 /// Runs the subcommand.
 ///
 /// # Errors
@@ -118,14 +104,21 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let clearances = args.reader.read()?;
     let (set, report) = load(args, clearances.as_ref())?;
     let seconds = start.elapsed().as_secs_f64();
-    let mut outputs = Outputs::open(args, clearances.as_ref(), &set)?;
-    warn_of_feeds(&report, outputs.summary.withholds());
     let evidence = args.evidence.clone().map(EvidenceOptions::into_folder);
     if let Some(evidence) = &evidence {
         let name = evidence.folder.display();
         evidence.prepare().with_context(|| format!("cannot write evidence to {name}"))?;
     }
     let flow_sink = args.flow_log.as_deref().map(flow_sink).transpose()?;
+    let asked = Asked {
+        alerts: &args.alerts,
+        format: args.format,
+        reader: &args.reader,
+        summary_clearance: args.summary_clearance.as_deref(),
+        is_live: false,
+    };
+    let mut outputs = Outputs::open(&asked, clearances.as_ref(), &set)?;
+    super::run::warn_of_feeds(&report, outputs.summary().withholds());
     let options = Options {
         threads: args.threads.map_or_else(default_threads, usize::from),
         max_flows: args.max_flows as usize,
@@ -163,9 +156,9 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     warn_of_evidence(&outcome.evidence);
 
     let loaded = Loaded { set: &set, report, seconds };
-    let summary = Summary::new(&outcome, &tally, loaded, &outputs.summary, interrupted);
+    let summary = Summary::new(&outcome, &tally, loaded, outputs.summary(), interrupted);
     if let Some(path) = &args.summary {
-        write_summary(path, &summary).with_context(|| format!("cannot write the summary to {}", path.display()))?;
+        super::run::write_summary(path, &summary).with_context(|| format!("cannot write the summary to {}", path.display()))?;
     }
     if args.quiet {
         for trouble in &summary.troubles {
@@ -179,30 +172,8 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     Ok(if nothing_was_read { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// What is wrong with feeds; they are not named to whoever may not see all that is in them.
-fn warn_of_feeds(report: &LoadReport, withholds: bool) {
-    for (number, file) in report.files.iter().enumerate() {
-        match &file.error {
-            Some(_) if withholds => tracing::warn!("feed number {} could not be read to its end", number + 1),
-            Some(error) => tracing::warn!("feed {}: {error}", file.path),
-            None => {}
-        }
-    }
-}
-
 fn load(args: &ReplayArgs, clearances: Option<&Clearances>) -> anyhow::Result<(Arc<MatchSet>, LoadReport)> {
-    let mut set = IndicatorSet::default();
-    let clearance = clearances.map(|clearances| Arc::clone(&clearances.sensor));
-    let report = feed::load(&args.feeds, &feed::Options { force: args.force, clearance: clearance.clone() }, &mut set)?;
-    if set.is_empty() {
-        bail!(
-            "no indicator was loaded from {} ({} entries refused): run `picket feed check` on it{}",
-            args.feeds.iter().map(|feed| feed.display().to_string()).collect::<Vec<_>>().join(", "),
-            report.totals.refused,
-            if args.reader.clearance.is_some() { ", with the same --clearance" } else { "" }
-        );
-    }
-    let allow = super::clearance::load_allow(&args.allow, clearance)?;
+    let (set, allow, report) = super::run::load_feeds((&args.feeds, &args.allow), args.force, clearances)?;
     Ok((Arc::new(MatchSet::compile_seeded(set, allow, Seeds::fixed(REPLAY_SEED))), report))
 }
 
@@ -232,7 +203,7 @@ fn write_alerts(replay: &Replay, outputs: &mut Outputs, tally: &mut AlertTally, 
     loop {
         match replay.alerts.recv_timeout(REDRAW) {
             Ok(alert) => {
-                tally.count(&outputs.summary.view(&alert));
+                tally.count(&outputs.summary_view(&alert));
                 if let Err(error) = outputs.write(&alert) {
                     replay.progress.stop();
                     return if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) };
@@ -276,11 +247,4 @@ fn warn_of_evidence(evidence: &EvidenceCounters) {
     if evidence.deleted > 0 {
         tracing::warn!("{} files with evidence were deleted: the folder was full", evidence.deleted);
     }
-}
-
-fn write_summary(path: &Path, summary: &Summary) -> io::Result<()> {
-    let mut file = BufWriter::new(File::create(path)?);
-    serde_json::to_writer_pretty(&mut file, summary)?;
-    file.write_all(b"\n")?;
-    file.flush()
 }

@@ -141,10 +141,6 @@ impl Eyes {
         sheds
     }
 
-    /// What it looks with.
-    pub(super) fn set(&self) -> &Arc<MatchSet> {
-        &self.set
-    }
 
     /// Makes what a flow remembers speak of the set.
     #[inline]

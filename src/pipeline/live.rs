@@ -56,7 +56,7 @@ pub struct WatchOptions {
     pub gap_quiet: Duration,
     /// The frame at which a worker panics, once.
     #[cfg(test)]
-    pub(super) panic_at_frame: Option<u64>,
+    pub panic_at_frame: Option<u64>,
 }
 
 impl Default for WatchOptions {

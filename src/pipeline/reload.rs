@@ -42,7 +42,7 @@ impl Default for ReloadOptions {
             watches_files: true,
             debounce: Duration::from_millis(500),
             max_shrink_percent: 50,
-            stale_after: Duration::from_hours(24),
+            stale_after: Duration::from_secs(24 * 3600),
         }
     }
 }
