@@ -83,7 +83,11 @@ impl Outputs {
     ///
     /// # Errors
     /// A file that cannot be made; a clearance file's section that will not do.
-    pub(super) fn open(asked: &Asked<'_>, clearances: Option<&Clearances>, set: &Arc<MatchSet>) -> anyhow::Result<Self> {
+    pub(super) fn open(
+        asked: &Asked<'_>,
+        clearances: Option<&Clearances>,
+        set: &Arc<MatchSet>,
+    ) -> anyhow::Result<Self> {
         let terms = Terms::read(asked, clearances)?;
         let readers = vec![terms.readers(set)?];
         let sinks = targets(asked).iter().map(|target| sink(asked, target)).collect::<anyhow::Result<_>>()?;
@@ -248,7 +252,8 @@ fn sink(asked: &Asked<'_>, target: &Target) -> anyhow::Result<Box<dyn Sink>> {
     };
     let writer: Box<dyn Write + Send> = match &target.path {
         Some(path) => {
-            let file = file(path, asked.is_live).with_context(|| format!("cannot write alerts to {}", path.display()))?;
+            let file =
+                file(path, asked.is_live).with_context(|| format!("cannot write alerts to {}", path.display()))?;
             buffered(file, asked.is_live)
         }
         None if to_terminal => Box::new(io::stdout()),
@@ -265,5 +270,9 @@ fn file(path: &Path, is_live: bool) -> io::Result<File> {
 }
 
 fn buffered(writer: impl Write + Send + 'static, is_live: bool) -> Box<dyn Write + Send> {
-    if is_live { Box::new(LineWriter::with_capacity(1 << 16, writer)) } else { Box::new(BufWriter::with_capacity(1 << 16, writer)) }
+    if is_live {
+        Box::new(LineWriter::with_capacity(1 << 16, writer))
+    } else {
+        Box::new(BufWriter::with_capacity(1 << 16, writer))
+    }
 }

@@ -5,25 +5,20 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use crossbeam_channel::Receiver;
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::aside::{AsideArgs, warn_of_evidence, write_flows};
 use super::clearance::ReaderArgs;
 use super::outputs::{Asked, FormatName, Outputs};
-use crate::alert::{FlowRecord, SuppressOptions};
 use crate::capture::Files;
 use crate::feed::LoadReport;
 use crate::marking::Clearances;
 use crate::matcher::{MatchSet, Seeds};
-use crate::pipeline::{
-    self, AlertTally, EvidenceCounters, EvidenceOptions, FlowLogOptions, Loaded, Options, Progress, Replay, Summary,
-};
-use crate::sink::flow::FlowSink;
+use crate::pipeline::{self, AlertTally, Loaded, Options, Replay, Summary};
 
 /// Replay hashes values with this, so that runs can be compared.
 const REPLAY_SEED: u64 = 0x7069_636b_6574;
@@ -68,16 +63,8 @@ pub struct ReplayArgs {
     /// card computes checksums captures wrong ones of what it sends.
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Checksums::Ignore)]
     checksums: Checksums,
-    /// Sum further alerts of one source host and indicator within so many seconds of packet time up in one, and of one indicator more
-    /// than ten a second. Every alert is written if not given.
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..))]
-    repeat_window: Option<u32>,
-    /// Write a record of each flow here when it ends, as ECS JSON Lines.
-    #[arg(long, value_name = "FILE")]
-    flow_log: Option<PathBuf>,
-    /// Write the packets around each alert to this folder, a pcapng each; the oldest go when it holds a gigabyte or 10,000 files.
-    #[arg(long, value_name = "FOLDER")]
-    evidence: Option<PathBuf>,
+    #[command(flatten)]
+    aside: AsideArgs,
     /// No progress bar and no summary on the terminal.
     #[arg(long, short)]
     quiet: bool,
@@ -104,12 +91,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let clearances = args.reader.read()?;
     let (set, report) = load(args, clearances.as_ref())?;
     let seconds = start.elapsed().as_secs_f64();
-    let evidence = args.evidence.clone().map(EvidenceOptions::into_folder);
-    if let Some(evidence) = &evidence {
-        let name = evidence.folder.display();
-        evidence.prepare().with_context(|| format!("cannot write evidence to {name}"))?;
-    }
-    let flow_sink = args.flow_log.as_deref().map(flow_sink).transpose()?;
+    let flow_sink = args.aside.flow_sink(false)?;
     let asked = Asked {
         alerts: &args.alerts,
         format: args.format,
@@ -119,18 +101,13 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     };
     let mut outputs = Outputs::open(&asked, clearances.as_ref(), &set)?;
     super::run::warn_of_feeds(&report, outputs.summary().withholds());
-    let options = Options {
+    let mut options = Options {
         threads: args.threads.map_or_else(default_threads, usize::from),
         max_flows: args.max_flows as usize,
         verifies_checksums: args.checksums == Checksums::Verify,
-        suppress: args.repeat_window.map(|seconds| SuppressOptions {
-            window: Duration::from_secs(seconds.into()),
-            ..SuppressOptions::default()
-        }),
-        flow_log: args.flow_log.is_some().then(FlowLogOptions::default),
-        evidence,
         ..Options::default()
     };
+    args.aside.ask(&mut options, false)?;
     let total_bytes = files.total_bytes();
     let replay = pipeline::replay(files, Arc::clone(&set), &options);
     let flow_log = flow_sink.map(|sink| write_flows(sink, replay.flows.clone(), Arc::clone(&replay.progress)));
@@ -158,7 +135,8 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let loaded = Loaded { set: &set, report, seconds };
     let summary = Summary::new(&outcome, &tally, loaded, outputs.summary(), interrupted);
     if let Some(path) = &args.summary {
-        super::run::write_summary(path, &summary).with_context(|| format!("cannot write the summary to {}", path.display()))?;
+        super::run::write_summary(path, &summary)
+            .with_context(|| format!("cannot write the summary to {}", path.display()))?;
     }
     if args.quiet {
         for trouble in &summary.troubles {
@@ -221,30 +199,5 @@ fn write_alerts(replay: &Replay, outputs: &mut Outputs, tally: &mut AlertTally, 
     match outputs.finish() {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
-    }
-}
-
-fn flow_sink(path: &Path) -> anyhow::Result<FlowSink> {
-    let file = File::create(path).with_context(|| format!("cannot write the flow log to {}", path.display()))?;
-    Ok(FlowSink::new(Box::new(BufWriter::with_capacity(1 << 16, file))))
-}
-
-/// Writes flow records as they come, on a thread of its own: alerts and flows wait for nobody but their own reader.
-fn write_flows(mut sink: FlowSink, flows: Receiver<FlowRecord>, progress: Arc<Progress>) -> JoinHandle<io::Result<()>> {
-    std::thread::spawn(move || {
-        let written = flows.iter().try_for_each(|record| sink.write(&record)).and_then(|()| sink.finish());
-        if written.is_err() {
-            progress.stop();
-        }
-        written
-    })
-}
-
-fn warn_of_evidence(evidence: &EvidenceCounters) {
-    if evidence.failed > 0 {
-        tracing::warn!("{} alerts went out without evidence: it could not be written", evidence.failed);
-    }
-    if evidence.deleted > 0 {
-        tracing::warn!("{} files with evidence were deleted: the folder was full", evidence.deleted);
     }
 }

@@ -15,6 +15,7 @@ use clap::Args;
 use crossbeam_channel::RecvTimeoutError;
 
 use self::feeds::Feeds;
+use super::aside::{AsideArgs, warn_of_evidence};
 use super::clearance::ReaderArgs;
 use super::outputs::{Asked, FormatName, Outputs};
 use crate::alert::Notice;
@@ -22,6 +23,7 @@ use crate::capture::live::{self, LiveOptions};
 use crate::pipeline::live::{Event, Watch, WatchOptions, watch};
 use crate::pipeline::reload::{self, ReloadOptions};
 use crate::pipeline::{AlertTally, Options};
+use crate::sink::flow::FlowSink;
 
 /// Arguments of `picket watch`.
 #[derive(Args)]
@@ -71,6 +73,8 @@ pub struct WatchArgs {
     /// Hours after which a feed that has not changed is reported as stale; 0 for never.
     #[arg(long, value_name = "HOURS", default_value_t = 24)]
     stale_after: u32,
+    #[command(flatten)]
+    aside: AsideArgs,
     /// No summary on the terminal.
     #[arg(long, short)]
     quiet: bool,
@@ -96,16 +100,18 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     super::run::warn_of_feeds(&loaded.report, withholds);
     feeds.reads_for(&outputs);
     let threads = args.threads.map_or_else(default_threads, usize::from);
+    let mut flow_sink = args.aside.flow_sink(true)?;
     let sources = live::open(&args.capture(threads))?;
-    let run = watch(sources, Arc::clone(&loaded.set), &args.options(threads));
+    let run = watch(sources, Arc::clone(&loaded.set), &args.options(threads)?);
     let states = feeds::states(&loaded.report, withholds);
     let report = feeds.report();
     reload::start(&run.control, Box::new(feeds), states, args.reload());
     signals.serve(Arc::clone(&run.control));
     let mut tally = AlertTally::default();
-    let told = write_events(&run, &mut outputs, &mut tally);
+    let told = write_events(&run, &mut outputs, &mut tally, flow_sink.as_mut());
     let set = run.control.set();
     let outcome = run.finish();
+    warn_of_evidence(&outcome.run.evidence);
     outputs.finish().context("cannot write the alerts")?;
     let report = report.lock().map(|report| report.clone()).unwrap_or_default();
     let ran = summary::Ran { outcome: &outcome, tally: &tally, set: &set, report, load_seconds };
@@ -133,10 +139,11 @@ impl WatchArgs {
         }
     }
 
-    fn options(&self, threads: usize) -> WatchOptions {
-        let pipeline = Options { threads, max_flows: self.max_flows as usize, ..Options::default() };
+    fn options(&self, threads: usize) -> anyhow::Result<WatchOptions> {
+        let mut pipeline = Options { threads, max_flows: self.max_flows as usize, ..Options::default() };
+        self.aside.ask(&mut pipeline, true)?;
         let cpus = self.cpus.clone().map(|Cpus(cpus)| cpus).unwrap_or_default();
-        WatchOptions { pipeline, cpus, ..WatchOptions::default() }
+        Ok(WatchOptions { pipeline, cpus, ..WatchOptions::default() })
     }
 
     fn reload(&self) -> ReloadOptions {
@@ -156,7 +163,7 @@ struct Told {
 
 /// Writes every alert and notice as it comes, until the run is over. What cannot be written is counted and the run goes on: nobody
 /// watches in the meantime otherwise.
-fn write_events(run: &Watch, outputs: &mut Outputs, tally: &mut AlertTally) -> Told {
+fn write_events(run: &Watch, outputs: &mut Outputs, tally: &mut AlertTally, mut flows: Option<&mut FlowSink>) -> Told {
     let mut told = Told::default();
     loop {
         let written = match run.events.recv_timeout(PATIENCE) {
@@ -168,8 +175,12 @@ fn write_events(run: &Watch, outputs: &mut Outputs, tally: &mut AlertTally) -> T
                 log(&notice);
                 outputs.notice(&notice)
             }
-            Err(RecvTimeoutError::Timeout) => Ok(()),
-            Err(RecvTimeoutError::Disconnected) => return told,
+            Ok(Event::Flow(record)) => flows.as_mut().map_or(Ok(()), |sink| sink.write(&record)),
+            Err(RecvTimeoutError::Timeout) => flows.as_mut().map_or(Ok(()), |sink| sink.finish()),
+            Err(RecvTimeoutError::Disconnected) => {
+                told.failed_writes += u64::from(flows.is_some_and(|sink| sink.finish().is_err()));
+                return told;
+            }
         };
         if let Err(error) = written {
             if told.failed_writes == 0 {

@@ -15,7 +15,7 @@ use super::exit::{Exit, Readers, Said};
 use super::fragments::{Assembler, Turns};
 use super::order::Place;
 use super::worker::{GROUP, Worker};
-use super::{EvidenceCounters, EvidenceFigures, Options, SHARDS};
+use super::{EvidenceCounters, Options, SHARDS};
 use crate::alert::{Alert, FlowRecord, SuppressCounters};
 use crate::capture::{Batch, FileInfo, Files, Source, Trouble};
 use crate::flow::HashSeed;

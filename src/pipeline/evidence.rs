@@ -8,8 +8,8 @@ mod filer;
 #[cfg(test)]
 mod tests;
 
-pub use filer::{EvidenceCounters, EvidenceFigures};
 pub(super) use filer::Filer;
+pub use filer::{EvidenceCounters, EvidenceFigures};
 
 use std::collections::VecDeque;
 use std::path::PathBuf;

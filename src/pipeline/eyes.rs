@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::decoded::Item;
-use super::flowlog::Shown;
+use super::flowlog::Showing;
 use super::live::{OverloadOptions, Shedding};
 use super::recorder::Recorder;
 use super::shard::{Raise, Seldom, State};
@@ -64,7 +64,7 @@ pub(super) struct Eyes {
     /// Holds further alerts of a host and indicator back. Live; replay does it when all alerts are in order.
     pub(super) suppressor: Option<Box<Suppressor>>,
     /// What the packet being read has shown, if there is a flow log.
-    pub(super) shown: Option<Box<Shown>>,
+    pub(super) shown: Option<Box<Showing>>,
     /// Hits that the allow-list suppressed.
     pub(super) suppressed: Tally<IndicatorIx>,
     /// Hits beyond the cap of one flow.
@@ -140,7 +140,6 @@ impl Eyes {
         self.shed_scan_bytes += if sheds { chunk.data.len() as u64 } else { 0 };
         sheds
     }
-
 
     /// Makes what a flow remembers speak of the set.
     #[inline]

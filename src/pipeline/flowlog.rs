@@ -73,7 +73,7 @@ struct Side {
 
 /// What the packet being read has shown, until it is known whose it is.
 #[derive(Default)]
-pub(super) struct Shown {
+pub(super) struct Showing {
     texts: Vec<(Topic, String)>,
     left_out: u64,
 }
@@ -81,7 +81,7 @@ pub(super) struct Shown {
 /// Texts kept of one packet: a flow keeps no more.
 const MAX_SHOWN: usize = 96;
 
-impl Shown {
+impl Showing {
     #[cold]
     pub(super) fn note(&mut self, observable: &Observable<'_>) {
         let topic = match observable.at.0 {
@@ -131,7 +131,7 @@ impl FlowLog {
     }
 
     /// Keeps what a flow has shown.
-    pub(super) fn note(&mut self, shard: usize, slot: Slot, shown: &mut Shown) {
+    pub(super) fn note(&mut self, shard: usize, slot: Slot, shown: &mut Showing) {
         if shown.texts.is_empty() {
             return;
         }

@@ -140,7 +140,11 @@ pub fn watch(sources: Vec<Box<dyn Live>>, set: Arc<MatchSet>, options: &WatchOpt
         threads: 1,
         max_flows: options.pipeline.max_flows.div_ceil(count),
         max_stream_bytes: options.pipeline.max_stream_bytes / count,
-        flow_log: options.pipeline.flow_log.as_ref().map(|log| FlowLogOptions { max_note_bytes: log.max_note_bytes / count }),
+        flow_log: options
+            .pipeline
+            .flow_log
+            .as_ref()
+            .map(|log| FlowLogOptions { max_note_bytes: log.max_note_bytes / count }),
         evidence: options
             .pipeline
             .evidence

@@ -108,7 +108,8 @@ pub fn start(control: &Arc<Control>, loader: Box<dyn Loader>, feeds: Vec<FeedSta
     super::live::named("reload".to_owned(), move || {
         be_nice();
         let _watching = options.watches_files.then(|| files::watch(&loader.paths(), &to_thread)).flatten();
-        Reloads { control, loader, options, requests, stale_at: Instant::now(), told_stale: Vec::new() }.run(&to_thread);
+        Reloads { control, loader, options, requests, stale_at: Instant::now(), told_stale: Vec::new() }
+            .run(&to_thread);
     });
 }
 
@@ -199,9 +200,8 @@ impl Reloads {
         let feeds = lock(&self.control.shared().reloads).feeds.clone();
         let wall = wall();
         let is_told = |feed: &FeedState, told: &[(PathBuf, Instant)]| told.iter().any(|(path, _)| *path == feed.path);
-        self.told_stale.retain(|(path, _)| {
-            feeds.iter().any(|feed| feed.path == *path && wall.since(feed.changed) > stale_after)
-        });
+        self.told_stale
+            .retain(|(path, _)| feeds.iter().any(|feed| feed.path == *path && wall.since(feed.changed) > stale_after));
         let stale = feeds.iter().filter(|feed| wall.since(feed.changed) > stale_after);
         let stale: Vec<&FeedState> = stale.filter(|feed| !is_told(feed, &self.told_stale)).collect();
         for feed in stale.iter().take(MAX_TOLD) {
@@ -253,7 +253,8 @@ fn reloaded(set: &MatchSet, feeds: usize, seconds: f64) -> Notice {
 
 fn refused(why: &str) -> Notice {
     let fields: Vec<(Where, OwnedValue)> = vec![(Where("event.reason"), text(why))];
-    let message = format!("feeds were not reloaded, what was in use stays: {why}. If that is as it should be, force the reload.");
+    let message =
+        format!("feeds were not reloaded, what was in use stays: {why}. If that is as it should be, force the reload.");
     Notice { time: wall(), action: "feed-refused", severity: 60, message, fields }
 }
 

@@ -250,7 +250,8 @@ impl Shared {
     }
 
     fn snapshot(&self) -> LiveStatus {
-        let workers: Vec<WorkerStatus> = self.slots.iter().map(|slot| Arc::clone(&*lock(slot))).map(|s| (*s).clone()).collect();
+        let workers: Vec<WorkerStatus> =
+            self.slots.iter().map(|slot| Arc::clone(&*lock(slot))).map(|s| (*s).clone()).collect();
         let mut losses = Losses::default();
         workers.iter().for_each(|worker| add(&mut losses, worker.losses));
         let (set, since, retired_sets) = {

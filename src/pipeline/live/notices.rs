@@ -90,10 +90,13 @@ pub(super) fn shedding(who: Who<'_>, time: Timestamp, shedding: Shedding) -> Not
     fields.push((Where("picket.shedding"), text(shedding.code())));
     let (action, message) = match shedding {
         Shedding::Nothing => ("overload-ended", "everything is inspected again"),
-        Shedding::Bulk => ("overload", "there is more traffic than can be inspected: byte signatures are not looked for in bulk"),
-        Shedding::Long => {
-            ("overload", "there is more traffic than can be inspected: long streams are parsed no further, bulk is not scanned")
+        Shedding::Bulk => {
+            ("overload", "there is more traffic than can be inspected: byte signatures are not looked for in bulk")
         }
+        Shedding::Long => (
+            "overload",
+            "there is more traffic than can be inspected: long streams are parsed no further, bulk is not scanned",
+        ),
     };
     let message = format!("{message} (worker {})", who.worker);
     Notice { time, action, severity: 60, message, fields }
@@ -129,11 +132,14 @@ mod tests {
         let interfaces = ["eth1".to_owned(), "eth2".to_owned()];
         let notice = gap(Who { worker: 3, interfaces: &interfaces }, &Change::Ended(Gap { began, last, lost }));
         assert_eq!((notice.action, notice.time), ("visibility-gap-ended", last));
-        for words in ["eth1,eth2", "worker 3", "3.0 s", "7 dropped by the kernel", "2 by the interface", "90 received"] {
+        for words in ["eth1,eth2", "worker 3", "3.0 s", "7 dropped by the kernel", "2 by the interface", "90 received"]
+        {
             assert!(notice.message.contains(words), "{words}: {}", notice.message);
         }
         let field = |path: &str| notice.fields.iter().find(|(at, _)| at.0 == path).map(|(_, value)| value.clone());
         assert!(matches!(field("picket.lost.kernel"), Some(OwnedValue::Number(7))));
-        assert!(matches!(field("event.start"), Some(OwnedValue::Text(text)) if text.starts_with("1970-01-01T00:00:10")));
+        assert!(
+            matches!(field("event.start"), Some(OwnedValue::Text(text)) if text.starts_with("1970-01-01T00:00:10"))
+        );
     }
 }

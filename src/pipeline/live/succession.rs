@@ -97,4 +97,3 @@ impl Worker {
         self.shards.iter().map(|shard| shard.pool.in_use_bytes()).sum()
     }
 }
-

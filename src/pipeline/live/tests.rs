@@ -66,7 +66,9 @@ impl Source for Player {
         batch.data = self.inner.data.clone();
         let count = self.step.min(self.inner.frames.len());
         // One interface, whatever the file.
-        batch.frames.extend(self.inner.frames.drain(..count).map(|frame| crate::packet::FrameMeta { file: 0, ..frame }));
+        batch
+            .frames
+            .extend(self.inner.frames.drain(..count).map(|frame| crate::packet::FrameMeta { file: 0, ..frame }));
         self.given += count;
         true
     }
@@ -148,6 +150,7 @@ fn run_out(run: Watch) -> (Vec<Alert>, Vec<Notice>, WatchOutcome) {
         match event {
             Event::Alert(alert) => alerts.push(alert),
             Event::Notice(notice) => notices.push(notice),
+            Event::Flow(_) => {}
         }
     }
     (alerts, notices, run.finish())

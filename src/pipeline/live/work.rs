@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, TrySendError};
 
+use super::super::Options;
 use super::super::clock::Clock;
 use super::super::counters::Counters;
 use super::super::decoded::Headers;
 use super::super::fragments::Assembler;
 use super::super::worker::{GROUP, Worker};
-use super::super::Options;
 use super::clock::{Backlog, PacketClock};
 use super::control::{Shared, WorkerStatus};
 use super::loss::Gaps;
@@ -190,7 +190,10 @@ impl Station {
         }
         for group in batch.frames.chunks(GROUP) {
             #[cfg(test)]
-            self.options.panic_at_frame.take_if(|at| group.iter().any(|frame| frame.number == *at)).inspect(|_| panic!("as asked"));
+            self.options
+                .panic_at_frame
+                .take_if(|at| group.iter().any(|frame| frame.number == *at))
+                .inspect(|_| panic!("as asked"));
             stages.decode(|| headers.decode(&batch.data, group, *seed, assembler));
             let bytes = headers.bytes(&batch.data);
             match headers.only() {
@@ -258,7 +261,8 @@ impl Station {
     /// Flow records that find no room are counted.
     fn send_flows(&mut self, flows: Vec<FlowRecord>) {
         let Some(events) = &self.events else { return };
-        let dropped = flows.into_iter().filter_map(|record| events.try_send(Event::Flow(Box::new(record))).err()).count();
+        let dropped =
+            flows.into_iter().filter_map(|record| events.try_send(Event::Flow(Box::new(record))).err()).count();
         self.before.flow_log.dropped += dropped as u64;
     }
 
@@ -371,8 +375,7 @@ impl Station {
     fn restart(&mut self) {
         let fresh = Desk::new(&self.set, &self.captures, &self.share);
         let mut left = std::mem::replace(&mut self.desk, fresh);
-        if let Ok((alerts, numbers)) =
-            catch_unwind(AssertUnwindSafe(|| (left.worker.give_up(), left.worker.numbers())))
+        if let Ok((alerts, numbers)) = catch_unwind(AssertUnwindSafe(|| (left.worker.give_up(), left.worker.numbers())))
         {
             self.before.merge(&numbers);
             self.send(alerts);

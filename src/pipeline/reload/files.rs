@@ -18,14 +18,17 @@ pub(super) fn watch(paths: &[PathBuf], to: &Sender<Request>) -> Option<Recommend
         let is_of_interest = match &event {
             // Events were lost.
             Err(_) => true,
-            Ok(event) => event.need_rescan() || is_change(event.kind) && event.paths.iter().any(|path| is_wanted(path, &wanted)),
+            Ok(event) => {
+                event.need_rescan() || is_change(event.kind) && event.paths.iter().any(|path| is_wanted(path, &wanted))
+            }
         };
         if is_of_interest {
             // A queue that is full has a request already.
             let _ = to.try_send(Request::Changed);
         }
     };
-    let told = |error: &notify::Error| tracing::warn!("changes of feeds are not seen ({:?}): ask for a reload", error.kind);
+    let told =
+        |error: &notify::Error| tracing::warn!("changes of feeds are not seen ({:?}): ask for a reload", error.kind);
     let mut watcher = notify::recommended_watcher(on_event).inspect_err(told).ok()?;
     for (place, mode) in places {
         if let Err(error) = watcher.watch(&place, mode) {
