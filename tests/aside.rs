@@ -161,7 +161,7 @@ fn tools_read(files: &BTreeMap<PathBuf, Vec<u8>>) {
 }
 
 #[test]
-fn a_full_folder_loses_its_oldest() {
+fn what_is_not_ours_stays_and_what_was_half_written_goes() {
     let folder = tempfile::tempdir().expect("folder");
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).expect("mode");
     fs::write(folder.path().join("unrelated.txt"), "stays").expect("written");
