@@ -18,7 +18,7 @@ use crate::sink::flow::FlowSink;
 
 /// See the module.
 #[derive(Args)]
-pub struct AsideArgs {
+pub(super) struct AsideArgs {
     /// Sum further alerts of one source host and indicator within so many seconds up in one, and those of one indicator beyond ten a
     /// second; 0 writes every alert. 300 for `watch` if not given, 0 for `replay`.
     #[arg(long, value_name = "SECONDS")]

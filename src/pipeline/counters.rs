@@ -133,6 +133,9 @@ impl Counters {
             ("pattern_followers_cap", self.begun_refused, "signatures"),
             ("overload_not_scanned", self.shed_scan_bytes, "bytes"),
             ("alerts_per_flow_cap", self.over_flow_cap, "hits"),
+            ("flow_log_notes_cap", self.flow_log.notes_left_out, "names"),
+            ("flow_log_dropped", self.flow_log.dropped, "records"),
+            ("evidence_cut_short", self.evidence_cut_short, "alerts"),
         ];
         let rest = rest.into_iter().map(|(reason, count, unit)| Uninspected { reason: reason.into(), count, unit });
         let mut all: Vec<Uninspected> = stopped.chain(unread).chain(rest).filter(|line| line.count > 0).collect();
