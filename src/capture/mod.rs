@@ -36,6 +36,7 @@ pub use afpacket::RingBytes;
 pub use files::{FileInfo, Files, Progress};
 pub use input::Access;
 pub use list::OpenError;
+pub use pcapng::PcapngWriter;
 
 use std::path::PathBuf;
 use std::sync::Arc;

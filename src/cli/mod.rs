@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand. Only here is a clock or a terminal looked at, and only here does a user see text.
 
+mod aside;
 mod clearance;
 pub mod config;
 #[cfg(target_os = "linux")]

@@ -11,6 +11,7 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::aside::{AsideArgs, warn_of_evidence, write_flows};
 use super::clearance::ReaderArgs;
 use super::outputs::{Asked, FormatName, Outputs};
 use crate::capture::Files;
@@ -62,6 +63,8 @@ pub struct ReplayArgs {
     /// card computes checksums captures wrong ones of what it sends.
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Checksums::Ignore)]
     checksums: Checksums,
+    #[command(flatten)]
+    aside: AsideArgs,
     /// No progress bar and no summary on the terminal.
     #[arg(long, short)]
     quiet: bool,
@@ -88,6 +91,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let clearances = args.reader.read()?;
     let (set, report) = load(args, clearances.as_ref())?;
     let seconds = start.elapsed().as_secs_f64();
+    let flow_sink = args.aside.flow_sink(false)?;
     let asked = Asked {
         alerts: &args.alerts,
         format: args.format,
@@ -98,14 +102,16 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     };
     let mut outputs = Outputs::open(&asked, clearances.as_ref(), &set)?;
     super::run::warn_of_feeds(&report, outputs.summary().withholds());
-    let options = Options {
+    let mut options = Options {
         threads: args.threads.map_or_else(default_threads, usize::from),
         max_flows: args.max_flows as usize,
         verifies_checksums: args.checksums == Checksums::Verify,
         ..Options::default()
     };
+    args.aside.ask(&mut options, false)?;
     let total_bytes = files.total_bytes();
     let replay = pipeline::replay(files, Arc::clone(&set), &options);
+    let flow_log = flow_sink.map(|sink| write_flows(sink, replay.flows.clone(), Arc::clone(&replay.progress)));
     let on_signal = Arc::clone(&replay.progress);
     // The first signal ends the run in order, a second one ends it. Setting the handler fails only if there is one already.
     let _ = ctrlc::set_handler(move || {
@@ -121,6 +127,11 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let outcome = replay.finish();
     bar.finish_and_clear();
     written.context("cannot write the alerts")?;
+    if let Some(flow_log) = flow_log {
+        let written = flow_log.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        written.context("cannot write the flow log")?;
+    }
+    warn_of_evidence(&outcome.evidence);
 
     let loaded = Loaded { set: &set, report, seconds };
     let summary = Summary::new(&outcome, &tally, loaded, outputs.summary(), interrupted);

@@ -6,7 +6,9 @@ mod plan;
 mod signals;
 mod summary;
 
+use std::fs::DirBuilder;
 use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -18,23 +20,25 @@ use clap::Args;
 use crossbeam_channel::RecvTimeoutError;
 
 use self::feeds::Feeds;
+use super::aside::{AsideArgs, warn_of_evidence};
 use super::clearance::ReaderArgs;
 use super::outputs::{Asked, FormatName, Outputs, Terms};
 use super::service;
-use crate::alert::Notice;
+use crate::alert::{FlowRecord, Notice};
 use crate::capture::live::{self, LiveOptions};
 use crate::config::{MemoryTable, Plan};
 use crate::pipeline::live::{Event, OverloadOptions, Watch, WatchOptions, watch};
 use crate::pipeline::reload::{self, ReloadOptions};
 use crate::pipeline::{AlertTally, Options};
 use crate::privilege;
-use crate::sink::OutputOptions;
+use crate::sink::flow::FlowSink;
+use crate::sink::{Output, OutputOptions};
 
 /// Arguments of `picket watch`.
 #[derive(Args, Clone)]
 pub struct WatchArgs {
     /// Everything as this configuration says (picket config example prints one); sockets are opened, then privileges given up.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["interfaces", "feeds", "allow", "alerts", "clearance", "filter", "threads", "cpus", "format", "metrics", "socket"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["interfaces", "feeds", "allow", "alerts", "clearance", "filter", "threads", "cpus", "format", "metrics", "socket", "repeat_window", "flow_log", "evidence"])]
     config: Option<PathBuf>,
     /// Interface to capture from; may be given several times.
     #[arg(short = 'i', long = "interface", required_unless_present = "config", value_name = "INTERFACE")]
@@ -83,6 +87,8 @@ pub struct WatchArgs {
     stale_after: u32,
     #[command(flatten)]
     console: console::ConsoleArgs,
+    #[command(flatten)]
+    aside: AsideArgs,
     /// No summary on the terminal.
     #[arg(long, short)]
     quiet: bool,
@@ -115,11 +121,13 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let threads = args.threads.map_or_else(default_threads, usize::from);
     let console = console::Listeners::open(&args.console, withholds)?;
     let sources = live::open(&args.capture(threads))?;
+    let options = args.options(threads)?;
     // Every socket that needs privileges is open, and there is one thread yet.
     args.confine()?;
+    let mut flows = args.flows()?;
     let mut outputs = Outputs::open(&args.asked(), clearances.as_ref(), &loaded.set)?;
     feeds.reads_for(&outputs);
-    let run = watch(sources, Arc::clone(&loaded.set), &args.options(threads));
+    let run = watch(sources, Arc::clone(&loaded.set), &options);
     let states = feeds::states(&loaded.report, withholds);
     let report = feeds.report();
     reload::start(&run.control, Box::new(feeds), states, args.reload());
@@ -131,10 +139,11 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let (running, _serving) = console.serve(&run.control, args.reload().stale_after, Arc::clone(&report))?;
     service::ready();
     let mut tally = AlertTally::default();
-    let told = write_events(&run, &mut outputs, &mut tally, &running, &hung_up);
+    let told = write_events(&run, &mut outputs, &mut tally, (&running, &hung_up), flows.as_mut());
     service::stopping(STOP_TIME);
     let set = run.control.set();
     let outcome = run.finish();
+    warn_of_evidence(&outcome.run.evidence);
     outputs.finish().context("cannot write the alerts")?;
     let report = report.lock().map(|report| report.clone()).unwrap_or_default();
     let ran = summary::Ran { outcome: &outcome, tally: &tally, set: &set, report, load_seconds };
@@ -171,6 +180,10 @@ impl WatchArgs {
     fn confine(&self) -> anyhow::Result<()> {
         let Some(plan) = &self.plan else { return Ok(()) };
         let options = super::confine::options(plan, self.config.as_deref());
+        for folder in &options.writes {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+            made.with_context(|| format!("cannot make the directory {}", folder.display()))?;
+        }
         let report = privilege::confine(&options).context("privileges cannot be given up")?;
         tracing::info!(
             uid = report.uid,
@@ -181,6 +194,14 @@ impl WatchArgs {
             "privileges given up"
         );
         Ok(())
+    }
+
+    /// Where flow records go.
+    fn flows(&self) -> anyhow::Result<Option<Flows>> {
+        match self.plan.as_deref() {
+            None => Ok(self.aside.flow_sink(true)?.map(Flows::Sink)),
+            Some(plan) => plan::flow_log(plan).map(|log| log.map(Flows::Output)),
+        }
     }
 
     fn asked(&self) -> Asked<'_> {
@@ -212,18 +233,17 @@ impl WatchArgs {
         }
     }
 
-    fn options(&self, threads: usize) -> WatchOptions {
-        let pipeline = Options { threads, max_flows: self.max_flows as usize, ..Options::default() };
+    fn options(&self, threads: usize) -> anyhow::Result<WatchOptions> {
+        let mut pipeline = Options { threads, max_flows: self.max_flows as usize, ..Options::default() };
+        match self.plan.as_deref() {
+            None => self.aside.ask(&mut pipeline, true)?,
+            Some(plan) => plan::aside(plan, &mut pipeline)?,
+        }
         let cpus = self.cpus.clone().map(|Cpus(cpus)| cpus).unwrap_or_default();
         let options = WatchOptions { pipeline, cpus, ..WatchOptions::default() };
-        let Some(plan) = self.plan.as_deref() else { return options };
-        WatchOptions {
-            pipeline: Options {
-                max_flows: plan.flows.max,
-                max_stream_bytes: plan.flows.stream_bytes.as_usize(),
-                verifies_checksums: plan.capture.verifies_checksums,
-                ..options.pipeline
-            },
+        let Some(plan) = self.plan.as_deref() else { return Ok(options) };
+        Ok(WatchOptions {
+            pipeline: plan::pipeline(plan, options.pipeline),
             alert_channel: plan.memory.alert_channel,
             drain: plan.overload.drain.0,
             overload: OverloadOptions {
@@ -233,7 +253,7 @@ impl WatchArgs {
             },
             gap_quiet: plan.overload.gap_quiet.0,
             ..options
-        }
+        })
     }
 
     fn reload(&self) -> ReloadOptions {
@@ -253,6 +273,33 @@ impl WatchArgs {
     }
 }
 
+/// Where flow records go.
+enum Flows {
+    /// To a file, at once.
+    Sink(FlowSink),
+    /// To a file that rotates.
+    Output(Output),
+}
+
+impl Flows {
+    fn write(&mut self, flow: &FlowRecord) -> io::Result<()> {
+        match self {
+            Self::Sink(sink) => sink.write(flow),
+            Self::Output(output) => {
+                output.put(crate::sink::flow::record(flow)?);
+                Ok(())
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Sink(sink) => sink.finish(),
+            Self::Output(_) => Ok(()),
+        }
+    }
+}
+
 /// What became of writing.
 #[derive(Default)]
 struct Told {
@@ -265,8 +312,8 @@ fn write_events(
     run: &Watch,
     outputs: &mut Outputs,
     tally: &mut AlertTally,
-    running: &console::Running,
-    hung_up: &AtomicBool,
+    (running, hung_up): (&console::Running, &AtomicBool),
+    mut flows: Option<&mut Flows>,
 ) -> Told {
     let mut told = Told::default();
     let mut looked = Instant::now();
@@ -277,6 +324,9 @@ fn write_events(
             running.outputs(outputs.statuses());
             if hung_up.swap(false, Ordering::Relaxed) {
                 outputs.reopen();
+                if let Some(Flows::Output(output)) = &flows {
+                    output.reopen();
+                }
             }
         }
         let written = match run.events.recv_timeout(PATIENCE) {
@@ -289,8 +339,12 @@ fn write_events(
                 running.notice(&notice);
                 outputs.notice(&notice)
             }
-            Err(RecvTimeoutError::Timeout) => Ok(()),
-            Err(RecvTimeoutError::Disconnected) => return told,
+            Ok(Event::Flow(record)) => flows.as_mut().map_or(Ok(()), |flows| flows.write(&record)),
+            Err(RecvTimeoutError::Timeout) => flows.as_mut().map_or(Ok(()), |flows| flows.flush()),
+            Err(RecvTimeoutError::Disconnected) => {
+                told.failed_writes += u64::from(flows.is_some_and(|flows| flows.flush().is_err()));
+                return told;
+            }
         };
         if let Err(error) = written {
             if told.failed_writes == 0 {

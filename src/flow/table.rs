@@ -328,15 +328,16 @@ impl<S: Default> FlowTable<S> {
         self.in_bucket(at).for_each(|Slot(record)| prefetch::lines(&self.records[record as usize]));
     }
 
-    /// Every flow in the table, as their records lie.
-    pub fn iter(&self) -> impl Iterator<Item = &Flow<S>> {
+    /// Every flow in the table and its slot, as their records lie.
+    pub fn iter(&self) -> impl Iterator<Item = (Slot, &Flow<S>)> {
         let mut live = vec![false; self.records.len()];
         for bucket in &self.buckets {
             for way in (0..WAYS).filter(|&way| bucket.tags[way] != 0) {
                 live[bucket.records[way] as usize] = true;
             }
         }
-        self.records.iter().zip(live).filter_map(|(flow, is_live)| is_live.then_some(flow))
+        let flows = self.records.iter().enumerate().zip(live);
+        flows.filter_map(|((at, flow), is_live)| is_live.then_some((Slot(at as u32), flow)))
     }
 
     /// A flow of this table.

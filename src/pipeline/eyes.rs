@@ -5,12 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::decoded::Item;
+use super::flowlog::Showing;
 use super::live::{Names, OverloadOptions, Shedding};
 use super::recorder::Recorder;
 use super::shard::{Raise, Seldom, State};
 use super::verdict::Verdict;
 use super::waiting;
-use crate::alert::Alert;
+use crate::alert::{Alert, Notice, Occurrence, SuppressCounters, SuppressOptions, Suppressor};
 use crate::flow::{Chunk, Direction, Identity, Pool};
 use crate::indicator::rule::{Body, Flowing, Message, Scope};
 use crate::indicator::{Field, FieldValue, IndicatorIx, Observable, Sighting, Transport, Value, Wants, Where, kind};
@@ -60,6 +61,10 @@ pub(super) struct Eyes {
     facing: Direction,
     /// Raised since they were last taken.
     pub(super) alerts: Vec<Alert>,
+    /// Holds further alerts of a host and indicator back. Live; replay does it when all alerts are in order.
+    pub(super) suppressor: Option<Box<Suppressor>>,
+    /// What the packet being read has shown, if there is a flow log.
+    pub(super) shown: Option<Box<Showing>>,
     /// Hits that the allow-list suppressed.
     pub(super) suppressed: Tally<IndicatorIx>,
     /// Hits beyond the cap of one flow.
@@ -93,6 +98,8 @@ impl Eyes {
             has_rules: set.has_rules(),
             facing: Direction::ToResponder,
             alerts: Vec::new(),
+            suppressor: None,
+            shown: None,
             suppressed: Tally::default(),
             over_flow_cap: 0,
             unscanned_bytes: 0,
@@ -110,8 +117,12 @@ impl Eyes {
     pub(super) fn adopt(&mut self, set: &Arc<MatchSet>) -> Tally<IndicatorIx> {
         self.matcher = Matcher::new(Arc::clone(set));
         self.wants = set.wants();
+        if self.shown.is_some() {
+            self.wants.add(&kind::JA4, 0);
+        }
         self.set = Arc::clone(set);
         self.generation += 1;
+        self.suppressor.iter_mut().for_each(|suppressor| suppressor.swap(set));
         self.has_conditions = set.indicators().has_conditions();
         self.has_function_conditions = set.indicators().has_function_conditions();
         self.has_rules = set.has_rules();
@@ -142,6 +153,46 @@ impl Eyes {
     /// Has fingerprints of clients made that nobody looks for.
     pub(super) fn show_fingerprints(&mut self) {
         [&kind::JA3, &kind::JA4].into_iter().for_each(|kind| self.wants.add(kind, 0));
+    }
+
+    /// Holds repeated alerts back, or goes on to say everything.
+    pub(super) fn suppress(&mut self, options: Option<&SuppressOptions>) {
+        let suppressor = |options: &SuppressOptions| Suppressor::new(options.clone(), &self.set, &self.captures);
+        self.suppressor = options.map(suppressor).map(Box::new);
+    }
+
+    /// Notes what is shown, for the flow log.
+    pub(super) fn note_flows(&mut self) {
+        self.shown = Some(Box::default());
+        self.wants.add(&kind::JA4, 0);
+    }
+
+    /// Sums up what was held back so far.
+    pub(super) fn close(&mut self) {
+        self.suppressor.iter_mut().for_each(|suppressor| suppressor.close());
+    }
+
+    /// What was held back.
+    pub(super) fn held_back(&self) -> SuppressCounters {
+        self.suppressor.as_ref().map(|suppressor| suppressor.counters()).unwrap_or_default()
+    }
+
+    /// What there is to say of indicators that flood.
+    pub(super) fn take_notice(&mut self) -> Option<Notice> {
+        self.suppressor.as_mut()?.take_notice()
+    }
+
+    /// Whether there are any for [`Eyes::take_alerts`].
+    #[inline]
+    pub(super) fn has_alerts(&self) -> bool {
+        !self.alerts.is_empty() || self.suppressor.as_ref().is_some_and(|suppressor| suppressor.has_roll_ups())
+    }
+
+    /// Alerts raised since the last call, then what sums up others.
+    pub(super) fn take_alerts(&mut self) -> Vec<Alert> {
+        let mut alerts = std::mem::take(&mut self.alerts);
+        alerts.extend(self.suppressor.iter_mut().flat_map(|suppressor| suppressor.take()));
+        alerts
     }
 
     /// Hashes both ends of a packet and asks for the filter lines that tell whether they are worth a look.
@@ -252,6 +303,9 @@ impl Eyes {
         hint: &Hint,
         (direction, frame): (Direction, FrameRef),
     ) {
+        if let Some(shown) = &mut self.shown {
+            shown.note(observable);
+        }
         match observable.value {
             Value::Piece { .. } => self.scan_piece((identity, seldom), hint, direction, observable.value, frame),
             _ => self.see(identity, seldom, observable, frame),
@@ -285,6 +339,9 @@ impl Eyes {
                 Raise::Yes => {
                     let Some(capture) = self.captures.get(frame.file as usize) else { continue };
                     let covered = (hit.indicator, hit.how);
+                    if !admits(&mut self.suppressor, identity, frame, observable.at, covered) {
+                        continue;
+                    }
                     self.alerts.push(Alert::new(identity, frame, capture, observable, covered, &self.set));
                 }
                 Raise::OverCap => self.over_flow_cap += 1,
@@ -325,6 +382,7 @@ impl Eyes {
             match reported.raise(&self.set, indicator, at) {
                 Raise::Again => {}
                 Raise::OverCap => self.over_flow_cap += 1,
+                Raise::Yes if !admits(&mut self.suppressor, identity, frame, at, (indicator, how)) => {}
                 Raise::Yes => {
                     let seen = [Field::number(SEEN_FRAME, frame_number)];
                     let with = if frame_number == frame.number { &[][..] } else { &seen };
@@ -492,6 +550,17 @@ impl Eyes {
             alert.flow.protocol = protocol;
         }
     }
+}
+
+/// Whether an alert is to be made of a hit; asked before anything is copied.
+fn admits(
+    suppressor: &mut Option<Box<Suppressor>>,
+    identity: &Identity,
+    frame: FrameRef,
+    at: Where,
+    covered: (IndicatorIx, How),
+) -> bool {
+    suppressor.as_mut().is_none_or(|suppressor| suppressor.admits(&Occurrence::new(identity, frame, at, covered)))
 }
 
 /// One direction of one flow, being handed bytes.

@@ -153,7 +153,7 @@ impl Worker {
     }
 
     /// A flow that ended.
-    pub(super) fn judge_flow(&mut self, slot: Slot, is_evicted: bool) {
+    pub(super) fn judge_flow(&mut self, slot: Slot, is_evicted: bool) -> Verdict {
         let worst = self.unread.take_worst();
         let flow = self.flows.get_mut(slot);
         let verdict = if is_evicted { Verdict::TableFull } else { worst.max(at_end(flow)) };
@@ -161,6 +161,7 @@ impl Worker {
         let Flow { identity, tags, .. } = self.flows.get_mut(slot);
         let verdict = Verdict::of_tag(tags[0].max(tags[1]));
         self.counters.visibility.flow(identity.network(), || identity.vlans().to_vec(), verdict);
+        verdict
     }
 }
 
@@ -219,12 +220,14 @@ fn at_end(flow: &Flow<State>) -> Verdict {
 }
 
 /// A flow that the end of the captures ends.
-pub(super) fn end_open(flow: &Flow<State>, counters: &mut Counters) {
+pub(super) fn end_open(flow: &Flow<State>, counters: &mut Counters) -> Verdict {
     let end = at_end(flow);
     let (network, vlans) = (flow.identity.network(), || flow.identity.vlans().to_vec());
     let Open { packets, bytes } = flow.open;
     counters.visibility.packets(network, vlans, end, u64::from(packets), u64::from(bytes));
     let [there, back] = flow.tags.map(Verdict::of_tag);
     let of_open = if packets > 0 { end } else { Verdict::Inspected };
-    counters.visibility.flow(network, vlans, there.max(back).max(of_open));
+    let verdict = there.max(back).max(of_open);
+    counters.visibility.flow(network, vlans, verdict);
+    verdict
 }

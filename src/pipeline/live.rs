@@ -28,14 +28,16 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 
 use self::control::Shared;
 use self::work::{Ended, Station};
 use super::Options;
 use super::counters::Counters;
 use super::engine::{Outcome, Stages, process_cpu};
-use crate::alert::{Alert, Notice};
+use super::evidence::Filer;
+use super::{EvidenceFigures, EvidenceOptions, FlowLogOptions};
+use crate::alert::{Alert, FlowRecord, Notice};
 use crate::capture::FileInfo;
 use crate::capture::live::{Live, Losses};
 use crate::matcher::MatchSet;
@@ -85,6 +87,8 @@ pub enum Event {
     Alert(Alert),
     /// The sensor has something to say of itself.
     Notice(Notice),
+    /// A flow ended, if there is a flow log.
+    Flow(Box<FlowRecord>),
 }
 
 /// A live run under way.
@@ -95,6 +99,9 @@ pub struct Watch {
     pub control: Arc<Control>,
     workers: Vec<JoinHandle<Ended>>,
     housekeeper: JoinHandle<()>,
+    filer: Option<JoinHandle<()>>,
+    /// What became of evidence, while it runs.
+    pub evidence: Arc<EvidenceFigures>,
     interfaces: Vec<String>,
     start: Instant,
     cpu_start: Duration,
@@ -128,6 +135,8 @@ pub struct WatchOutcome {
 /// Runs the sources against a set, a thread each, until [`Control::stop`] or the end of them all.
 pub fn watch(sources: Vec<Box<dyn Live>>, set: Arc<MatchSet>, options: &WatchOptions) -> Watch {
     let (to_reader, events) = bounded(options.alert_channel.max(1));
+    let figures = Arc::<EvidenceFigures>::default();
+    let (to_reader, filer) = with_evidence(options, to_reader, &figures);
     let interfaces: Vec<String> =
         sources.first().map(|source| source.state().into_iter().map(|state| state.name).collect()).unwrap_or_default();
     let shared = Arc::new(Shared::new(set, sources.len(), &interfaces, to_reader));
@@ -137,6 +146,16 @@ pub fn watch(sources: Vec<Box<dyn Live>>, set: Arc<MatchSet>, options: &WatchOpt
         threads: 1,
         max_flows: options.pipeline.max_flows.div_ceil(count),
         max_stream_bytes: options.pipeline.max_stream_bytes / count,
+        flow_log: options
+            .pipeline
+            .flow_log
+            .as_ref()
+            .map(|log| FlowLogOptions { max_note_bytes: log.max_note_bytes / count }),
+        evidence: options
+            .pipeline
+            .evidence
+            .clone()
+            .map(|evidence| EvidenceOptions { ring_bytes: evidence.ring_bytes / count, ..evidence }),
         ..options.pipeline.clone()
     };
     let (start, cpu_start) = (Instant::now(), process_cpu());
@@ -154,7 +173,37 @@ pub fn watch(sources: Vec<Box<dyn Live>>, set: Arc<MatchSet>, options: &WatchOpt
         .collect();
     let control = Arc::new(Control::new(Arc::clone(&shared)));
     let housekeeper = named("control".to_owned(), move || shared.keep_house());
-    Watch { events, control, workers, housekeeper, interfaces, start, cpu_start }
+    Watch { events, control, workers, housekeeper, filer, evidence: figures, interfaces, start, cpu_start }
+}
+
+/// Where workers send to: past whoever files evidence, if it is asked for. It waits for the disk and they do not wait for it.
+fn with_evidence(
+    options: &WatchOptions,
+    to_reader: Sender<Event>,
+    figures: &Arc<EvidenceFigures>,
+) -> (Sender<Event>, Option<JoinHandle<()>>) {
+    let Some(evidence) = &options.pipeline.evidence else { return (to_reader, None) };
+    let filer = match Filer::open(evidence, Arc::clone(figures)) {
+        Ok(filer) => filer,
+        Err(error) => {
+            tracing::warn!("evidence cannot be written: {error}");
+            return (to_reader, None);
+        }
+    };
+    let (to_filer, events) = bounded(options.alert_channel.max(1));
+    let handle = named("evidence".to_owned(), move || file(filer, &events, &to_reader));
+    (to_filer, Some(handle))
+}
+
+fn file(mut filer: Filer, events: &Receiver<Event>, out: &Sender<Event>) {
+    for mut event in events {
+        if let Event::Alert(alert) = &mut event {
+            filer.file(alert);
+        }
+        if out.send(event).is_err() {
+            return;
+        }
+    }
 }
 
 /// What alerts call the captures: the interfaces, and behind them all together, for what is of no one frame.
@@ -195,13 +244,16 @@ impl Watch {
         if let Err(panic) = self.housekeeper.join() {
             std::panic::resume_unwind(panic);
         }
+        if let Some(Err(panic)) = self.filer.map(JoinHandle::join) {
+            std::panic::resume_unwind(panic);
+        }
         stages.wall = self.start.elapsed();
         stages.cpu = process_cpu().saturating_sub(self.cpu_start);
         let files = self.interfaces.into_iter().zip(frames).map(|(name, frames)| interface(name, frames)).collect();
         let status = self.control.snapshot();
         let suppressed_before = self.control.take_suppressed(&mut counters);
         WatchOutcome {
-            run: Outcome { counters, files, troubles: Vec::new(), stages },
+            run: Outcome { counters, files, troubles: Vec::new(), stages, evidence: self.evidence.counters() },
             frames_by_worker,
             losses,
             alerts_sent: status.alerts_sent,

@@ -31,6 +31,7 @@ const WITHHELD: &str = "withheld";
 pub struct AlertTally {
     total: u64,
     not_told: u64,
+    repeats: u64,
     by_kind: Tally<&'static str>,
     by_indicator: Tally<String>,
     by_provider: Tally<String>,
@@ -128,6 +129,9 @@ pub struct Alerts {
     /// Those that they may not, in number.
     #[serde(skip_serializing_if = "is_zero")]
     pub not_told: u64,
+    /// Further ones that some of them stand for.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub repeats: u64,
     /// By indicator kind.
     pub by_kind: BTreeMap<&'static str, u64>,
     /// By indicator id.
@@ -196,6 +200,7 @@ impl AlertTally {
     /// Counts one, under what the summary's readers may see of it.
     pub fn count(&mut self, view: &View<'_>) {
         self.total += u64::from(!matches!(view, View::Nothing));
+        self.repeats += view.repeats();
         match view {
             View::Nothing => self.not_told += 1,
             View::Full(full) => {
@@ -258,6 +263,7 @@ impl AlertTally {
         Alerts {
             total: self.total,
             not_told: self.not_told,
+            repeats: self.repeats,
             by_kind: self.by_kind.iter().map(|(key, count)| (*key, count)).collect(),
             by_indicator: owned(&self.by_indicator),
             by_provider: owned(&self.by_provider),
@@ -356,7 +362,10 @@ impl Summary {
             self.feeds.totals.refused,
             if self.feeds.is_clean() { "" } else { " (picket feed check says which)" }
         )?;
-        writeln!(out, "alerts: {}", self.alerts.total)?;
+        match self.alerts.repeats {
+            0 => writeln!(out, "alerts: {}", self.alerts.total)?,
+            repeats => writeln!(out, "alerts: {}, and {repeats} more that were summed up in them", self.alerts.total)?,
+        }
         list(out, "  by kind", self.alerts.by_kind.iter().map(|(key, &count)| ((*key).to_owned(), count)))?;
         list(out, "  by indicator", self.alerts.by_indicator.iter().map(|(key, &count)| (key.clone(), count)))?;
         list(out, "  by provider", self.alerts.by_provider.iter().map(|(key, &count)| (key.clone(), count)))?;

@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::aside::Aside;
 use super::counters::Counters;
 use super::decoded::{Bytes, Headers, Item, frame_bytes};
 use super::eyes::{Delivery, Eyes, Unseen};
@@ -13,7 +14,7 @@ use super::judge;
 use super::shard::{Shard, State, Table, Wait, is_waiting};
 use super::verdict::Verdict;
 use super::{Options, SHARDS};
-use crate::alert::Alert;
+use crate::alert::{Alert, FlowRecord};
 use crate::flow::{Accepted, Candidate, Direction, Flow, Home, Outlet, Room, Segment, Slot, StreamCounters};
 use crate::indicator::Transport;
 use crate::matcher::{EndpointKey, MatchSet};
@@ -54,6 +55,8 @@ pub(super) struct Worker {
     pub(super) counters: Counters,
     pub(super) unread: Unseen,
     pub(super) streams: StreamCounters,
+    /// The flow log and evidence, if there are any.
+    pub(super) aside: Option<Box<Aside>>,
 }
 
 impl Worker {
@@ -61,6 +64,12 @@ impl Worker {
     pub(super) fn new(set: &Arc<MatchSet>, captures: &Arc<[Arc<Path>]>, options: &Options, stride: usize) -> Self {
         let per_shard = |total: usize| total.div_ceil(SHARDS);
         let shards = SHARDS.div_ceil(stride);
+        let mut eyes = Eyes::new(set, captures);
+        eyes.suppress(options.suppress.as_ref());
+        let aside = Aside::new(options, shards);
+        if aside.as_ref().is_some_and(|aside| aside.has_log()) {
+            eyes.note_flows();
+        }
         Self {
             shards: (0..shards).map(|_| Shard::new(per_shard(options.max_stream_bytes))).collect(),
             flows: Table::new(shards, per_shard(options.max_flows)),
@@ -69,10 +78,11 @@ impl Worker {
             scans_tcp: set.has_patterns_for(Transport::Tcp),
             scans_udp: set.has_patterns_for(Transport::Udp),
             verifies_checksums: options.verifies_checksums,
-            eyes: Eyes::new(set, captures),
+            eyes,
             counters: Counters::default(),
             unread: Unseen::default(),
             streams: StreamCounters::default(),
+            aside,
         }
     }
 
@@ -147,6 +157,9 @@ impl Worker {
             _ => Some(Verdict::Inspected),
         };
         self.judge(slot, direction, data, framed, stop.or(verdict));
+        if self.aside.is_some() {
+            self.attend((shard, slot), direction, data, framed);
+        }
         self.keep_house(shard, frame.time);
     }
 
@@ -179,6 +192,9 @@ impl Worker {
     fn track_anew(&mut self, framed: Framed<'_>, home: Home, guess: Guess) -> (Slot, Direction) {
         let (frame, item) = framed;
         let now = frame.time;
+        if let Some(aside) = &mut self.aside {
+            aside.go_on(frame.reference());
+        }
         if let Some(slot) = self.flows.find(home, &item.key, now) {
             let flow = self.flows.get_mut(slot);
             match flow.accept(&item.packet, item.from, now) {
@@ -443,6 +459,7 @@ impl Worker {
         while let Some(Wait { slot, direction, .. }) = self.shards[shard].overdue(&self.flows, now) {
             self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
             self.decide_if_lost(slot);
+            self.claim(shard, slot);
         }
     }
 
@@ -454,17 +471,52 @@ impl Worker {
             }
         }
         self.unread.finish(&mut self.flows.get_mut(slot).state, &mut self.shards[shard].pool);
-        self.judge_flow(slot, is_evicted);
+        let verdict = self.judge_flow(slot, is_evicted);
+        if self.aside.is_some() {
+            self.attend_end((shard, slot), verdict, is_evicted);
+        }
+    }
+
+    /// The end of a batch, or of a while without one: packet time is `now`.
+    pub(super) fn end_batch(&mut self, now: Timestamp) {
+        if let Some(suppressor) = &mut self.eyes.suppressor {
+            suppressor.tick(now);
+        }
+        if let Some(aside) = &mut self.aside {
+            aside.tick(now);
+        }
     }
 
     /// Alerts raised since the last call.
     pub(super) fn take_alerts(&mut self) -> Vec<Alert> {
-        std::mem::take(&mut self.eyes.alerts)
+        let mut alerts = self.eyes.take_alerts();
+        alerts.extend(self.aside.iter_mut().flat_map(|aside| aside.take_alerts()));
+        alerts
+    }
+
+    /// Everything that was raised, when the worker is no good any more.
+    #[cold]
+    pub(super) fn give_up(&mut self) -> Vec<Alert> {
+        self.eyes.close();
+        self.aside.iter_mut().for_each(|aside| aside.close());
+        self.take_alerts()
+    }
+
+    /// Whether there are any.
+    #[inline]
+    pub(super) fn has_alerts(&self) -> bool {
+        self.eyes.has_alerts() || self.aside.as_ref().is_some_and(|aside| aside.has_alerts())
+    }
+
+    /// Flows that have ended since the last call, if there is a flow log.
+    pub(super) fn take_flows(&mut self) -> Vec<FlowRecord> {
+        self.aside.as_mut().map(|aside| aside.take_flows()).unwrap_or_default()
     }
 
     /// The first frame that an alert still to come may name, among those already processed.
     pub(super) fn held_back(&mut self) -> Option<FrameRef> {
-        self.shards.iter_mut().filter_map(|shard| shard.held_back(&self.flows)).min()
+        let aside = self.aside.as_ref().and_then(|aside| aside.held_back());
+        self.shards.iter_mut().filter_map(|shard| shard.held_back(&self.flows)).chain(aside).min()
     }
 
     /// The end of the captures: what still waits is looked at.
@@ -474,19 +526,23 @@ impl Worker {
                 self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
                 self.cut(shard, slot, direction, frame);
                 self.decide_if_lost(slot);
+                self.claim(shard, slot);
             }
         }
     }
 
-    /// The end of the captures. Returns the last alerts and the numbers.
-    pub(super) fn close(mut self) -> (Vec<Alert>, Counters) {
+    /// The end of the captures. Returns the last alerts and flows, and the numbers.
+    pub(super) fn close(mut self) -> (Vec<Alert>, Vec<FlowRecord>, Counters) {
         self.end_waits();
-        for flow in self.flows.iter() {
+        for (slot, flow) in self.flows.iter() {
             flow.state.conversation.unfinished().into_iter().for_each(|why| self.unread.tally.count(why));
-            judge::end_open(flow, &mut self.counters);
+            let verdict = judge::end_open(flow, &mut self.counters);
+            self.aside.iter_mut().for_each(|aside| aside.stop(slot, flow, verdict));
         }
+        self.eyes.close();
+        self.aside.iter_mut().for_each(|aside| aside.close());
         let counters = self.numbers();
-        (self.eyes.alerts, counters)
+        (self.take_alerts(), self.take_flows(), counters)
     }
 
     /// The numbers so far. Packets that only the end of their flow judges are not among them.
@@ -497,6 +553,12 @@ impl Worker {
         counters.streams = self.streams;
         counters.unread = self.unread.tally.clone();
         counters.suppressed = self.eyes.suppressed.clone();
+        counters.held_back = self.eyes.held_back();
+        if let Some(aside) = &self.aside {
+            let (records, cut_short) = aside.counters();
+            counters.flow_log.merge(&records);
+            counters.evidence_cut_short += cut_short;
+        }
         counters.over_flow_cap = self.eyes.over_flow_cap;
         counters.unscanned_bytes = self.eyes.unscanned_bytes;
         counters.begun_refused = self.eyes.begun_refused;

@@ -3,6 +3,7 @@
 use super::ecs::{how, transport};
 use super::{Format, Header};
 use crate::alert::{CustomerRecord, Full, Heading, Notice, Release, View, printable};
+use crate::time::Timestamp;
 
 /// `--format csv`.
 pub static FORMAT: Format = Format {
@@ -37,10 +38,15 @@ const HEADER: [&str; COLUMNS] = [
     "picket.flow_reference",
     "picket.action",
     "picket.handling",
+    "event.start",
+    "event.end",
+    "picket.repeats.count",
+    "picket.evidence.path",
+    "picket.evidence.sha256",
 ];
 
-/// Those of a full record, then those that only a customer record has.
-const COLUMNS: usize = 23;
+/// Those of a full record, those that only a customer record has, those of a roll-up, those of evidence.
+const COLUMNS: usize = 28;
 
 fn write(view: &View<'_>, out: &mut Vec<u8>) {
     let mut row: [String; COLUMNS] = Default::default();
@@ -110,6 +116,19 @@ fn set_traffic(row: &mut [String; COLUMNS], full: &Full<'_>) {
     set(row, "network.community_id", full.community_id().unwrap_or_default());
     set(row, "matched.field", full.field().0);
     set(row, "matched.atomic", harmless(full.atomic()));
+    if let Some(file) = full.evidence() {
+        set(row, "picket.evidence.path", harmless(&file.path.to_string_lossy()));
+        set(row, "picket.evidence.sha256", &file.sha256);
+    }
+    if let Some(repeats) = full.repeats() {
+        set_repeats(row, (repeats.count, repeats.first, repeats.last));
+    }
+}
+
+fn set_repeats(row: &mut [String; COLUMNS], (count, first, last): (u64, Timestamp, Timestamp)) {
+    set(row, "event.start", first);
+    set(row, "event.end", last);
+    set(row, "picket.repeats.count", count);
 }
 
 fn set_indicator(row: &mut [String; COLUMNS], release: &Release<'_>) {
@@ -137,6 +156,9 @@ fn set_customer(row: &mut [String; COLUMNS], record: &CustomerRecord) {
     }
     set(row, "picket.action", record.action);
     set(row, "picket.handling", harmless(&record.handling));
+    if let Some(repeats) = record.repeats {
+        set_repeats(row, (repeats.count, repeats.first, repeats.last));
+    }
 }
 
 /// A spreadsheet runs what starts like a formula: such a cell gets an apostrophe in front. A row is one line.

@@ -11,19 +11,20 @@ use serde_json::{Value, json};
 
 use super::Format;
 use super::nested::Nested;
-use super::record::{digest, notice_id};
+use super::record::notice_id;
 use crate::alert::{AlertFlow, CustomerRecord, Full, Heading, Notice, OwnedValue, Release, Source, View};
 use crate::indicator::{Condition, Kind};
 use crate::matcher::How;
 use crate::packet::{Ends, protocol};
+use crate::time::Timestamp;
 
 /// `--format ecs`.
 pub static FORMAT: Format =
     Format { name: "ecs", media_type: "application/x-ndjson", header: None, view: write, notice };
 
-const SOURCE: [&str; 3] = ["source.address", "source.ip", "source.port"];
+pub(super) const SOURCE: [&str; 3] = ["source.address", "source.ip", "source.port"];
 
-const DESTINATION: [&str; 3] = ["destination.address", "destination.ip", "destination.port"];
+pub(super) const DESTINATION: [&str; 3] = ["destination.address", "destination.ip", "destination.port"];
 
 /// A view as an Elastic Common Schema document.
 fn write(view: &View<'_>, out: &mut Vec<u8>) {
@@ -70,7 +71,7 @@ fn finish(mut root: Nested, [kind, category]: [&'static str; 2], out: &mut Vec<u
 }
 
 /// Who writes, and by which version of the schema.
-fn observer(root: &mut Nested) {
+pub(super) fn observer(root: &mut Nested) {
     for (path, value) in [
         ("ecs.version", json!("9.2.0")),
         ("observer.vendor", json!("Picket")),
@@ -104,6 +105,27 @@ fn traffic(root: &mut Nested, full: &Full<'_>) {
     network(&mut set, flow, full.community_id());
     set("picket.capture", json!(full.capture().to_string_lossy()));
     set("picket.frame", json!(full.frame().number));
+    if let Some(file) = full.evidence() {
+        set("picket.evidence.path", json!(file.path.to_string_lossy()));
+        set("picket.evidence.sha256", json!(file.sha256));
+    }
+    if let Some(repeats) = full.repeats() {
+        repeated(&mut set, (repeats.count, repeats.first, repeats.last));
+        set("picket.repeats.by", json!(repeats.why.word()));
+        set("picket.repeats.sources", json!(repeats.sources.count));
+        set("picket.repeats.destinations", json!(repeats.destinations.count));
+        // Hosts are told apart up to a number: then there are so many at least.
+        if repeats.sources.is_more || repeats.destinations.is_more {
+            set("picket.repeats.more_hosts", json!(true));
+        }
+    }
+}
+
+/// How many others a record stands for, and from when to when.
+fn repeated(set: &mut impl FnMut(&'static str, Value), (count, first, last): (u64, Timestamp, Timestamp)) {
+    set("event.start", json!(first.to_string()));
+    set("event.end", json!(last.to_string()));
+    set("picket.repeats.count", json!(count));
 }
 
 /// What was known of the message, and the alert's id: what formats with fields of their own for the rest of it have no field for.
@@ -111,7 +133,7 @@ pub(super) fn message(root: &mut Nested, full: &Full<'_>) {
     for field in full.with() {
         root.set(field.path.0, value_of(&field.value));
     }
-    root.set("event.id", json!(event_id(full)));
+    root.set("event.id", json!(full.event_id()));
 }
 
 /// What the feeds say, of the sources that release it; with the value as seen if that is released too.
@@ -165,6 +187,9 @@ pub(super) fn about_record(root: &mut Nested, record: &CustomerRecord) {
     set("picket.record", json!("customer"));
     set("picket.action", json!(record.action));
     set("picket.handling", json!(record.handling));
+    if let Some(repeats) = record.repeats {
+        repeated(&mut set, (repeats.count, repeats.first, repeats.last));
+    }
     if let Some(references) = &record.references {
         set("event.id", json!(references.event));
         set("picket.reference", json!(references.indicator));
@@ -181,7 +206,7 @@ fn about<'a>(sources: &[Source<'a>]) -> BTreeMap<&'static str, BTreeSet<&'a str>
     all
 }
 
-fn endpoint(
+pub(super) fn endpoint(
     set: &mut impl FnMut(&'static str, Value),
     [address, ip_path, port_path]: [&'static str; 3],
     (ip, port): (IpAddr, u16),
@@ -195,7 +220,7 @@ fn endpoint(
     }
 }
 
-fn network(set: &mut impl FnMut(&'static str, Value), flow: &AlertFlow, community_id: Option<String>) {
+pub(super) fn network(set: &mut impl FnMut(&'static str, Value), flow: &AlertFlow, community_id: Option<String>) {
     match flow.ends {
         Ends::Hardware => {}
         Ends::Arp => set("network.type", json!("arp")),
@@ -306,20 +331,6 @@ pub(super) fn transport(protocol_number: u8) -> Option<&'static str> {
         112 => "vrrp",
         _ => return None,
     })
-}
-
-/// `event.id`: of the packet, the conversation, the indicator and the field.
-pub(super) fn event_id(full: &Full<'_>) -> String {
-    let frame = full.frame();
-    let conversation = full.community_id().unwrap_or_else(|| full.flow().addresses().join(" "));
-    digest([
-        frame.time.as_ns().to_string().as_bytes(),
-        full.capture().to_string_lossy().as_bytes(),
-        frame.number.to_string().as_bytes(),
-        conversation.as_bytes(),
-        full.release.indicator.id().as_bytes(),
-        full.field().0.as_bytes(),
-    ])
 }
 
 fn value_of(value: &OwnedValue) -> Value {

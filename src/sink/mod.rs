@@ -12,6 +12,7 @@ pub mod destination;
 pub mod ecs;
 pub mod eve;
 mod filter;
+pub mod flow;
 mod nested;
 pub mod ocsf;
 mod output;

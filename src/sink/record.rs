@@ -6,7 +6,6 @@
 use sha2::{Digest, Sha256};
 
 use super::Format;
-use super::ecs::event_id;
 use crate::alert::{Notice, OwnedValue, View};
 use crate::time::Timestamp;
 
@@ -51,7 +50,7 @@ impl Format {
 /// What [`Record::id`] is of a view.
 pub(super) fn id_of(view: &View<'_>) -> Option<String> {
     let record = match view {
-        View::Full(full) => return Some(event_id(full)),
+        View::Full(full) => return Some(full.event_id()),
         View::Partial(_, record) | View::Customer(record) => record,
         View::Nothing => return None,
     };

@@ -3,6 +3,7 @@
 use super::ecs::transport;
 use super::{Format, Header};
 use crate::alert::{CustomerRecord, Full, Notice, Release, View, printable};
+use crate::time::Timestamp;
 
 /// `--format table`.
 pub static FORMAT: Format = Format {
@@ -43,7 +44,7 @@ fn full_line(full: &Full<'_>) -> String {
     let time = full.frame().time.to_string();
     let capture = full.capture().file_name().unwrap_or(full.capture().as_os_str()).to_string_lossy();
     format!(
-        "{:<24} {:>8}  {:<28} {:<43} {:<24} {:<40} {}",
+        "{:<24} {:>8}  {:<28} {:<43} {:<24} {:<40} {}{}",
         time.get(..23).unwrap_or(&time),
         full.frame().number,
         shortened(&printable(capture.as_bytes()), 28),
@@ -51,7 +52,14 @@ fn full_line(full: &Full<'_>) -> String {
         full.field().0,
         shortened(full.atomic(), 40),
         name_of(&full.release),
+        full.repeats().map(|repeats| again((repeats.count, repeats.first, repeats.last))).unwrap_or_default(),
     )
+}
+
+/// Of a roll-up: what stands for the others.
+fn again((count, first, last): (u64, Timestamp, Timestamp)) -> String {
+    let second = |time: Timestamp| time.to_string().get(..19).unwrap_or_default().to_owned();
+    format!(", {count} more from {} to {}", second(first), second(last))
 }
 
 /// A customer record has no frame, capture, field or value; what is known of the indicator, and what to do, come last.
@@ -63,13 +71,14 @@ fn customer_line(record: &CustomerRecord, indicator: &str) -> String {
     };
     let reference = record.references.as_ref().map_or("-", |references| &references.indicator);
     format!(
-        "{:<24} {:>8}  {:<28} {:<43} {:<24} {:<40} {indicator}, severity {}: {} ({})",
+        "{:<24} {:>8}  {:<28} {:<43} {:<24} {:<40} {indicator}{}, severity {}: {} ({})",
         time.get(..19).unwrap_or(&time),
         "-",
         "-",
         format!("{host} {}", record.direction.word()),
         "-",
         reference,
+        record.repeats.map(|repeats| again((repeats.count, repeats.first, repeats.last))).unwrap_or_default(),
         record.severity,
         record.action,
         printable(record.handling.as_bytes()),

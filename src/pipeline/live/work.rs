@@ -22,7 +22,7 @@ use super::notices::{self, Who};
 use super::overload::{Overload, Signs};
 use super::succession::Round;
 use super::{Event, Names, WatchOptions};
-use crate::alert::{Alert, Notice};
+use crate::alert::{Alert, FlowRecord, Notice};
 use crate::capture::Batch;
 use crate::capture::live::{InterfaceState, Live, Losses};
 use crate::flow::HashSeed;
@@ -221,9 +221,13 @@ impl Station {
     /// Hands out what was raised. Never waits.
     #[inline]
     fn hand_out(&mut self) {
-        if !self.desk.worker.eyes.alerts.is_empty() {
+        if self.desk.worker.has_alerts() {
             let alerts = self.desk.worker.take_alerts();
             self.send(alerts);
+        }
+        if self.share.flow_log.is_some() {
+            let flows = self.desk.worker.take_flows();
+            self.send_flows(flows);
         }
     }
 
@@ -246,12 +250,24 @@ impl Station {
         self.untold_drops += dropped;
     }
 
+    /// Flow records that find no room are counted.
+    fn send_flows(&mut self, flows: Vec<FlowRecord>) {
+        let Some(events) = &self.events else { return };
+        let dropped =
+            flows.into_iter().filter_map(|record| events.try_send(Event::Flow(Box::new(record))).err()).count();
+        self.before.flow_log.dropped += dropped as u64;
+    }
+
     /// Ten times a second: time goes on, what is too much is left out; and once a second the numbers are shown.
     fn tick(&mut self, now: Instant) {
         self.tick_at = now + TICK;
         self.ticks += 1;
         let time = self.clock.time(now);
         self.desk.worker.idle(time, TICK_ROUNDS);
+        self.desk.worker.end_batch(time);
+        if let Some(notice) = self.desk.worker.eyes.take_notice() {
+            self.say(|_| notice);
+        }
         let is_second = self.ticks.is_multiple_of(TICKS_PER_SECOND);
         let new = if is_second { self.look_at_losses(time) } else { Losses::default() };
         let behind = self.backlog.take_worst();
@@ -355,8 +371,7 @@ impl Station {
     fn restart(&mut self) {
         let fresh = Desk::new(&self.set, &self.captures, &self.share, self.options.kept_names);
         let mut left = std::mem::replace(&mut self.desk, fresh);
-        if let Ok((alerts, numbers)) =
-            catch_unwind(AssertUnwindSafe(|| (left.worker.take_alerts(), left.worker.numbers())))
+        if let Ok((alerts, numbers)) = catch_unwind(AssertUnwindSafe(|| (left.worker.give_up(), left.worker.numbers())))
         {
             self.before.merge(&numbers);
             self.send(alerts);
@@ -386,12 +401,13 @@ impl Station {
         let fresh = Desk::new(&self.set, &self.captures, &Options { max_flows: 0, ..self.share.clone() }, 0);
         let Desk { worker, assembler, .. } = std::mem::replace(&mut self.desk, fresh);
         let closed = catch_unwind(AssertUnwindSafe(|| {
-            let (alerts, mut counters) = worker.close();
+            let (alerts, flows, mut counters) = worker.close();
             assembler.close(&mut counters);
-            (alerts, counters)
+            (alerts, flows, counters)
         }));
-        if let Ok((alerts, mut counters)) = closed {
+        if let Ok((alerts, flows, mut counters)) = closed {
             self.send(alerts);
+            self.send_flows(flows);
             self.shared.note_suppressed(Arc::clone(&self.set), std::mem::take(&mut counters.suppressed));
             counters.merge(&self.before);
             status.counters = counters;
