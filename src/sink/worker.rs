@@ -237,7 +237,8 @@ impl Worker {
         let Shared { options, .. } = &*shared;
         let record = options.format.notice(&dropped_notice(&options.name, dropped - self.told));
         let is_due = self.told_at.is_none_or(|at| at.elapsed() >= BETWEEN_NOTICES) && state.ends.is_none();
-        if !is_due && !(state.ends.is_some() && state.spool.has_room(&record)) {
+        let has_room = state.ends.is_some() && state.spool.has_room(&record);
+        if !(is_due || has_room) {
             return;
         }
         // What gives way for it is counted, and told of the next time.

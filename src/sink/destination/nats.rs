@@ -11,6 +11,7 @@ use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::{self, stream};
 use async_nats::{Client, ConnectOptions, connection::State};
 use tokio::runtime::{Builder, Runtime};
+use tokio::time::{Instant, timeout_at};
 
 use super::{Deliver, Fate, OpenError, Secret, TlsOptions, Trouble};
 use crate::sink::Record;
@@ -131,15 +132,21 @@ async fn connect(options: &NatsOptions, connect: ConnectOptions) -> Result<(Clie
     Ok((client, context))
 }
 
-async fn publish(subject: &str, context: &jetstream::Context, records: &[&Record], fates: &mut Vec<Fate>) {
+/// All are sent, then all are waited for, by one time for the whole batch.
+async fn publish(options: &NatsOptions, context: &jetstream::Context, records: &[&Record], fates: &mut Vec<Fate>) {
+    let ends = Instant::now() + options.timeout;
     let mut sent: Vec<Result<PublishAckFuture, PublishErrorKind>> = Vec::with_capacity(records.len());
     for record in records {
         let message = PublishMessage::build().payload(record.bytes.clone().into()).message_id(&record.id);
-        sent.push(context.send_publish(subject.to_owned(), message).await.map_err(|error| error.kind()));
+        let sending = timeout_at(ends, context.send_publish(options.subject.clone(), message)).await;
+        sent.push(sending.map_or(Err(PublishErrorKind::TimedOut), |sent| sent.map_err(|error| error.kind())));
     }
     for acknowledged in sent {
         let kind = match acknowledged {
-            Ok(future) => future.await.map(drop).map_err(|error| error.kind()),
+            Ok(future) => match timeout_at(ends, future.into_future()).await {
+                Ok(answer) => answer.map(drop).map_err(|error| error.kind()),
+                Err(_) => Err(PublishErrorKind::TimedOut),
+            },
             Err(kind) => Err(kind),
         };
         fates.push(match kind {
@@ -164,7 +171,7 @@ impl Deliver for Nats {
             self.open = Some(opened.map_err(|_| Trouble::word("timed out"))??);
         }
         let Some((_, context)) = &self.open else { return Err(Trouble::word("no connection")) };
-        self.runtime.block_on(publish(&self.options.subject, context, records, fates));
+        self.runtime.block_on(publish(&self.options, context, records, fates));
         if fates.iter().any(|fate| matches!(fate, Fate::Again(_))) {
             self.open = None;
         }
