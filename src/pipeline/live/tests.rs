@@ -257,7 +257,8 @@ fn alerts_that_find_no_room_are_counted_and_said() {
         if let Event::Notice(notice) = event
             && notice.action == "alerts-dropped"
         {
-            let count = notice.fields.iter().find(|(at, _)| at.0 == "picket.alerts_dropped").map(|(_, value)| value.clone());
+            let count =
+                notice.fields.iter().find(|(at, _)| at.0 == "picket.alerts_dropped").map(|(_, value)| value.clone());
             let Some(crate::alert::OwnedValue::Number(count)) = count else { panic!("no count") };
             told += count;
             control.stop();
