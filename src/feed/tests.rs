@@ -282,7 +282,8 @@ fn what_is_nested_deeply_anywhere_costs_a_refusal_and_no_stack() {
         let whole = read_as(format, io::Cursor::new(text.clone())).0.len();
         for place in 0..20 {
             let at = text.len() * place / 20;
-            for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("(", ")"), ("<a>", "</a>"), ("[{\"objects\":[", "]}]")] {
+            for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("(", ")"), ("<a>", "</a>"), ("[{\"objects\":[", "]}]")]
+            {
                 let mut text = text.clone();
                 let deep = open.repeat(20_000) + "1" + &close.repeat(20_000);
                 text.splice(at..at, deep.bytes());
