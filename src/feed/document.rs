@@ -6,6 +6,7 @@
 mod paths;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::de::Read;
 use serde_json::value::RawValue;
 
 use crate::indicator::{Refusal, Where};
@@ -152,14 +153,22 @@ impl Document {
         (self.bad, self.bad_condition) = (false, false);
         self.about.clear();
         self.markings.clear();
-        let mut json = serde_json::Deserializer::from_slice(line);
-        let object = json.deserialize_map(Node { document: self, at: paths::ROOT });
-        object.and_then(|()| json.end()).map_err(|_| Refusal::Malformed)?;
+        // A line that is text as a whole need not be looked at again text by text; bytes that are none do no harm where nothing is read.
+        let read = match std::str::from_utf8(line) {
+            Ok(text) => self.walk(serde_json::Deserializer::from_str(text)),
+            Err(_) => self.walk(serde_json::Deserializer::from_slice(line)),
+        };
+        read.map_err(|_| Refusal::Malformed)?;
         match (self.bad_condition, self.bad) {
             (true, _) => Err(Refusal::BadCondition),
             (_, true) => Err(Refusal::BadField),
             _ => Ok(()),
         }
+    }
+
+    fn walk<'de, R: Read<'de>>(&mut self, mut json: serde_json::Deserializer<R>) -> serde_json::Result<()> {
+        json.deserialize_map(Node { document: self, at: paths::ROOT })?;
+        json.end()
     }
 
     /// A field's text.
@@ -369,6 +378,14 @@ mod tests {
         ] {
             assert_eq!(document.read(bad.as_bytes()), Err(Refusal::BadCondition), "{bad}");
         }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_harm_what_is_read_alone() {
+        let mut document = Document::default();
+        assert_eq!(document.read(b"{\"event\":\"\xff\",\"threat.indicator.type\":\"url\"}"), Ok(()));
+        assert_eq!(document.get(KIND), Some("url"));
+        assert_eq!(document.read(b"{\"threat.indicator.type\":\"\xff\"}"), Err(Refusal::Malformed));
     }
 
     #[test]
