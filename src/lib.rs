@@ -53,7 +53,8 @@
 //! | F3 | [`proto`] streams to observables, [`alert`] what was found |
 //! | F4 | [`sink`] alerts to bytes |
 //! | F5 | [`pipeline`] the only threads and channels |
-//! | F6 | [`fetch`] feeds from servers |
+//! | F6 | [`config`] what a live run is told, [`fetch`] feeds from servers, [`privilege`] what the process gives up |
+//! | F7 | [`console`] what a running sensor says of itself |
 //! | F8 | [`cli`] the only clock and terminal |
 //!
 //! `ARCHITECTURE.md` says how a packet lives and how to add a protocol, a kind, a format.
@@ -62,6 +63,8 @@ pub mod alert;
 pub mod bytes;
 pub mod capture;
 pub mod cli;
+pub mod config;
+pub mod console;
 pub mod feed;
 pub mod fetch;
 pub mod flow;
@@ -73,6 +76,8 @@ pub mod metrics;
 pub mod packet;
 pub mod pipeline;
 pub mod prefetch;
+#[cfg(target_os = "linux")]
+pub mod privilege;
 pub mod proto;
 pub mod sink;
 pub mod time;

@@ -17,7 +17,7 @@ const FLOORS: &[&[&str]] = &[
     &["proto", "alert"],
     &["sink"],
     &["pipeline"],
-    &["config", "fetch"],
+    &["config", "fetch", "privilege"],
     &["console"],
     &["cli"],
 ];

@@ -84,7 +84,7 @@ fn no_reader_gets_a_value_above_them() {
             return nothing_is_loaded(folder.path(), &path, marked);
         }
         let all_may_see = (0..SINKS.len()).all(|sink| marked.may_see(sink));
-        for format in ["ecs", "csv", "table"] {
+        for format in ["ecs", "eve", "cef", "ocsf", "csv", "table"] {
             let (outs, shared) = replay_for_all(folder.path(), &path, format);
             for (sink, out) in outs.iter().enumerate() {
                 let said = format!("{} for {} in {format}", marked.name, SINKS[sink]);
@@ -142,7 +142,7 @@ fn markings_mixed_in_one_feed_do_not_leak_through_each_other() {
         let path = folder.path().join("FEEDFILE-mixed-zq.jsonl");
         let of = |number: usize| held[(number * 5 + first) % held.len()];
         feed(&path, |number| Some(of(number)));
-        for format in ["ecs", "csv", "table"] {
+        for format in ["ecs", "eve", "cef", "ocsf", "csv", "table"] {
             let (outs, shared) = replay_for_all(folder.path(), &path, format);
             let above = |owner: usize, sink: usize| {
                 owner < entries.len() && !of(owner).may_see(sink) && !parts.contains(&owner)

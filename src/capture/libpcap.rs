@@ -5,11 +5,12 @@
 
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use ::pcap::{Active, Capture, Error, Linktype, Precision, TimestampType};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::live::{InterfaceState, Live, LiveError, LiveOptions, Losses, MAX_WAIT_MS, Timestamps};
+use super::interface::is_up;
+use super::live::{InterfaceState, LOOK_POLLS, Live, LiveError, LiveOptions, Losses, MAX_WAIT_MS, NAP, Timestamps};
 use super::pool::Pool;
 use super::{BATCH_FRAMES, Batch, Data, Source};
 use crate::packet::{FrameMeta, LinkType};
@@ -25,7 +26,7 @@ pub(super) fn open(options: &LiveOptions) -> Result<Vec<Box<dyn Live>>, LiveErro
         return Err(LiveError::Unsupported { interface, what: "libpcap serves one worker".into() });
     }
     let handles = options.interfaces.iter().map(|name| Handle::open(name, options)).collect::<Result<_, _>>()?;
-    Ok(vec![Box::new(LibPcap { options: options.clone(), handles, next: 0, pool: Pool::default() })])
+    Ok(vec![Box::new(LibPcap { options: options.clone(), handles, next: 0, polls: 0, pool: Pool::default() })])
 }
 
 /// All interfaces, in turn.
@@ -34,6 +35,7 @@ struct LibPcap {
     handles: Vec<Handle>,
     /// Whose turn it is.
     next: usize,
+    polls: u32,
     pool: Pool,
 }
 
@@ -45,9 +47,8 @@ struct Handle {
     link: LinkType,
     /// Frames handed out.
     frames: u64,
+    is_up: bool,
     downs: u64,
-    /// Turns to wait until it is tried again.
-    idle_turns: u32,
     /// What the handle said last; it counts in 32 bits and from its opening on.
     last: [u32; 3],
     losses: Losses,
@@ -57,22 +58,48 @@ impl Source for LibPcap {
     fn poll(&mut self, batch: &mut Batch) -> bool {
         batch.frames.clear();
         batch.data = Data::Empty;
-        let mut waited_us = 0;
-        loop {
-            for _ in 0..self.handles.len() {
-                let at = self.next;
-                self.next = (at + 1) % self.handles.len();
-                self.handles[at].read(at as u32, &self.options, &mut self.pool, batch);
-                if !batch.frames.is_empty() {
-                    return true;
-                }
+        self.polls = self.polls.wrapping_add(1);
+        if self.polls.is_multiple_of(LOOK_POLLS) {
+            self.look();
+        }
+        if self.fill(batch) {
+            return true;
+        }
+        let is_readable = self.wait();
+        if !self.fill(batch) {
+            self.look();
+            if is_readable {
+                thread::sleep(NAP);
             }
-            if waited_us >= MAX_WAIT_MS * 1000 {
+        }
+        true
+    }
+}
+
+impl LibPcap {
+    /// A batch of the next interface that has something; each has its turn.
+    fn fill(&mut self, batch: &mut Batch) -> bool {
+        for _ in 0..self.handles.len() {
+            let at = self.next;
+            self.next = (at + 1) % self.handles.len();
+            self.handles[at].read(at as u32, &self.options, &mut self.pool, batch);
+            if !batch.frames.is_empty() {
                 return true;
             }
-            thread::sleep(Duration::from_micros(WAIT_US));
-            waited_us += WAIT_US;
         }
+        false
+    }
+
+    /// Waits until something comes or happens. True if a handle says so.
+    fn wait(&self) -> bool {
+        let open = self.handles.iter().filter_map(|handle| handle.capture.as_ref());
+        let mut handles: Vec<_> = open.map(|capture| PollFd::new(capture, PollFlags::IN)).collect();
+        let most = Timespec { tv_sec: 0, tv_nsec: MAX_WAIT_MS as i64 * 1_000_000 };
+        poll(&mut handles, Some(&most)).is_ok_and(|count| count > 0)
+    }
+
+    fn look(&mut self) {
+        self.handles.iter_mut().for_each(|handle| handle.look(&self.options));
     }
 }
 
@@ -88,11 +115,8 @@ impl Live for LibPcap {
     }
 
     fn state(&self) -> Vec<InterfaceState> {
-        let state = |handle: &Handle| InterfaceState {
-            name: handle.name.clone(),
-            is_up: handle.capture.is_some(),
-            downs: handle.downs,
-        };
+        let state =
+            |handle: &Handle| InterfaceState { name: handle.name.clone(), is_up: handle.is_up, downs: handle.downs };
         self.handles.iter().map(state).collect()
     }
 }
@@ -105,8 +129,8 @@ impl Handle {
             capture: Some(capture),
             link,
             frames: 0,
+            is_up: is_up(name).unwrap_or(true),
             downs: 0,
-            idle_turns: 0,
             last: [0; 3],
             losses: Losses::default(),
         })
@@ -114,9 +138,6 @@ impl Handle {
 
     /// Puts what is there into the empty batch.
     fn read(&mut self, file: u32, options: &LiveOptions, pool: &mut Pool, batch: &mut Batch) {
-        if !self.is_open(options) {
-            return;
-        }
         let Some(capture) = &mut self.capture else { return };
         let mut buffer = None;
         let mut filled = 0;
@@ -128,8 +149,7 @@ impl Handle {
                     tracing::warn!("{}: capture stopped and will be tried again: {error}", self.name);
                     self.count();
                     self.capture = None;
-                    self.downs += 1;
-                    self.idle_turns = RETRY_TURNS;
+                    self.set_up(false);
                     break;
                 }
             };
@@ -160,18 +180,19 @@ impl Handle {
         }
     }
 
-    /// Opens the handle again, if it was closed and it is time.
-    fn is_open(&mut self, options: &LiveOptions) -> bool {
-        if self.capture.is_none() {
-            self.idle_turns = self.idle_turns.saturating_sub(1);
-            if self.idle_turns == 0 {
-                self.idle_turns = RETRY_TURNS;
-                if let Ok((capture, link)) = activate(&self.name, options) {
-                    (self.capture, self.link, self.last) = (Some(capture), link, [0; 3]);
-                }
-            }
+    /// Looks how the interface is, and opens it again where the library has given it up.
+    fn look(&mut self, options: &LiveOptions) {
+        if self.capture.is_none()
+            && let Ok((capture, link)) = activate(&self.name, options)
+        {
+            (self.capture, self.link, self.last) = (Some(capture), link, [0; 3]);
         }
-        self.capture.is_some()
+        self.set_up(self.capture.is_some() && is_up(&self.name).unwrap_or(true));
+    }
+
+    fn set_up(&mut self, is_up: bool) {
+        self.downs += u64::from(self.is_up && !is_up);
+        self.is_up = is_up;
     }
 
     /// Adds up what the handle counted since it was asked last.
@@ -185,6 +206,42 @@ impl Handle {
         self.losses.kernel_dropped += grown[1];
         self.losses.interface_dropped += grown[2];
     }
+}
+
+/// Compiles a filter for frames of a link type: instructions of the kernel's classic filter language (code, jumps if true and
+/// if false, operand).
+///
+/// # Errors
+/// The filter is not understood.
+#[cfg(target_os = "linux")]
+pub(super) fn compile(interface: &str, link: LinkType, filter: &str) -> Result<Vec<(u16, u8, u8, u32)>, LiveError> {
+    let refused = |error: Error| LiveError::Filter { interface: interface.into(), reason: error.to_string() };
+    let program = match (link, probe(interface)) {
+        (LinkType::ETHERNET, Some(handle)) => handle.compile(filter, true),
+        (LinkType::RAW, _) => {
+            Capture::dead(Linktype(i32::from(LinkType::RAW_12.0))).and_then(|h| h.compile(filter, true))
+        }
+        (link, _) => Capture::dead(Linktype(i32::from(link.0))).and_then(|handle| handle.compile(filter, true)),
+    };
+    // The crate shows instructions as text alone.
+    let words = |error| LiveError::Filter { interface: interface.into(), reason: error };
+    let read = |text: String| {
+        let mut numbers = text.split(' ').map(|word| word.parse::<u32>().ok());
+        let mut next = || numbers.next().flatten();
+        let (code, jt, jf, k) = (next()?, next()?, next()?, next()?);
+        Some((u16::try_from(code).ok()?, u8::try_from(jt).ok()?, u8::try_from(jf).ok()?, k))
+    };
+    let instructions = program.map_err(refused)?;
+    let instructions = instructions.get_instructions().iter().map(|instruction| read(instruction.to_string()));
+    instructions.collect::<Option<_>>().ok_or_else(|| words("libpcap's program cannot be read".into()))
+}
+
+/// A handle that knows that the kernel takes VLAN tags off, and where it keeps them; a dead one does not. Any Ethernet that is
+/// up will do.
+#[cfg(target_os = "linux")]
+fn probe(interface: &str) -> Option<Capture<Active>> {
+    let open = |name| Capture::from_device(name)?.promisc(false).snaplen(64).buffer_size(1 << 20).open();
+    [interface, "lo"].into_iter().find_map(|name| open(name).ok().filter(|handle| handle.get_datalink().0 == 1))
 }
 
 fn activate(name: &str, options: &LiveOptions) -> Result<(Capture<Active>, LinkType), LiveError> {
@@ -232,9 +289,3 @@ fn link_type(handle: Linktype) -> LinkType {
 
 /// How long the kernel keeps frames that do not fill a block.
 const BLOCK_TIMEOUT_MS: i32 = 10;
-
-/// Between two looks at handles that had nothing: short against [`BLOCK_TIMEOUT_MS`].
-const WAIT_US: u64 = 2_000;
-
-/// Looks at an interface that is gone before it is opened again: a second.
-const RETRY_TURNS: u32 = 500;

@@ -5,9 +5,11 @@
 //! interface dropped is in its losses, an interface that is down in its states. It looks at no clock: time is the packet's.
 
 use std::io;
+use std::time::Duration;
 
-use super::Source;
-use super::libpcap;
+#[cfg(target_os = "linux")]
+use super::afpacket;
+use super::{Source, libpcap};
 
 /// What to capture. The default has no interface; everything else is a safe start for a small box.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,8 +22,10 @@ pub struct LiveOptions {
     pub snap_bytes: u32,
     /// Whether frames to others are captured, too: what a span port is for.
     pub is_promiscuous: bool,
-    /// Workers that share the traffic by flow, both directions of a flow at the same one; 1 to [`MAX_WORKERS`].
+    /// Workers that share the traffic, both directions of a flow at the same one; 1 to [`MAX_WORKERS`].
     pub workers: usize,
+    /// By what they share it.
+    pub spread: Spread,
     /// Memory of the ring between kernel and worker, for each worker and interface. All rings together are
     /// `workers * interfaces * ring_bytes`, locked in memory from the start.
     pub ring_bytes: usize,
@@ -39,6 +43,7 @@ impl Default for LiveOptions {
             snap_bytes: MAX_SNAP_BYTES,
             is_promiscuous: true,
             workers: 1,
+            spread: Spread::Flows,
             ring_bytes: DEFAULT_RING_BYTES,
             backend: Backend::Auto,
             timestamps: Timestamps::Kernel,
@@ -56,6 +61,18 @@ pub enum Backend {
     AfPacket,
     /// libpcap, on every system that has it; each frame is copied once more.
     Pcap,
+}
+
+/// By what several workers share the traffic of an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Spread {
+    /// The kernel's symmetric hash of addresses and ports: the most even. For it the kernel puts IPv4 fragments together, and
+    /// drops those that overlap; IPv6 fragments go by their addresses.
+    #[default]
+    Flows,
+    /// The pair of addresses: fragments come as they are and are with their flow, and all tunnels between two hosts at one
+    /// worker. What two hosts exchange is one worker's load; what is not IP is the first's.
+    Hosts,
 }
 
 /// Where the time of a frame comes from.
@@ -164,7 +181,26 @@ pub enum LiveError {
 /// See [`LiveError`].
 pub fn open(options: &LiveOptions) -> Result<Vec<Box<dyn Live>>, LiveError> {
     check(options)?;
-    libpcap::open(options)
+    match options.backend {
+        Backend::Pcap => libpcap::open(options),
+        #[cfg(target_os = "linux")]
+        Backend::AfPacket => afpacket::open(options),
+        #[cfg(target_os = "linux")]
+        Backend::Auto => match afpacket::open(options) {
+            // Interfaces of a seldom type, and `any`, which is none.
+            Err(LiveError::Unsupported { .. } | LiveError::NoSuchInterface(_)) if options.workers == 1 => {
+                libpcap::open(options)
+            }
+            outcome => outcome,
+        },
+        #[cfg(not(target_os = "linux"))]
+        Backend::Auto => libpcap::open(options),
+        #[cfg(not(target_os = "linux"))]
+        Backend::AfPacket => {
+            let interface = options.interfaces.join(", ");
+            Err(LiveError::Unsupported { interface, what: "AF_PACKET is Linux alone".into() })
+        }
+    }
 }
 
 fn check(options: &LiveOptions) -> Result<(), LiveError> {
@@ -203,11 +239,18 @@ pub const DEFAULT_RING_BYTES: usize = 64 << 20;
 /// How long a poll waits, so that a worker can look after other things.
 pub const MAX_WAIT_MS: u64 = 100;
 
+/// Polls after which the interfaces are looked at, though there is always something to read.
+pub(super) const LOOK_POLLS: u32 = 256;
+
+/// How long to wait where the system says that there is something and there is nothing: short against how long a block
+/// takes to be filled, long against a system call.
+pub(super) const NAP: Duration = Duration::from_millis(1);
+
 /// Four of the largest frames.
 const MIN_RING_BYTES: usize = 1 << 20;
 
 /// What the kernel and libpcap count in 32 bits.
-const MAX_RING_BYTES: usize = 1 << 30;
+const MAX_RING_BYTES: usize = 1 << 31;
 
 #[cfg(test)]
 mod tests {

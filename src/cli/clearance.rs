@@ -87,7 +87,7 @@ pub(super) fn load_allow(paths: &[PathBuf], clearance: Option<Arc<Clearance>>) -
 }
 
 /// A context as the reader may know it.
-fn shown(reader: &Clearance, context: &Context) -> Option<Context> {
+pub(super) fn shown(reader: &Clearance, context: &Context) -> Option<Context> {
     if !reader.may_see(&context.marking).allowed {
         return None;
     }

@@ -2,15 +2,24 @@
 
 mod aside;
 mod clearance;
+pub mod config;
+#[cfg(target_os = "linux")]
+pub mod confine;
+#[cfg(target_os = "linux")]
+pub mod doctor;
 pub mod explain;
 pub mod feed;
+pub mod log;
 pub mod lookup;
 pub mod marking;
 mod outputs;
 pub mod protect;
 pub mod replay;
 mod run;
+#[cfg(target_os = "linux")]
+pub mod service;
 pub mod sightings;
+pub mod status;
 pub mod watch;
 
 use std::path::Path;
@@ -43,8 +52,19 @@ enum Command {
     Sightings(sightings::SightingsArgs),
     /// Check feeds and count what is in them.
     Feed(feed::FeedArgs),
+    /// Print or check a configuration of the live sensor.
+    Config(config::ConfigArgs),
     /// Say what a marking lets the sensor and each sink do, and which rule decides.
     Marking(marking::MarkingArgs),
+    /// Say whether a sensor could do its work on this machine, and what to do where it could not.
+    #[cfg(target_os = "linux")]
+    Doctor(doctor::DoctorArgs),
+    /// Say how the sensor on this machine is.
+    Status(status::StatusArgs),
+    /// Have the sensor on this machine read feeds, lists, clearance and outputs again.
+    Reload(status::ReloadArgs),
+    /// End the sensor on this machine in order.
+    Stop(status::StopArgs),
 }
 
 /// Runs what the arguments ask for.
@@ -59,7 +79,13 @@ pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Explain(args) => explain::run(args),
         Command::Sightings(args) => sightings::run(args),
         Command::Feed(args) => feed::run(args),
+        Command::Config(args) => config::run(args),
         Command::Marking(args) => marking::run(args),
+        #[cfg(target_os = "linux")]
+        Command::Doctor(args) => doctor::run(args),
+        Command::Status(args) => status::status(args),
+        Command::Reload(args) => status::reload(args),
+        Command::Stop(args) => status::stop(args),
     }
 }
 

@@ -8,7 +8,7 @@ use std::io::{self, BufWriter, IsTerminal, LineWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::ValueEnum;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
@@ -16,13 +16,19 @@ use super::clearance::{self, ReaderArgs};
 use crate::alert::{Alert, Audience, Notice, Policy, View};
 use crate::marking::Clearances;
 use crate::matcher::MatchSet;
-use crate::sink::{FORMATS, Sink};
+use crate::sink::{Format, Output, OutputOptions, OutputStatus, Sink};
 
 /// How alerts are written.
 #[derive(Clone, Copy, ValueEnum)]
 pub(super) enum FormatName {
     /// JSON Lines in the Elastic Common Schema.
     Ecs,
+    /// JSON Lines as Suricata's EVE alerts.
+    Eve,
+    /// ArcSight's Common Event Format.
+    Cef,
+    /// JSON Lines as Detection Findings of the Open Cybersecurity Schema Framework.
+    Ocsf,
     /// Columns for people.
     Table,
     /// Comma-separated values.
@@ -39,11 +45,21 @@ pub(super) struct Asked<'a> {
     pub(super) summary_clearance: Option<&'a str>,
     /// Whether files are written on and each alert is there at once, as a run without an end needs it.
     pub(super) is_live: bool,
+    /// Outputs of a configuration, in place of `alerts`: each with the section of the clearance file that counts for it.
+    pub(super) configured: &'a [(String, OutputOptions)],
+}
+
+/// How one output is written.
+enum Way {
+    /// At once.
+    Sink(Sink),
+    /// By a queue, which takes so many bytes, and a thread of its own.
+    Output(Output, u64),
 }
 
 /// The outputs of a run, and the readers of its summary.
 pub(super) struct Outputs {
-    sinks: Vec<Box<dyn Sink>>,
+    sinks: Vec<Way>,
     terms: Terms,
     /// By set, the latest last.
     readers: Vec<Readers>,
@@ -90,7 +106,12 @@ impl Outputs {
     ) -> anyhow::Result<Self> {
         let terms = Terms::read(asked, clearances)?;
         let readers = vec![terms.readers(set)?];
-        let sinks = targets(asked).iter().map(|target| sink(asked, target)).collect::<anyhow::Result<_>>()?;
+        let sinks = match asked.configured {
+            [] => {
+                targets(asked).iter().map(|target| sink(asked, target).map(Way::Sink)).collect::<anyhow::Result<_>>()?
+            }
+            configured => configured.iter().map(|(_, options)| output(options)).collect::<anyhow::Result<_>>()?,
+        };
         let (announce, announced) = unbounded();
         Ok(Self { sinks, terms, readers, announced, announce })
     }
@@ -124,19 +145,56 @@ impl Outputs {
             return Err(io::Error::other("an alert of a set that nobody announced was not written"));
         };
         let Self { sinks, readers, .. } = self;
-        let write = |(sink, audience): (&mut Box<dyn Sink>, &mut Audience)| sink.write(&audience.view(alert));
+        let write = |(way, audience): (&mut Way, &mut Audience)| match way {
+            Way::Sink(sink) => sink.write(&audience.view(alert)),
+            Way::Output(output, _) => {
+                output.write(&audience.view(alert));
+                Ok(())
+            }
+        };
         sinks.iter_mut().zip(&mut readers[at].outputs).map(write).fold(Ok(()), Result::and)
     }
 
     /// Writes to each what the sensor says of itself.
     pub(super) fn notice(&mut self, notice: &Notice) -> io::Result<()> {
-        self.sinks.iter_mut().map(|sink| sink.notice(notice)).fold(Ok(()), Result::and)
+        let write = |way: &mut Way| match way {
+            Way::Sink(sink) => sink.notice(notice),
+            Way::Output(output, _) => {
+                output.notice(notice);
+                Ok(())
+            }
+        };
+        self.sinks.iter_mut().map(write).fold(Ok(()), Result::and)
+    }
+
+    /// Has files opened by their names again: somebody moved them.
+    pub(super) fn reopen(&self) {
+        self.configured().for_each(|(output, _)| output.reopen());
+    }
+
+    /// How the outputs of a configuration stand, each with the bytes that its queue may take.
+    pub(super) fn statuses(&self) -> Vec<(OutputStatus, u64)> {
+        self.configured().map(|(output, limit)| (output.status(), limit)).collect()
+    }
+
+    fn configured(&self) -> impl Iterator<Item = (&Output, u64)> {
+        self.sinks.iter().filter_map(|way| match way {
+            Way::Output(output, limit) => Some((output, *limit)),
+            Way::Sink(_) => None,
+        })
     }
 
     /// Ends each.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         self.take_announced();
-        self.sinks.iter_mut().map(|sink| sink.finish()).fold(Ok(()), Result::and)
+        let finish = |way: &mut Way| match way {
+            Way::Sink(sink) => sink.finish(),
+            Way::Output(output, _) => {
+                output.stop();
+                Ok(())
+            }
+        };
+        self.sinks.iter_mut().map(finish).fold(Ok(()), Result::and)
     }
 
     fn readers_of(&mut self, set_id: u64) -> Option<&mut Readers> {
@@ -235,16 +293,29 @@ fn targets(asked: &Asked<'_>) -> Vec<Target> {
             None => Target { sink: default.to_owned(), path: Some(text.clone()) },
         }
     };
+    if !asked.configured.is_empty() {
+        return asked.configured.iter().map(|(sink, _)| Target { sink: sink.clone(), path: None }).collect();
+    }
     match asked.alerts {
         [] => vec![Target { sink: default.to_owned(), path: None }],
         alerts => alerts.iter().map(target).collect(),
     }
 }
 
-fn sink(asked: &Asked<'_>, target: &Target) -> anyhow::Result<Box<dyn Sink>> {
+fn output(options: &OutputOptions) -> anyhow::Result<Way> {
+    let opened = Output::open(options.clone());
+    let limit =
+        if options.spool.folder.is_some() { options.spool.max_bytes } else { options.spool.memory_bytes as u64 };
+    Ok(Way::Output(opened.with_context(|| format!("cannot open the output {}", options.name))?, limit))
+}
+
+fn sink(asked: &Asked<'_>, target: &Target) -> anyhow::Result<Sink> {
     let to_terminal = target.path.is_none() && io::stdout().is_terminal();
     let name = match asked.format {
         Some(FormatName::Ecs) => "ecs",
+        Some(FormatName::Eve) => "eve",
+        Some(FormatName::Cef) => "cef",
+        Some(FormatName::Ocsf) => "ocsf",
         Some(FormatName::Table) => "table",
         Some(FormatName::Csv) => "csv",
         None if to_terminal => "table",
@@ -259,10 +330,8 @@ fn sink(asked: &Asked<'_>, target: &Target) -> anyhow::Result<Box<dyn Sink>> {
         None if to_terminal => Box::new(io::stdout()),
         None => buffered(io::stdout(), asked.is_live),
     };
-    match FORMATS.iter().find(|format| format.name == name) {
-        Some(format) => Ok((format.open)(writer)),
-        None => bail!("unknown output format"),
-    }
+    let format = Format::by_name(name).context("unknown output format")?;
+    Ok(Sink::new(format, writer))
 }
 
 fn file(path: &Path, is_live: bool) -> io::Result<File> {

@@ -98,6 +98,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         reader: &args.reader,
         summary_clearance: args.summary_clearance.as_deref(),
         is_live: false,
+        configured: &[],
     };
     let mut outputs = Outputs::open(&asked, clearances.as_ref(), &set)?;
     super::run::warn_of_feeds(&report, outputs.summary().withholds());

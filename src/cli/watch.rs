@@ -1,6 +1,8 @@
 //! `picket watch`: feeds against what comes in from interfaces, until it is stopped.
 
+mod console;
 mod feeds;
+mod plan;
 mod signals;
 mod summary;
 
@@ -8,31 +10,38 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::Args;
 use crossbeam_channel::RecvTimeoutError;
 
 use self::feeds::Feeds;
-use super::aside::{AsideArgs, warn_of_evidence};
+use super::aside::{AsideArgs, FlowFile, warn_of_evidence};
 use super::clearance::ReaderArgs;
-use super::outputs::{Asked, FormatName, Outputs};
+use super::outputs::{Asked, FormatName, Outputs, Terms};
+use super::service;
 use crate::alert::Notice;
 use crate::capture::live::{self, LiveOptions};
-use crate::pipeline::live::{Event, Watch, WatchOptions, watch};
+use crate::config::{MemoryTable, Plan};
+use crate::pipeline::live::{Event, OverloadOptions, Watch, WatchOptions, watch};
 use crate::pipeline::reload::{self, ReloadOptions};
 use crate::pipeline::{AlertTally, Options};
-use crate::sink::flow::FlowSink;
+use crate::privilege;
+use crate::sink::OutputOptions;
 
 /// Arguments of `picket watch`.
-#[derive(Args)]
+#[derive(Args, Clone)]
 pub struct WatchArgs {
+    /// Everything as this configuration says (picket config example prints one); sockets are opened, then privileges given up.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["interfaces", "feeds", "allow", "alerts", "clearance", "filter", "threads", "cpus", "format", "metrics", "socket", "repeat_window", "flow_log", "evidence"])]
+    config: Option<PathBuf>,
     /// Interface to capture from; may be given several times.
-    #[arg(short = 'i', long = "interface", required = true, value_name = "INTERFACE")]
+    #[arg(short = 'i', long = "interface", required_unless_present = "config", value_name = "INTERFACE")]
     interfaces: Vec<String>,
     /// Feed file, or directory of feeds; may be given several times. Loaded anew when a file changes, or on SIGHUP.
-    #[arg(long = "feed", required = true, value_name = "FEED")]
+    #[arg(long = "feed", required_unless_present = "config", value_name = "FEED")]
     feeds: Vec<PathBuf>,
     /// Allow-list, in any feed format: what it covers raises no alert and is counted.
     #[arg(long, value_name = "FILE")]
@@ -75,9 +84,17 @@ pub struct WatchArgs {
     stale_after: u32,
     #[command(flatten)]
     aside: AsideArgs,
+    #[command(flatten)]
+    console: console::ConsoleArgs,
     /// No summary on the terminal.
     #[arg(long, short)]
     quiet: bool,
+    /// What `config` says.
+    #[arg(skip)]
+    plan: Option<Box<Plan>>,
+    /// Its outputs, each with the section of the clearance file that counts for it.
+    #[arg(skip)]
+    configured: Vec<(String, OutputOptions)>,
 }
 
 /// Numbers of processors.
@@ -91,24 +108,35 @@ struct Cpus(Vec<usize>);
 pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let signals = signals::Signals::take()?;
+    let args = &args.clone().with_config()?;
     let clearances = args.reader.read()?;
     let mut feeds = Feeds::new(args);
     let loaded = feeds.load(clearances.as_ref())?;
     let load_seconds = start.elapsed().as_secs_f64();
-    let mut outputs = Outputs::open(&args.asked(), clearances.as_ref(), &loaded.set)?;
-    let withholds = outputs.summary().withholds();
+    let withholds = Terms::read(&args.asked(), clearances.as_ref())?.withholds(&loaded.set);
     super::run::warn_of_feeds(&loaded.report, withholds);
-    feeds.reads_for(&outputs);
     let threads = args.threads.map_or_else(default_threads, usize::from);
-    let mut flow_sink = args.aside.flow_sink(true)?;
+    let console = console::Listeners::open(&args.console, withholds)?;
     let sources = live::open(&args.capture(threads))?;
+    // Every socket that needs privileges is open, and there is one thread yet.
+    args.confine()?;
+    let mut outputs = Outputs::open(&args.asked(), clearances.as_ref(), &loaded.set)?;
+    let mut flows = args.aside.flow_file()?;
+    feeds.reads_for(&outputs);
     let run = watch(sources, Arc::clone(&loaded.set), &args.options(threads)?);
     let states = feeds::states(&loaded.report, withholds);
     let report = feeds.report();
     reload::start(&run.control, Box::new(feeds), states, args.reload());
-    signals.serve(Arc::clone(&run.control));
+    let hung_up = signals.serve(Arc::clone(&run.control));
+    if !args.quiet {
+        eprintln!("picket: watching {} with {threads} workers", args.interfaces.join(", "));
+    }
+    // It answers to the end, after the last alert is written.
+    let (running, _serving) = console.serve(&run.control, args.reload().stale_after, Arc::clone(&report))?;
+    service::ready();
     let mut tally = AlertTally::default();
-    let told = write_events(&run, &mut outputs, &mut tally, flow_sink.as_mut());
+    let told = write_events(&run, &mut outputs, &mut tally, &mut flows, (&running, &hung_up));
+    service::stopping(STOP_TIME);
     let set = run.control.set();
     let outcome = run.finish();
     warn_of_evidence(&outcome.run.evidence);
@@ -120,6 +148,47 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
 }
 
 impl WatchArgs {
+    /// The same with what its configuration says.
+    fn with_config(mut self) -> anyhow::Result<Self> {
+        let Some(file) = &self.config else { return Ok(self) };
+        let plan = Plan::read(file)?;
+        let processors = default_threads();
+        if MemoryTable::new(&plan, super::config::estimate(&plan), processors).exceeds() {
+            bail!("this may take more than memory.max allows: run `picket config check {}`", file.display());
+        }
+        super::log::configure(plan.log.level.name(), plan.log.is_json);
+        self.interfaces.clone_from(&plan.capture.interfaces);
+        self.filter.clone_from(&plan.capture.filter);
+        self.threads = plan.capture.workers.map(|workers| u16::try_from(workers).unwrap_or(u16::MAX));
+        self.cpus = (!plan.capture.cpus.is_empty()).then(|| Cpus(plan.capture.cpus.clone()));
+        self.feeds.clone_from(&plan.feeds.paths);
+        self.allow.clone_from(&plan.feeds.allow);
+        self.force = plan.feeds.force;
+        self.reader.clearance.clone_from(&plan.feeds.clearance);
+        self.console = console::ConsoleArgs::of(&plan);
+        self.aside = AsideArgs::of(&plan);
+        let sections = plan.sinks.iter().map(|sink| sink.clearance.clone());
+        self.configured = sections.zip(plan::outputs(&plan)).collect();
+        self.plan = Some(Box::new(plan));
+        Ok(self)
+    }
+
+    /// Gives up what the configuration says that is not needed any more. Without one, whoever starts the sensor decides.
+    fn confine(&self) -> anyhow::Result<()> {
+        let Some(plan) = &self.plan else { return Ok(()) };
+        let options = super::confine::options(plan, self.config.as_deref());
+        let report = privilege::confine(&options).context("privileges cannot be given up")?;
+        tracing::info!(
+            uid = report.uid,
+            has_capabilities = !report.capabilities.are_gone(),
+            no_new_privs = report.no_new_privs,
+            seccomp = ?report.seccomp,
+            landlock = ?report.landlock,
+            "privileges given up"
+        );
+        Ok(())
+    }
+
     fn asked(&self) -> Asked<'_> {
         Asked {
             alerts: &self.alerts,
@@ -127,15 +196,25 @@ impl WatchArgs {
             reader: &self.reader,
             summary_clearance: self.summary_clearance.as_deref(),
             is_live: true,
+            configured: &self.configured,
         }
     }
 
     fn capture(&self, workers: usize) -> LiveOptions {
-        LiveOptions {
+        let options = LiveOptions {
             interfaces: self.interfaces.clone(),
             filter: self.filter.clone(),
             workers,
             ..LiveOptions::default()
+        };
+        let Some(Plan { capture, .. }) = self.plan.as_deref() else { return options };
+        LiveOptions {
+            snap_bytes: capture.snap_bytes,
+            is_promiscuous: capture.is_promiscuous,
+            ring_bytes: capture.ring_bytes.as_usize(),
+            backend: plan::backend(capture.backend),
+            timestamps: plan::timestamps(capture.timestamps),
+            ..options
         }
     }
 
@@ -143,14 +222,40 @@ impl WatchArgs {
         let mut pipeline = Options { threads, max_flows: self.max_flows as usize, ..Options::default() };
         self.aside.ask(&mut pipeline, true)?;
         let cpus = self.cpus.clone().map(|Cpus(cpus)| cpus).unwrap_or_default();
-        Ok(WatchOptions { pipeline, cpus, ..WatchOptions::default() })
+        let options = WatchOptions { pipeline, cpus, ..WatchOptions::default() };
+        let Some(plan) = self.plan.as_deref() else { return Ok(options) };
+        Ok(WatchOptions {
+            pipeline: Options {
+                max_flows: plan.flows.max,
+                max_stream_bytes: plan.flows.stream_bytes.as_usize(),
+                verifies_checksums: plan.capture.verifies_checksums,
+                ..options.pipeline
+            },
+            alert_channel: plan.memory.alert_channel,
+            drain: plan.overload.drain.0,
+            overload: OverloadOptions {
+                sheds: plan.overload.sheds,
+                bulk_bytes: plan.overload.bulk_bytes.0,
+                long_bytes: plan.overload.long_bytes.0,
+            },
+            gap_quiet: plan.overload.gap_quiet.0,
+            ..options
+        })
     }
 
     fn reload(&self) -> ReloadOptions {
-        ReloadOptions {
-            max_shrink_percent: self.max_shrink,
-            stale_after: Duration::from_secs(u64::from(self.stale_after) * 3600),
-            ..ReloadOptions::default()
+        match self.plan.as_deref() {
+            None => ReloadOptions {
+                max_shrink_percent: self.max_shrink,
+                stale_after: Duration::from_secs(u64::from(self.stale_after) * 3600),
+                ..ReloadOptions::default()
+            },
+            Some(Plan { feeds, .. }) => ReloadOptions {
+                watches_files: feeds.is_watched,
+                debounce: feeds.settle.0,
+                max_shrink_percent: feeds.max_shrink_percent,
+                stale_after: feeds.stale_after.0,
+            },
         }
     }
 }
@@ -163,9 +268,25 @@ struct Told {
 
 /// Writes every alert and notice as it comes, until the run is over. What cannot be written is counted and the run goes on: nobody
 /// watches in the meantime otherwise.
-fn write_events(run: &Watch, outputs: &mut Outputs, tally: &mut AlertTally, mut flows: Option<&mut FlowSink>) -> Told {
+fn write_events(
+    run: &Watch,
+    outputs: &mut Outputs,
+    tally: &mut AlertTally,
+    flows: &mut FlowFile<'_>,
+    (running, hung_up): (&console::Running, &AtomicBool),
+) -> Told {
     let mut told = Told::default();
+    let mut looked = Instant::now();
     loop {
+        if looked.elapsed() >= PATIENCE {
+            looked = Instant::now();
+            service::alive();
+            running.outputs(outputs.statuses());
+            if hung_up.swap(false, Ordering::Relaxed) {
+                outputs.reopen();
+                flows.reopen();
+            }
+        }
         let written = match run.events.recv_timeout(PATIENCE) {
             Ok(Event::Alert(alert)) => {
                 tally.count(&outputs.summary_view(&alert));
@@ -173,12 +294,13 @@ fn write_events(run: &Watch, outputs: &mut Outputs, tally: &mut AlertTally, mut 
             }
             Ok(Event::Notice(notice)) => {
                 log(&notice);
+                running.notice(&notice);
                 outputs.notice(&notice)
             }
-            Ok(Event::Flow(record)) => flows.as_mut().map_or(Ok(()), |sink| sink.write(&record)),
-            Err(RecvTimeoutError::Timeout) => flows.as_mut().map_or(Ok(()), |sink| sink.finish()),
+            Ok(Event::Flow(record)) => flows.write(&record),
+            Err(RecvTimeoutError::Timeout) => flows.flush(),
             Err(RecvTimeoutError::Disconnected) => {
-                told.failed_writes += u64::from(flows.is_some_and(|sink| sink.finish().is_err()));
+                told.failed_writes += u64::from(flows.flush().is_err());
                 return told;
             }
         };
@@ -226,6 +348,9 @@ fn cpus(text: &str) -> Result<Cpus, String> {
 
 /// How long nothing may come before the run is looked at.
 const PATIENCE: Duration = Duration::from_millis(250);
+
+/// How long the end of a run may take: what is queued is delivered, as far as it goes.
+const STOP_TIME: Duration = Duration::from_secs(30);
 
 /// Notices from here on are warnings in the log.
 const SEVERE: u8 = 50;

@@ -24,7 +24,7 @@ const MAX_AGE: Duration = Duration::from_secs(30);
 const MAX_DATAGRAMS: usize = 4096;
 
 /// Bytes of all of them: the kernel's default is a quarter of it.
-const MAX_BYTES: usize = 16 << 20;
+pub const MAX_BYTES: usize = 16 << 20;
 
 /// Runs of bytes with holes between them in one datagram: a datagram of 64 KiB over the smallest link has 120 pieces, and they
 /// are not all shuffled. Keeps the work for a piece small.

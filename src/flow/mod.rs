@@ -13,7 +13,7 @@ mod table;
 pub mod timeout;
 
 pub use community_id::community_id;
-pub use defrag::{Defrag, DefragCounters, Lost, Share, Whole};
+pub use defrag::{Defrag, DefragCounters, Lost, MAX_BYTES as MAX_DEFRAG_BYTES, Share, Whole};
 pub use key::{End, FlowKey, HashSeed};
 pub use pool::{Held, Pool};
 pub use stream::{Chunk, MAX_PENDING_BYTES, MAX_PENDING_SEGMENTS, Outlet, Segment, Stream, StreamCounters};
@@ -91,6 +91,18 @@ pub struct Open {
     pub packets: u32,
     /// Their bytes.
     pub bytes: u32,
+}
+
+impl Open {
+    /// Counts a packet in; false, and nothing done, if the numbers have no room.
+    #[inline]
+    pub fn add(&mut self, bytes: u32) -> bool {
+        let (Some(packets), Some(bytes)) = (self.packets.checked_add(1), self.bytes.checked_add(bytes)) else {
+            return false;
+        };
+        *self = Self { packets, bytes };
+        true
+    }
 }
 
 /// What [`Flow::accept`] made of a packet.

@@ -180,15 +180,9 @@ impl Run {
                 break;
             }
             for group in batch.frames.chunks(GROUP) {
-                clock.decode(|| headers.decode(&batch.data, group, REPLAY_SEED, &mut assembler));
-                let bytes = headers.bytes(&batch.data);
-                match headers.only() {
-                    Some(items) => clock.inspect(|| worker.process(bytes, group.iter().zip(items))),
-                    None => headers.order.chunks(GROUP).for_each(|order| {
-                        let items = order.iter().map(|&at| headers.framed(at, group));
-                        clock.inspect(|| worker.process(bytes, items));
-                    }),
-                }
+                let ahead = |item: &_| worker.prefetch(item);
+                clock.decode(|| headers.decode(&batch.data, group, REPLAY_SEED, &mut assembler, ahead));
+                clock.inspect(|| worker.process_decoded(&headers, &batch.data, group));
             }
             self.show_progress(&batch);
             if !exit.add(0, said(&mut worker, &batch.frames)) {
@@ -463,7 +457,10 @@ impl Desk<'_> {
         self.clock.next();
         for group in decoded.parts[self.number].chunks(GROUP) {
             let (bytes, framed) = (decoded.headers.bytes(&decoded.data), |&at: &u32| decoded.framed(at));
-            self.clock.inspect(|| self.worker.process(bytes, group.iter().map(framed)));
+            self.clock.inspect(|| {
+                group.iter().map(framed).for_each(|(_, item)| self.worker.prefetch(item));
+                self.worker.process(bytes, group.iter().map(framed));
+            });
         }
         let said = said(&mut self.worker, &decoded.frames);
         self.silent_batches += 1;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::decoded::Item;
 use super::flowlog::Showing;
-use super::live::{OverloadOptions, Shedding};
+use super::live::{Names, OverloadOptions, Shedding};
 use super::recorder::Recorder;
 use super::shard::{Raise, Seldom, State};
 use super::verdict::Verdict;
@@ -78,6 +78,8 @@ pub(super) struct Eyes {
     parse_until: u64,
     /// Payload bytes that were not scanned for that.
     pub(super) shed_scan_bytes: u64,
+    /// The last names seen, in a live run.
+    pub(super) names: Option<Box<Names>>,
     /// Notes every observable, if somebody wants to know.
     pub(super) recorder: Option<Box<Recorder>>,
 }
@@ -105,6 +107,7 @@ impl Eyes {
             scan_until: u64::MAX,
             parse_until: u64::MAX,
             shed_scan_bytes: 0,
+            names: None,
             recorder: None,
         }
     }
@@ -269,6 +272,9 @@ impl Eyes {
         self.matcher.seen(observable, frame.time, &mut self.hits);
         if let Some(recorder) = &mut self.recorder {
             recorder.note(identity, observable, frame, &self.hits);
+        }
+        if let Some(names) = &mut self.names {
+            names.note(identity, observable, frame);
         }
         if !self.hits.is_empty() {
             self.raise(identity, seldom, observable, frame);
@@ -632,7 +638,7 @@ impl Delivery<'_> {
     }
 
     /// A datagram, or what lies straight in a frame: the same.
-    pub(super) fn datagram(&mut self, transport: Transport, payload: &[u8], frame: FrameRef) {
+    pub(super) fn datagram(&mut self, transport: Transport, payload: &[u8], pool: &mut Pool, frame: FrameRef) {
         let hint = self.hint(transport);
         let first = self.eyes.alerts.len();
         let Self { identity, state, direction, scans, eyes, unread } = self;
@@ -649,7 +655,7 @@ impl Delivery<'_> {
         if conversation.wants(*direction) {
             let at = (*direction, frame);
             let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, at);
-            conversation.datagram(*direction, payload, &hint, &mut seen, &mut |why| unread.count(why));
+            conversation.datagram(*direction, payload, &hint, pool, &mut seen, &mut |why| unread.count(why));
         }
         eyes.conclude(first, identity, state, frame);
     }

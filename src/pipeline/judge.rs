@@ -9,15 +9,15 @@ use super::shard::{State, is_waiting};
 use super::verdict::Verdict;
 use super::worker::{Framed, Worker};
 use crate::flow::{Direction, Flow, Open, Slot, Stream};
-use crate::packet::{DecodeError, protocol};
+use crate::packet::{DecodeError, ErrorKind, protocol};
 use crate::proto::Reading;
 
 impl Worker {
     /// A decode that stopped is counted.
     #[cold]
     pub(super) fn stop(&mut self, stopped: DecodeError, (frame, item): Framed<'_>) -> Verdict {
-        // Pieces are counted by what became of their datagrams.
-        if !item.packet.is_fragment {
+        // Pieces are counted by what became of their datagrams, and so is what was inflated.
+        if !item.packet.is_fragment && stopped.kind != ErrorKind::Inflated {
             self.counters.stopped.count((stopped.layer, stopped.kind));
         }
         Verdict::of_stop(stopped, frame.captured_bytes < frame.wire_bytes)
@@ -46,17 +46,23 @@ impl Worker {
     ) {
         let (frame, item) = framed;
         let flow = self.flows.get_mut(slot);
-        let is_heard = flow.tags[direction.reverse().index()] != 0 || item.packet.protocol != protocol::TCP;
-        if let Some(verdict) = verdict
-            && (is_heard || verdict != Verdict::Inspected)
-            && item.packet.payload_missing_bytes == 0
-            && flow.open.packets == 0
-            && item.role == Role::Own
-        {
+        if item.packet.payload_missing_bytes == 0 && item.role == Role::Own {
+            let is_heard = flow.tags[direction.reverse().index()] != 0 || item.packet.protocol != protocol::TCP;
             let tag = &mut flow.tags[direction.index()];
-            *tag = verdict.tag().max(*tag);
-            let vlans = || item.packet.vlan_ids().to_vec();
-            return self.counters.visibility.packet(item.key.network(), vlans, verdict, frame.wire_bytes);
+            match verdict {
+                Some(verdict) if flow.open.packets == 0 && (is_heard || verdict != Verdict::Inspected) => {
+                    *tag = verdict.tag().max(*tag);
+                    let vlans = || item.packet.vlan_ids().to_vec();
+                    return self.counters.visibility.packet(item.key.network(), vlans, verdict, frame.wire_bytes);
+                }
+                Some(Verdict::Inspected) if !is_heard => {
+                    if flow.open.add(frame.wire_bytes) {
+                        *tag = Verdict::Inspected.tag().max(*tag);
+                        return;
+                    }
+                }
+                _ => {}
+            }
         }
         self.judge_with_flow(slot, direction, data, framed, verdict);
     }

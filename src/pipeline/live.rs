@@ -10,6 +10,7 @@
 pub(super) mod clock;
 pub(super) mod control;
 mod loss;
+mod names;
 pub(super) mod notices;
 mod overload;
 mod succession;
@@ -18,6 +19,7 @@ mod tests;
 mod work;
 
 pub use control::{Control, LiveStatus, WorkerStatus};
+pub(super) use names::Names;
 pub use overload::{OverloadOptions, Shedding};
 
 use std::collections::BTreeMap;
@@ -30,10 +32,11 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use self::control::Shared;
 use self::work::{Ended, Station};
+use super::Options;
 use super::counters::Counters;
 use super::engine::{Outcome, Stages, process_cpu};
 use super::evidence::Filer;
-use super::{EvidenceFigures, EvidenceOptions, FlowLogOptions, Options};
+use super::{EvidenceFigures, EvidenceOptions, FlowLogOptions};
 use crate::alert::{Alert, FlowRecord, Notice};
 use crate::capture::FileInfo;
 use crate::capture::live::{Live, Losses};
@@ -52,6 +55,8 @@ pub struct WatchOptions {
     pub drain: Duration,
     /// What is left out when there is too much.
     pub overload: OverloadOptions,
+    /// The last names that each worker keeps, to look them up when another set takes over.
+    pub kept_names: usize,
     /// A loss is over after so long without another.
     pub gap_quiet: Duration,
     /// The frame at which a worker panics, once.
@@ -67,6 +72,7 @@ impl Default for WatchOptions {
             alert_channel: 65_536,
             drain: Duration::from_secs(2),
             overload: OverloadOptions::default(),
+            kept_names: 16_384,
             gap_quiet: Duration::from_secs(5),
             #[cfg(test)]
             panic_at_frame: None,

@@ -168,7 +168,9 @@ impl Verdict {
         match stopped.kind {
             ErrorKind::Truncated if is_cut => Self::Truncated,
             ErrorKind::Truncated | ErrorKind::BadHeader | ErrorKind::TooDeep => Self::Malformed,
-            ErrorKind::Fragment => Self::Fragment,
+            ErrorKind::Fragment | ErrorKind::TunnelFragment => Self::Fragment,
+            ErrorKind::Inflated => Self::Inspected,
+            ErrorKind::Compressed => Self::OpaqueTunnel,
             ErrorKind::BadChecksum => Self::BadChecksum,
             ErrorKind::Encrypted | ErrorKind::Protocol(ESP) => Self::OpaqueTunnel,
             _ => Self::UnknownLayer,

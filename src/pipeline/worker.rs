@@ -8,17 +8,17 @@ use std::sync::Arc;
 
 use super::aside::Aside;
 use super::counters::Counters;
-use super::decoded::{Bytes, Item, frame_bytes};
+use super::decoded::{Bytes, Headers, Item, frame_bytes};
 use super::eyes::{Delivery, Eyes, Unseen};
 use super::judge;
-use super::shard::{Shard, Table, Wait, is_waiting};
+use super::shard::{Shard, State, Table, Wait, is_waiting};
 use super::verdict::Verdict;
 use super::{Options, SHARDS};
 use crate::alert::{Alert, FlowRecord};
 use crate::flow::{Accepted, Candidate, Direction, Flow, Home, Outlet, Room, Segment, Slot, StreamCounters};
 use crate::indicator::Transport;
 use crate::matcher::{EndpointKey, MatchSet};
-use crate::packet::{self, Ends, FrameMeta, FrameRef, protocol, tcp_flag};
+use crate::packet::{self, Ends, FrameMeta, FrameRef, Packet, protocol, tcp_flag};
 use crate::time::Timestamp;
 
 /// Packets whose misses overlap. More would push the first out of the nearest cache again.
@@ -86,31 +86,52 @@ impl Worker {
         }
     }
 
-    /// Takes up to [`GROUP`] frames of one batch through everything.
+    /// Asks for the bucket that tells where an item's flow is.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, item: &Item) {
+        self.flows.prefetch_bucket(self.home(item));
+    }
+
+    /// Takes up to [`GROUP`] frames, all decoded on this thread, through everything.
+    #[inline]
+    pub(super) fn process_decoded(&mut self, headers: &Headers, data: &[u8], group: &[FrameMeta]) {
+        let bytes = headers.bytes(data);
+        match headers.only() {
+            Some(items) => self.process(bytes, group.iter().zip(items)),
+            None => headers.order.chunks(GROUP).for_each(|order| {
+                self.process(bytes, order.iter().map(|&at| headers.framed(at, group)));
+            }),
+        }
+    }
+
+    /// Takes up to [`GROUP`] frames of one batch through everything. [`Worker::prefetch`] was asked for each.
     pub(super) fn process<'i>(&mut self, data: Bytes<'_>, items: impl Iterator<Item = Framed<'i>> + Clone) {
-        let mut homes = [Home::default(); GROUP];
-        for ((frame, item), home) in items.clone().zip(&mut homes) {
-            *home = self.flows.home(usize::from(self.places[item.shard()]), item.hash);
-            self.flows.prefetch_bucket(*home);
+        let mut plans = [(Home::default(), Guess::New(0)); GROUP];
+        self.ends.clear();
+        for ((frame, item), plan) in items.clone().zip(&mut plans) {
             if item.role.is_own() {
                 self.counters.frames += 1;
                 self.counters.captured_bytes += u64::from(frame.captured_bytes);
             }
-        }
-        let mut guesses = [Guess::New(0); GROUP];
-        self.ends.clear();
-        for (((frame, item), &home), guess) in items.clone().zip(&homes).zip(&mut guesses) {
-            *guess = match self.flows.prefetch_record(home, frame.time) {
+            let home = self.home(item);
+            let guess = match self.flows.prefetch_record(home, frame.time) {
                 Some(candidate) => Guess::Known(candidate),
                 None => {
                     self.ends.push(self.eyes.prefetch_ends(item));
                     Guess::New((self.ends.len() - 1) as u8)
                 }
             };
+            *plan = (home, guess);
         }
-        for ((framed, &home), &guess) in items.zip(&homes).zip(&guesses) {
+        for (framed, &(home, guess)) in items.zip(&plans) {
             self.step(data, framed, home, guess);
         }
+    }
+
+    /// Where the table's first bucket for an item's flow is.
+    #[inline(always)]
+    fn home(&self, item: &Item) -> Home {
+        self.flows.home(usize::from(self.places[item.shard()]), item.hash)
     }
 
     /// One packet.
@@ -130,9 +151,9 @@ impl Worker {
         let verdict = match packet.protocol {
             _ if !packet.is_readable() => None,
             protocol::TCP => self.segment(shard, slot, direction, data, framed),
-            protocol::UDP => Some(self.datagram(slot, direction, data, framed)),
+            protocol::UDP => Some(self.datagram(shard, slot, direction, data, framed)),
             protocol::ICMP | protocol::ICMPV6 => Some(self.message(slot, direction, data, framed)),
-            _ if packet.ends == Ends::Hardware => Some(self.in_frame(slot, direction, data, framed)),
+            _ if packet.ends == Ends::Hardware => Some(self.in_frame(shard, slot, direction, data, framed)),
             _ => Some(Verdict::Inspected),
         };
         self.judge(slot, direction, data, framed, stop.or(verdict));
@@ -229,6 +250,8 @@ impl Worker {
             if flow.is_quiet[direction.index()] {
                 flow.streams[direction.index()].follow(packet.sequence.wrapping_add(bytes));
                 verdict = Some(judge::lasting(flow, direction, || data.payload(framed)));
+            } else if !self.scans_tcp && steps_over(flow, direction, packet) {
+                verdict = Some(Verdict::PassedOver);
             } else {
                 verdict = self.push(shard, slot, direction, data, framed);
             }
@@ -343,7 +366,14 @@ impl Worker {
     }
 
     #[inline(always)]
-    fn datagram(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) -> Verdict {
+    fn datagram(
+        &mut self,
+        shard: usize,
+        slot: Slot,
+        direction: Direction,
+        data: Bytes<'_>,
+        framed: Framed<'_>,
+    ) -> Verdict {
         if framed.1.packet.payload_bytes == 0 {
             return Verdict::Inspected;
         }
@@ -351,36 +381,45 @@ impl Worker {
         if flow.is_quiet[direction.index()] {
             return judge::lasting(flow, direction, || data.payload(framed));
         }
-        self.read_datagram(Transport::Udp, slot, direction, data, framed)
+        self.read_datagram(Transport::Udp, shard, slot, direction, data, framed)
     }
 
     /// What lies in an Ethernet frame without IP.
     #[cold]
-    fn in_frame(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) -> Verdict {
+    fn in_frame(
+        &mut self,
+        shard: usize,
+        slot: Slot,
+        direction: Direction,
+        data: Bytes<'_>,
+        framed: Framed<'_>,
+    ) -> Verdict {
         let flow = self.flows.get_mut(slot);
         if flow.is_quiet[direction.index()] {
             return judge::lasting(flow, direction, || data.payload(framed));
         }
-        self.read_datagram(Transport::Ethernet, slot, direction, data, framed)
+        self.read_datagram(Transport::Ethernet, shard, slot, direction, data, framed)
     }
 
     #[inline(never)]
     fn read_datagram(
         &mut self,
         transport: Transport,
+        shard: usize,
         slot: Slot,
         direction: Direction,
         data: Bytes<'_>,
         framed: Framed<'_>,
     ) -> Verdict {
         let payload = data.payload(framed);
+        let pool = &mut self.shards[shard].pool;
         let flow = self.flows.get_mut(slot);
         let reading = flow.state.conversation.reading(direction);
         let Flow { identity, state, is_quiet, .. } = flow;
         let scans = self.scans_udp && transport == Transport::Udp;
         let (eyes, unread) = (&mut self.eyes, &mut self.unread);
         let frame = framed.0.reference();
-        Delivery { identity, state, direction, scans, eyes, unread }.datagram(transport, payload, frame);
+        Delivery { identity, state, direction, scans, eyes, unread }.datagram(transport, payload, pool, frame);
         is_quiet[direction.index()] = !scans && !state.conversation.wants(direction);
         match self.unread.take_worst() {
             Verdict::Inspected => judge::read(flow, direction, reading, payload).unwrap_or_default(),
@@ -526,4 +565,21 @@ impl Worker {
         counters.shed_scan_bytes = self.eyes.shed_scan_bytes;
         counters
     }
+}
+
+/// Whether a segment is the next of its stream and holds nothing but bytes that its parser steps over, most of a long body: then
+/// nothing else is done for it.
+#[inline(always)]
+fn steps_over(flow: &mut Flow<State>, direction: Direction, packet: &Packet) -> bool {
+    let stream = &mut flow.streams[direction.index()];
+    let is_plain = packet.payload_missing_bytes == 0
+        && packet.payload_bytes > 0
+        && packet.urgent_pointer == 0
+        && !packet.has(tcp_flag::SYN)
+        && stream.is_at(packet.sequence);
+    let steps = is_plain && flow.state.conversation.step_over(direction, packet.payload_bytes);
+    if steps {
+        stream.step_over(packet.payload_bytes);
+    }
+    steps
 }

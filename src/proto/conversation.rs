@@ -109,12 +109,25 @@ impl Conversation {
         self.lanes.get(direction).mode != Mode::Done || self.whole.is_some()
     }
 
+    /// Steps over the next bytes of a direction if all of them are of no interest to its parser; false, and nothing done, if not.
+    #[inline]
+    pub fn step_over(&mut self, direction: Direction, bytes: u32) -> bool {
+        let lane = self.lanes.of(direction);
+        let steps = lane.skip_bytes >= u64::from(bytes) && lane.mode == Mode::Parsing && lane.held.is_none();
+        if steps && self.whole.is_none() {
+            lane.skip_bytes -= u64::from(bytes);
+            return true;
+        }
+        false
+    }
+
     /// A datagram.
     pub fn datagram(
         &mut self,
         direction: Direction,
         data: &[u8],
         hint: &Hint,
+        pool: &mut Pool,
         seen: Seen<'_>,
         unread: &mut dyn FnMut(Unread),
     ) {
@@ -127,6 +140,10 @@ impl Conversation {
             Progress::Damaged { reason, .. } | Progress::Stopped(reason) => unread(Unread::Parser(reason)),
             Progress::DoneDirection => self.lanes.of(direction).mode = Mode::Done,
             Progress::Done => self.lanes.both().into_iter().for_each(|lane| lane.mode = Mode::Done),
+        }
+        // No other parser keeps anything of datagrams.
+        if matches!(self.session, Session::Quic(_) | Session::OpenVpn(_)) {
+            self.settle(pool, unread);
         }
     }
 

@@ -1,47 +1,38 @@
 //! A table for people: columns of fixed width so that each alert can be shown when it comes.
 
-use std::io::{self, Write};
-
 use super::ecs::transport;
-use super::{Format, Sink};
+use super::{Format, Header};
 use crate::alert::{CustomerRecord, Full, Notice, Release, View, printable};
 use crate::time::Timestamp;
 
 /// `--format table`.
-pub static FORMAT: Format = Format { name: "table", open: |writer| Box::new(Table { writer, has_header: false }) };
+pub static FORMAT: Format = Format {
+    name: "table",
+    media_type: "text/plain",
+    header: Some(Header { line: header, is_always: false }),
+    view: write,
+    notice,
+};
 
-struct Table {
-    writer: Box<dyn Write + Send>,
-    has_header: bool,
+fn header() -> String {
+    format!("{:<24} {:>8}  {:<28} {:<43} {:<24} {:<40} INDICATOR", "TIME", "FRAME", "CAPTURE", "FLOW", "FIELD", "SEEN")
 }
 
-impl Sink for Table {
-    fn write(&mut self, view: &View<'_>) -> io::Result<()> {
-        let line = match view {
-            View::Full(full) => full_line(full),
-            View::Partial(release, record) => customer_line(record, &name_of(release)),
-            View::Customer(record) => customer_line(record, "withheld"),
-            View::Nothing => return Ok(()),
-        };
-        if !self.has_header {
-            self.has_header = true;
-            writeln!(
-                self.writer,
-                "{:<24} {:>8}  {:<28} {:<43} {:<24} {:<40} INDICATOR",
-                "TIME", "FRAME", "CAPTURE", "FLOW", "FIELD", "SEEN"
-            )?;
-        }
-        writeln!(self.writer, "{line}")
-    }
+fn write(view: &View<'_>, out: &mut Vec<u8>) {
+    let line = match view {
+        View::Full(full) => full_line(full),
+        View::Partial(release, record) => customer_line(record, &name_of(release)),
+        View::Customer(record) => customer_line(record, "withheld"),
+        View::Nothing => return,
+    };
+    out.extend_from_slice(line.as_bytes());
+}
 
-    fn notice(&mut self, notice: &Notice) -> io::Result<()> {
-        let time = notice.time.to_string();
-        writeln!(self.writer, "{:<24} {}: {}", time.get(..23).unwrap_or(&time), notice.action, notice.message)
-    }
-
-    fn finish(&mut self) -> io::Result<()> {
-        self.writer.flush()
-    }
+fn notice(notice: &Notice, out: &mut Vec<u8>) {
+    let time = notice.time.to_string();
+    let message = printable(notice.message.as_bytes());
+    let line = format!("{:<24} {}: {message}", time.get(..23).unwrap_or(&time), notice.action);
+    out.extend_from_slice(line.as_bytes());
 }
 
 fn full_line(full: &Full<'_>) -> String {
@@ -56,7 +47,7 @@ fn full_line(full: &Full<'_>) -> String {
         "{:<24} {:>8}  {:<28} {:<43} {:<24} {:<40} {}{}",
         time.get(..23).unwrap_or(&time),
         full.frame().number,
-        shortened(&capture, 28),
+        shortened(&printable(capture.as_bytes()), 28),
         conversation,
         full.field().0,
         shortened(full.atomic(), 40),

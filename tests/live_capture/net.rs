@@ -1,8 +1,9 @@
 //! [`Net`]: a network of its own for a test: a namespace with pairs of interfaces, and what is sent into them.
-#![allow(unreachable_pub)]
+#![allow(dead_code, unreachable_pub)]
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 use std::{fs, thread};
 
 use nix::sched::{CloneFlags, unshare};
@@ -60,6 +61,45 @@ impl Sender {
 
     pub fn send(&mut self, frame: &[u8]) {
         self.0.sendpacket(frame).expect("sent");
+    }
+}
+
+/// An interface of raw IP packets, whose other end is a program.
+pub struct Tunnel(Child);
+
+impl Tunnel {
+    /// None, and said so, without Python: making one takes a call that no safe crate here has.
+    pub fn new(name: &str) -> Option<Self> {
+        let script = "import fcntl, struct, sys\n\
+            tun = open('/dev/net/tun', 'r+b', buffering=0)\n\
+            fcntl.ioctl(tun, 0x400454ca, struct.pack('16sH22x', sys.argv[1].encode(), 0x1001))\n\
+            print('ready', flush=True)\n\
+            for line in sys.stdin: tun.write(bytes.fromhex(line))\n";
+        let mut command = Command::new("python3");
+        command.args(["-c", script, name]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let ready = command.spawn().ok().and_then(|mut child| {
+            let mut line = String::new();
+            let read = BufReader::new(child.stdout.take()?).read_line(&mut line);
+            (read.is_ok() && line == "ready\n").then_some(child)
+        });
+        if ready.is_none() {
+            eprintln!("SKIPPED {}: no tunnel interface here", thread::current().name().unwrap_or("test"));
+        }
+        let tunnel = Self(ready?);
+        run("ip", &["link", "set", name, "up"]).expect("ip works");
+        Some(tunnel)
+    }
+
+    pub fn send(&mut self, packet: &[u8]) {
+        let hex: String = packet.iter().map(|byte| format!("{byte:02x}")).collect();
+        writeln!(self.0.stdin.as_mut().expect("piped"), "{hex}").expect("the other end listens");
+    }
+}
+
+impl Drop for Tunnel {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 

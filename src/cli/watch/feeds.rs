@@ -14,6 +14,7 @@ use crate::feed::LoadReport;
 use crate::marking::Clearances;
 use crate::matcher::MatchSet;
 use crate::pipeline::reload::{FeedState, Fresh, Loader};
+use crate::sink::OutputOptions;
 use crate::time::Timestamp;
 
 /// See the module.
@@ -23,6 +24,7 @@ pub(super) struct Feeds {
     force: bool,
     reader: ReaderArgs,
     alerts: Vec<PathBuf>,
+    configured: Vec<(String, OutputOptions)>,
     summary_clearance: Option<String>,
     /// Who reads what is written, by the clearance file as it was last read.
     terms: Terms,
@@ -49,6 +51,7 @@ impl Feeds {
             force: args.force,
             reader: args.reader.clone(),
             alerts: args.alerts.clone(),
+            configured: args.configured.clone(),
             summary_clearance: args.summary_clearance.clone(),
             terms: Terms::default(),
             announce: None,
@@ -90,6 +93,7 @@ impl Feeds {
             reader: &self.reader,
             summary_clearance: self.summary_clearance.as_deref(),
             is_live: true,
+            configured: &self.configured,
         };
         let terms = Terms::read(&asked, clearances.as_ref())?;
         let (set, allow, report) =

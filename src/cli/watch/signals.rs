@@ -1,6 +1,8 @@
-//! Signals: SIGINT and SIGTERM end the run in order, a second one ends it; SIGHUP has the feeds loaded anew.
+//! Signals: SIGINT and SIGTERM end the run in order, a second one ends it; SIGHUP has the feeds loaded
+//! anew and files of outputs opened again.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -24,12 +26,15 @@ impl Signals {
         Ok(Self(iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?))
     }
 
-    /// Acts on them for the run, on a thread of its own.
-    pub(super) fn serve(self, control: Arc<Control>) {
+    /// Acts on them for the run, on a thread of its own. What it gives says that SIGHUP came.
+    pub(super) fn serve(self, control: Arc<Control>) -> Arc<AtomicBool> {
         let Self(mut signals) = self;
+        let hung_up = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&hung_up);
         thread::spawn(move || {
             for signal in signals.forever() {
                 if signal == SIGHUP {
+                    told.store(true, Ordering::Relaxed);
                     let _ = control.reload(Request::Asked);
                 } else if control.is_stopped() {
                     std::process::exit(ENDED_BY_SIGNAL);
@@ -38,5 +43,6 @@ impl Signals {
                 }
             }
         });
+        hung_up
     }
 }

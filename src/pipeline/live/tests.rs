@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::work::TICK;
 use super::*;
 use crate::capture::live::InterfaceState;
 use crate::capture::{Batch, Files, Source};
@@ -24,6 +25,8 @@ struct Player {
     /// Called before each batch, with the frames that were given.
     before: Box<dyn FnMut(usize) + Send>,
     given: usize,
+    /// Polls before the first frame.
+    idle_first: usize,
 }
 
 impl Player {
@@ -37,6 +40,7 @@ impl Player {
             is_up: Arc::new(AtomicBool::new(true)),
             before: Box::new(|_| {}),
             given: 0,
+            idle_first: 0,
         }
     }
 
@@ -59,6 +63,11 @@ impl Source for Player {
     fn poll(&mut self, batch: &mut Batch) -> bool {
         (self.before)(self.given);
         batch.frames.clear();
+        if self.idle_first > 0 {
+            self.idle_first -= 1;
+            std::thread::sleep(TICK);
+            return true;
+        }
         if self.inner.frames.is_empty() && !self.files.poll(&mut self.inner) {
             std::thread::sleep(Duration::from_millis(1));
             return !self.ends.load(Ordering::Relaxed);
@@ -232,4 +241,175 @@ fn what_is_kept_beside_alerts_adds_up_over_a_reload() {
     assert!(filed <= told && filed * 10 > told * 9, "{filed} of {told}");
     assert_eq!((outcome.evidence.filed, outcome.evidence.failed), (filed, 0));
     assert_eq!((flows, counters.flow_log.records, counters.flow_log.dropped), (counters.flows, counters.flows, 0));
+}
+
+/// A set of one indicator.
+fn one(kind: &'static crate::indicator::Kind, value: &str) -> Arc<MatchSet> {
+    let mut set = IndicatorSet::default();
+    let context = set.context(crate::indicator::Context::default());
+    set.add(&crate::indicator::Draft::new(kind, value.as_bytes(), context, 1), true).expect("loads");
+    Arc::new(MatchSet::compile(set, IndicatorSet::default()))
+}
+
+/// A run that gets another set once all frames have come, and what was found then.
+fn found_by_a_later_set(capture: &str, later: &Arc<MatchSet>) -> Vec<Alert> {
+    let control: Arc<Mutex<Option<Arc<Control>>>> = Arc::default();
+    let (shared, next, mut polls) = (Arc::clone(&control), Arc::clone(later), 0);
+    let player = Player::of(&[path(capture)], 1000).endless().before(move |_| {
+        polls += 1;
+        let control = shared.lock().expect("control");
+        match polls {
+            3 => control.as_ref().expect("there").swap(Arc::clone(&next)),
+            200 => control.as_ref().expect("there").stop(),
+            _ => {}
+        }
+    });
+    let guard = control.lock().expect("control");
+    let run = watch(player.boxed(), one(&crate::indicator::kind::DOMAIN, "nobody.invalid"), &small());
+    { guard }.replace(Arc::clone(&run.control));
+    run_out(run).0
+}
+
+#[test]
+fn live_flows_are_looked_up_in_a_new_set_by_address_and_name() {
+    use crate::indicator::kind::{DOMAIN, IPV4};
+    let alerts = found_by_a_later_set("fixtures/pcaps/http-host.pcap", &one(&IPV4, "192.0.2.0/24"));
+    assert!(!alerts.is_empty());
+    for alert in &alerts {
+        assert_eq!((alert.field.0, alert.frame.number), ("source.ip", 0));
+        assert!(alert.frame.time > crate::time::Timestamp::ZERO && *alert.capture == *Path::new("test0"));
+    }
+    let alerts = found_by_a_later_set("fixtures/pcaps/http-host.pcap", &one(&DOMAIN, "evil.example"));
+    assert!(alerts.iter().any(|alert| alert.field.0 == "url.domain"), "{alerts:?}");
+}
+
+#[test]
+fn alerts_that_find_no_room_are_counted_and_said() {
+    let set = one(&crate::indicator::kind::IPV4, "0.0.0.0/0");
+    let options = WatchOptions { alert_channel: 1, ..small() };
+    let run = watch(Player::of(&[path("fixtures/pcaps/http-url.pcap")], 1000).endless().boxed(), set, &options);
+    // Nobody takes anything until the worker had to drop some.
+    let start = Instant::now();
+    while run.control.snapshot().alerts_dropped == 0 {
+        assert!(start.elapsed() < Duration::from_secs(20), "nothing was dropped");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let control = Arc::clone(&run.control);
+    let mut told = 0_u64;
+    for event in &run.events {
+        if let Event::Notice(notice) = event
+            && notice.action == "alerts-dropped"
+        {
+            let count =
+                notice.fields.iter().find(|(at, _)| at.0 == "picket.alerts_dropped").map(|(_, value)| value.clone());
+            let Some(crate::alert::OwnedValue::Number(count)) = count else { panic!("no count") };
+            told += count;
+            control.stop();
+        }
+    }
+    let outcome = run.finish();
+    assert!(outcome.alerts_dropped > 0 && outcome.alerts_sent > 0);
+    assert_eq!(told, outcome.alerts_dropped, "all are said");
+}
+
+#[test]
+fn a_panic_costs_a_batch_and_a_worker_goes_on() {
+    let set = fixtures(false);
+    let capture = path("fixtures/pcaps/http-keep-alive.pcap");
+    let options = WatchOptions { panic_at_frame: Some(1), ..small() };
+    let paths = [capture.clone(), path("fixtures/pcaps/dns-query-a.pcap"), path("fixtures/pcaps/tls-sni.pcap")];
+    let run = watch(Player::of(&paths, 1).boxed(), Arc::clone(&set), &options);
+    let (alerts, notices, outcome) = run_out(run);
+    assert_eq!((outcome.restarts, outcome.frames_lost_to_restarts), (1, 1));
+    let told: Vec<&Notice> = notices.iter().filter(|notice| notice.action == "worker-restarted").collect();
+    assert_eq!(told.len(), 1);
+    assert!(alerts.iter().any(|alert| alert.field.0 == "tls.client.server_name"), "it goes on: {alerts:?}");
+    let frames = outcome.run.counters.frames;
+    assert_eq!(frames + 1, outcome.run.files[0].frames, "all but the one are counted");
+}
+
+#[test]
+fn losses_and_interfaces_are_said() {
+    let set = fixtures(false);
+    let player = Player::of(&[path("fixtures/pcaps/dns-query-a.pcap")], 1).endless();
+    let (losses, is_up) = (Arc::clone(&player.losses), Arc::clone(&player.is_up));
+    let options = WatchOptions { gap_quiet: Duration::from_millis(1500), ..small() };
+    let run = watch(player.boxed(), set, &options);
+    let mut actions = Vec::new();
+    losses.lock().expect("figures").kernel_dropped = 7;
+    for event in &run.events {
+        let Event::Notice(notice) = event else { continue };
+        actions.push(notice.action);
+        match notice.action {
+            "visibility-gap-ended" => is_up.store(false, Ordering::Relaxed),
+            "interface-down" => is_up.store(true, Ordering::Relaxed),
+            "interface-up" => run.control.stop(),
+            _ => {}
+        }
+    }
+    let outcome = run.finish();
+    for wanted in ["visibility-gap-began", "overload", "visibility-gap-ended", "interface-down", "interface-up"] {
+        assert_eq!(actions.iter().filter(|action| **action == wanted).count(), 1, "{wanted}: {actions:?}");
+    }
+    assert_eq!(outcome.losses.kernel_dropped, 7);
+}
+
+#[test]
+fn what_is_left_out_under_load_is_counted_and_addresses_are_still_found() {
+    let set = fixtures(false);
+    let under_load = |capture: &str, sheds: bool| {
+        let mut player = Player::of(&[path(capture)], 1);
+        // Drops in the first two seconds, then the frames.
+        player.idle_first = 25;
+        let losses = Arc::clone(&player.losses);
+        let player = player.before(move |_| losses.lock().expect("figures").kernel_dropped += 1);
+        let overload = OverloadOptions { sheds, bulk_bytes: 0, long_bytes: 0 };
+        let (alerts, notices, outcome) =
+            run_out(watch(player.boxed(), Arc::clone(&set), &WatchOptions { overload, ..small() }));
+        let told = notices.iter().filter(|notice| notice.action == "overload").count();
+        let counters = outcome.run.counters;
+        assert_eq!(counters.visibility.total().packets, counters.frames);
+        let lines = counters.uninspected();
+        let count = |reason: &str| lines.iter().find(|line| line.reason == reason).map_or(0, |line| line.count);
+        let fields: Vec<&str> = alerts.iter().map(|alert| alert.field.0).collect();
+        (fields.join(" "), told, count("overload_not_scanned"), count("overload_not_parsed"))
+    };
+    let url = "fixtures/pcaps/http-url.pcap";
+    let bytes = "fixtures/pcaps/bytes-one-segment.pcap";
+    assert_eq!(under_load(url, false), ("url.full".to_owned(), 0, 0, 0));
+    let (fields, told, not_scanned, not_parsed) = under_load(url, true);
+    assert_eq!((fields.as_str(), told), ("", 2));
+    assert!(not_scanned > 0 && not_parsed > 0);
+    let (fields, _, not_scanned, _) = under_load(bytes, true);
+    assert!(fields.is_empty() && not_scanned > 0, "{fields}");
+    let (fields, ..) = under_load("fixtures/pcaps/addr-network.pcap", true);
+    assert!(fields.contains(".ip"), "{fields}");
+}
+
+#[test]
+fn flows_time_out_where_no_packet_comes() {
+    // The clock of the packets goes on as the machine's does; what is asked of the table is the same as of a packet that late.
+    let set = fixtures(false);
+    let share = small().pipeline;
+    let captures = captures_of_one();
+    let mut worker = super::super::worker::Worker::new(&set, &captures, &share, 1);
+    let mut player = Player::of(&[path("fixtures/pcaps/dns-query-a.pcap")], 1000);
+    let mut batch = Batch::default();
+    assert!(player.poll(&mut batch));
+    let mut headers = super::super::decoded::Headers::default();
+    let mut assembler = super::super::fragments::Assembler::default();
+    let seed = crate::flow::HashSeed::random();
+    headers.decode(&batch.data, &batch.frames, seed, &mut assembler, |_| {});
+    worker.process_decoded(&headers, &batch.data, &batch.frames);
+    let before = worker.flows.len();
+    let last = batch.frames.last().expect("frames").time;
+    let later = |secs: u64| crate::time::Timestamp::from_ns(last.as_ns() + secs * 1_000_000_000);
+    worker.idle(later(10), 64);
+    assert_eq!((before > 0, worker.flows.len()), (true, before));
+    (0..20).for_each(|_| worker.idle(later(300), 64));
+    assert_eq!((worker.flows.len(), worker.numbers().expired_flows), (0, before as u64));
+}
+
+fn captures_of_one() -> Arc<[Arc<Path>]> {
+    super::captures(&["test0".to_owned()])
 }

@@ -21,13 +21,14 @@ use super::loss::Gaps;
 use super::notices::{self, Who};
 use super::overload::{Overload, Signs};
 use super::succession::Round;
-use super::{Event, WatchOptions};
+use super::{Event, Names, WatchOptions};
 use crate::alert::{Alert, FlowRecord, Notice};
 use crate::capture::Batch;
 use crate::capture::live::{InterfaceState, Live, Losses};
 use crate::flow::HashSeed;
 use crate::matcher::MatchSet;
 use crate::packet::FrameRef;
+use crate::time::Timestamp;
 
 /// See the module.
 pub(super) struct Station {
@@ -83,13 +84,10 @@ pub(super) struct Ended {
 }
 
 impl Desk {
-    fn new(set: &Arc<MatchSet>, captures: &Arc<[Arc<Path>]>, share: &Options) -> Self {
-        Self {
-            worker: Worker::new(set, captures, share, 1),
-            headers: Headers::default(),
-            assembler: Assembler::default(),
-            seed: HashSeed::random(),
-        }
+    fn new(set: &Arc<MatchSet>, captures: &Arc<[Arc<Path>]>, share: &Options, kept_names: usize) -> Self {
+        let mut worker = Worker::new(set, captures, share, 1);
+        worker.eyes.names = (kept_names > 0).then(|| Box::new(Names::new(kept_names)));
+        Self { worker, headers: Headers::default(), assembler: Assembler::default(), seed: HashSeed::random() }
     }
 }
 
@@ -108,7 +106,7 @@ impl Station {
         Self {
             number,
             cpu,
-            desk: Desk::new(&set, &captures, &share),
+            desk: Desk::new(&set, &captures, &share, options.kept_names),
             source,
             events: shared.sender(),
             share,
@@ -194,15 +192,9 @@ impl Station {
                 .panic_at_frame
                 .take_if(|at| group.iter().any(|frame| frame.number == *at))
                 .inspect(|_| panic!("as asked"));
-            stages.decode(|| headers.decode(&batch.data, group, *seed, assembler));
-            let bytes = headers.bytes(&batch.data);
-            match headers.only() {
-                Some(items) => stages.inspect(|| worker.process(bytes, group.iter().zip(items))),
-                None => headers.order.chunks(GROUP).for_each(|order| {
-                    let items = order.iter().map(|&at| headers.framed(at, group));
-                    stages.inspect(|| worker.process(bytes, items));
-                }),
-            }
+            let ahead = |item: &_| worker.prefetch(item);
+            stages.decode(|| headers.decode(&batch.data, group, *seed, assembler, ahead));
+            stages.inspect(|| worker.process_decoded(headers, &batch.data, group));
         }
     }
 
@@ -223,7 +215,7 @@ impl Station {
         let all_interfaces = (self.captures.len() - 1) as u32;
         let file = if self.captures.len() == 2 { 0 } else { all_interfaces };
         let frame = FrameRef { file, number: 0, time: self.clock.time(now) };
-        self.round.go_on(&mut self.desk.worker, buckets, frame);
+        self.round.go_on(&mut self.desk.worker, self.desk.seed, buckets, frame);
     }
 
     /// Hands out what was raised. Never waits.
@@ -287,10 +279,7 @@ impl Station {
                 self.say(|who| notices::shedding(who, time, shedding));
             }
         }
-        if self.untold_drops > 0 {
-            let count = std::mem::take(&mut self.untold_drops);
-            self.say(|who| notices::alerts_dropped(who, time, count));
-        }
+        self.tell_drops(time);
         self.send_notices();
         if is_second {
             self.look_at_interfaces(now);
@@ -301,8 +290,15 @@ impl Station {
         }
     }
 
+    fn tell_drops(&mut self, time: Timestamp) {
+        if self.untold_drops > 0 {
+            let count = std::mem::take(&mut self.untold_drops);
+            self.say(|who| notices::alerts_dropped(who, time, count));
+        }
+    }
+
     /// What was lost since the last time.
-    fn look_at_losses(&mut self, time: crate::time::Timestamp) -> Losses {
+    fn look_at_losses(&mut self, time: Timestamp) -> Losses {
         self.losses = self.source.losses();
         let (new, change) = self.gaps.note(time, self.losses);
         if let Some(change) = change {
@@ -373,7 +369,7 @@ impl Station {
     /// After a panic: the desk is made anew, the source is kept. What was counted counts, and what was raised is handed out.
     #[cold]
     fn restart(&mut self) {
-        let fresh = Desk::new(&self.set, &self.captures, &self.share);
+        let fresh = Desk::new(&self.set, &self.captures, &self.share, self.options.kept_names);
         let mut left = std::mem::replace(&mut self.desk, fresh);
         if let Ok((alerts, numbers)) = catch_unwind(AssertUnwindSafe(|| (left.worker.give_up(), left.worker.numbers())))
         {
@@ -402,7 +398,7 @@ impl Station {
         }
         let mut status = self.status(new);
         // The smallest that there is: nothing comes to it any more.
-        let fresh = Desk::new(&self.set, &self.captures, &Options { max_flows: 0, ..self.share.clone() });
+        let fresh = Desk::new(&self.set, &self.captures, &Options { max_flows: 0, ..self.share.clone() }, 0);
         let Desk { worker, assembler, .. } = std::mem::replace(&mut self.desk, fresh);
         let closed = catch_unwind(AssertUnwindSafe(|| {
             let (alerts, flows, mut counters) = worker.close();
@@ -416,6 +412,7 @@ impl Station {
             counters.merge(&self.before);
             status.counters = counters;
         }
+        self.tell_drops(time);
         self.send_notices();
         self.shared.notices_dropped.fetch_add(self.notices.len() as u64, Ordering::Relaxed);
         let stages = self.stages.stages();

@@ -1,0 +1,69 @@
+//! User, groups and capabilities.
+
+use nix::unistd::{Gid, Group, Uid, User, setgid, setgroups, setuid};
+use rustix::process::{DumpableBehavior, set_dumpable_behavior};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capability_is_in_bounding_set, clear_ambient_capability_set,
+    remove_capability_from_bounding_set, set_capabilities, set_no_new_privs,
+};
+
+use super::PrivilegeError;
+
+/// Becomes another user, in all threads, for good. Nothing if none is named, or if it is that user already.
+pub(super) fn become_user(user: Option<&str>, group: Option<&str>) -> Result<(), PrivilegeError> {
+    let Some(name) = user else { return Ok(()) };
+    let unknown = |what, name: &str| PrivilegeError::Unknown { what, name: name.to_owned() };
+    let user = User::from_name(name).map_err(|error| PrivilegeError::system("look up the user", error))?;
+    let user = user.ok_or_else(|| unknown("user", name))?;
+    let gid = match group {
+        None => user.gid,
+        Some(name) => {
+            let group = Group::from_name(name).map_err(|error| PrivilegeError::system("look up the group", error))?;
+            group.ok_or_else(|| unknown("group", name))?.gid
+        }
+    };
+    if Uid::effective() == user.uid && Gid::effective() == gid {
+        return Ok(());
+    }
+    if !Uid::effective().is_root() {
+        return Err(PrivilegeError::NotRoot(name.to_owned()));
+    }
+    setgroups(&[gid]).map_err(|error| PrivilegeError::system("leave the groups of root", error))?;
+    setgid(gid).map_err(|error| PrivilegeError::system("change the group", error))?;
+    setuid(user.uid).map_err(|error| PrivilegeError::system("change the user", error))?;
+    // A change of user makes the process dumpable as the system has it.
+    set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(|error| PrivilegeError::system("stay not dumpable", error))?;
+    if !user.uid.is_root() && setuid(Uid::from_raw(0)).is_ok() {
+        return Err(PrivilegeError::system("change the user", "root can be had back"));
+    }
+    Ok(())
+}
+
+/// Nothing that is ever started from here can have a capability. It takes `CAP_SETPCAP`, which the unit of systemd does not give: there
+/// the set stays as the unit says, and `no_new_privs` keeps anyone from gaining what is in it.
+pub(super) fn empty_bounding_set() -> Result<(), PrivilegeError> {
+    for number in 0..u64::BITS {
+        let capability = CapabilitySet::from_bits_retain(1 << number);
+        // The first number that the kernel does not know.
+        let Ok(is_there) = capability_is_in_bounding_set(capability) else { break };
+        match remove_capability_from_bounding_set(capability) {
+            Err(rustix::io::Errno::PERM) => break,
+            Err(error) if is_there => {
+                return Err(PrivilegeError::system("empty the bounding set of capabilities", error));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Empties what this thread and those that it starts may do: effective, permitted, inheritable, ambient; and keeps it so.
+pub(super) fn drop_capabilities() -> Result<(), PrivilegeError> {
+    let failed = |error| PrivilegeError::system("drop capabilities", error);
+    clear_ambient_capability_set().map_err(failed)?;
+    let empty = CapabilitySet::empty();
+    set_capabilities(None, CapabilitySets { effective: empty, permitted: empty, inheritable: empty })
+        .map_err(failed)?;
+    set_no_new_privs(true).map_err(|error| PrivilegeError::system("set no_new_privs", error))
+}
