@@ -132,7 +132,8 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
         eprintln!("picket: watching {} with {threads} workers", args.interfaces.join(", "));
     }
     // It answers to the end, after the last alert is written.
-    let (running, _serving) = console.serve(&run.control, args.reload().stale_after, Arc::clone(&report))?;
+    let (running, _serving) =
+        console.serve((&run.control, &run.evidence), args.reload().stale_after, Arc::clone(&report))?;
     service::ready();
     let mut tally = AlertTally::default();
     let told = write_events(&run, &mut outputs, &mut tally, &mut flows, (&running, &hung_up));
