@@ -196,7 +196,8 @@ impl Tally {
         }
         let seen = self.seen.entry(id.clone()).or_insert(Seen { count: 0, first_secs: secs, last_secs: secs });
         // One that stands for others does not count itself.
-        seen.count += alert.picket.repeats.as_ref().map_or(1, |repeats| repeats.count);
+        let count = alert.picket.repeats.as_ref().map_or(1, |repeats| repeats.count);
+        seen.count = seen.count.saturating_add(count);
         let secs_of = |time: Option<jiff::Timestamp>| time.map_or(secs, jiff::Timestamp::as_second);
         seen.first_secs = seen.first_secs.min(secs_of(alert.event.start));
         seen.last_secs = seen.last_secs.max(secs_of(alert.event.end));
