@@ -138,14 +138,17 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let mut tally = AlertTally::default();
     let told = write_events(&run, &mut outputs, &mut tally, &mut flows, (&running, &hung_up));
     service::stopping(STOP_TIME);
-    let set = run.control.set();
+    let (set, was_asked) = (run.control.set(), run.control.is_stopped());
     let outcome = run.finish();
     warn_of_evidence(&outcome.run.evidence);
     outputs.finish().context("cannot write the alerts")?;
     let report = report.lock().map(|report| report.clone()).unwrap_or_default();
     let ran = summary::Ran { outcome: &outcome, tally: &tally, set: &set, report, load_seconds };
     summary::show(args, &ran, outputs.summary())?;
-    Ok(if told.failed_writes > 0 { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    if !was_asked {
+        eprintln!("picket: capture ended although nobody asked for it");
+    }
+    Ok(if told.failed_writes > 0 || !was_asked { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 impl WatchArgs {

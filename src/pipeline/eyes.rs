@@ -146,8 +146,8 @@ impl Eyes {
 
     /// Makes what a flow remembers speak of the set.
     #[inline]
-    pub(super) fn renew(&mut self, seldom: &mut Seldom) {
-        self.over_flow_cap += seldom.renew(&self.set, self.generation);
+    pub(super) fn renew(&self, seldom: &mut Seldom) {
+        seldom.renew(&self.set, self.generation);
     }
 
     /// Has fingerprints of clients made that nobody looks for.

@@ -1,8 +1,9 @@
 //! The only place with threads and channels: a source's batches through decode, flows, parsers and matcher, to alerts.
 //!
-//! [`live::watch`] runs interfaces, and [`reload`] gives it other feeds. [`replay`] runs capture files and hands back the channel that the alerts come through. With one worker everything happens
-//! on one thread; with more, each worker owns a fixed part of [`SHARDS`] logical
-//! shards, and whoever has nothing to do reads, decodes and deals out the next batch.
+//! [`live::watch`] runs interfaces, and [`reload`] gives it other feeds while it runs.
+//!
+//! [`replay`] runs capture files and hands back the channel that the alerts come through. With one worker everything happens
+//! on one thread; with more, each worker owns a fixed part of [`SHARDS`] logical shards, and whoever has nothing to do reads, decodes and deals out the next batch.
 //! A shard sees its packets in capture order whatever the number of workers, and the alerts are put in order again
 //! (`order`), so the output does not depend on it.
 //!

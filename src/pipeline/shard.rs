@@ -65,13 +65,11 @@ struct Known {
 const FOREIGN: IndicatorIx = IndicatorIx(u32::MAX);
 
 impl Seldom {
-    /// Makes what it remembers speak of `set`, if that is another than before. Returns the hits that waited for a condition
-    /// and whose indicators are not in it.
+    /// Makes what it remembers speak of `set`, if that is another than before.
     #[inline]
-    pub(super) fn renew(&mut self, set: &Arc<MatchSet>, generation: u32) -> u64 {
-        match self.0.as_deref_mut() {
-            Some(rare) if rare.generation != generation => rare.renew(set, generation),
-            _ => 0,
+    pub(super) fn renew(&mut self, set: &Arc<MatchSet>, generation: u32) {
+        if let Some(rare) = self.0.as_deref_mut().filter(|rare| rare.generation != generation) {
+            rare.renew(set, generation);
         }
     }
 
@@ -150,10 +148,10 @@ impl Reported {
 
 impl Rare {
     #[cold]
-    fn renew(&mut self, set: &Arc<MatchSet>, generation: u32) -> u64 {
+    fn renew(&mut self, set: &Arc<MatchSet>, generation: u32) {
         self.generation = generation;
         self.reported.0.iter_mut().for_each(|known| known.indicator = FOREIGN);
-        self.waiting.renew(set)
+        self.waiting.renew(set);
     }
 }
 

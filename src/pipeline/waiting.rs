@@ -61,9 +61,8 @@ impl Waiting {
         has_room
     }
 
-    /// Has the hits speak of a set that took over; those whose indicators are not in it are dropped and counted.
-    pub(super) fn renew(&mut self, set: &Arc<MatchSet>) -> u64 {
-        let before = self.hits.len();
+    /// Has the hits speak of a set that took over; those whose indicators are not in it are of no interest any more.
+    pub(super) fn renew(&mut self, set: &Arc<MatchSet>) {
         self.hits.retain_mut(|hit| {
             let Some(indicator) = set.conditional(hit.likeness) else { return false };
             hit.indicator = indicator;
@@ -72,7 +71,6 @@ impl Waiting {
             }
             true
         });
-        (before - self.hits.len()) as u64
     }
 
     /// Takes out a hit whose condition holds in a flow of this protocol; to be asked until there is none.

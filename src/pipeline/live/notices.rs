@@ -84,6 +84,12 @@ pub(super) fn restarted(who: Who<'_>, time: Timestamp, (restarts, frames): (u64,
     Notice { time, action: "worker-restarted", severity: 80, message, fields }
 }
 
+/// A source ended although nobody asked for it.
+pub(super) fn ended(who: Who<'_>, time: Timestamp) -> Notice {
+    let message = format!("capture has ended for worker {}: its share of the traffic is not seen any more", who.worker);
+    Notice { time, action: "capture-ended", severity: 90, message, fields: who.fields() }
+}
+
 /// What is left out has changed.
 pub(super) fn shedding(who: Who<'_>, time: Timestamp, shedding: Shedding) -> Notice {
     let mut fields = who.fields();

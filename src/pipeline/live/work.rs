@@ -393,6 +393,9 @@ impl Station {
     fn end(mut self) -> Ended {
         let time = self.clock.time(Instant::now());
         let new = self.look_at_losses(time);
+        if !self.shared.word().is_stopped {
+            self.say(|who| notices::ended(who, time));
+        }
         if let Some(change) = self.gaps.end() {
             self.say(|who| notices::gap(who, &change));
         }
