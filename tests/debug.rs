@@ -57,6 +57,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("flow/mod.rs: Flow", "room between fields"),
     ("indicator/kind/mod.rs: Index", "words of its own"),
     ("matcher/prefix.rs: Covered", "words of its own"),
+    ("pipeline/evidence.rs: EvidenceOptions", "a path and limits"),
     ("proto/http2/hpack.rs: Name", "words of its own"),
     ("sink/dead_letter.rs: DeadLetterOptions", "a path"),
     ("sink/destination/", "paths, hosts and names of the configuration; a secret is a path or the name of a variable"),

@@ -14,11 +14,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use picket::alert::{Occurrence, SuppressOptions, Suppressor};
 use picket::capture::Files;
 use picket::feed;
-use picket::indicator::IndicatorSet;
-use picket::matcher::MatchSet;
+use picket::flow::{Flow, FlowKey};
+use picket::indicator::{IndicatorIx, IndicatorSet, Where};
+use picket::matcher::{How, MatchSet};
+use picket::packet::{Address, FrameRef, Packet, protocol};
 use picket::pipeline::{Options, replay};
+use picket::time::Timestamp;
 
 struct Counting;
 
@@ -99,6 +103,7 @@ fn a_clean_packet_allocates_nothing() {
     let (short, long) = (repeated(&clean, ROUNDS), repeated(&clean, ROUNDS * TIMES));
     for (feed, a_round) in [(&names, 0), (&feed, CARRIED + FILES)] {
         let set = compiled(feed);
+        what_is_held_back_allocates_nothing(&set);
         for threads in [1, 2] {
             let frames = |rounds: u32| u64::from(rounds) * 50;
             run(short.path(), &set, threads);
@@ -108,6 +113,24 @@ fn a_clean_packet_allocates_nothing() {
             assert!(many <= allowed, "{threads} threads: {few} allocations, then {many}, {allowed} allowed");
         }
     }
+}
+
+/// Hits that are only counted: of one host, and of many once their indicator floods.
+fn what_is_held_back_allocates_nothing(set: &Arc<MatchSet>) {
+    let captures: Arc<[Arc<Path>]> = vec![Arc::from(Path::new("a.pcap"))].into();
+    let options = SuppressOptions { burst: 1, alerts_per_second: 1, ..SuppressOptions::default() };
+    let mut held = Suppressor::new(options, set, &captures);
+    let seen = |host: u8| {
+        let (source, destination) = (Address::v4([10, 0, 0, host]), Address::v4([192, 0, 2, host]));
+        let packet = Packet { ip_version: 4, source, destination, protocol: protocol::UDP, ..Packet::default() };
+        let (key, from) = FlowKey::of(&packet).expect("addresses");
+        let flow = Flow::<()>::start(key, &packet, from, Timestamp::ZERO).identity;
+        Occurrence::new(&flow, FrameRef::default(), Where("source.ip"), (IndicatorIx(0), How::Exact))
+    };
+    assert!(held.admits(&seen(1)));
+    assert_eq!(allocations(|| (0..1000).for_each(|_| assert!(!held.admits(&seen(1))))), 0);
+    assert_eq!(allocations(|| (2..=255).for_each(|host| assert!(!held.admits(&seen(host))))), 0);
+    assert_eq!((held.counters().by_window, held.counters().by_rate), (1000, 254));
 }
 
 fn compiled(feed: &str) -> Arc<MatchSet> {

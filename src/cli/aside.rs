@@ -12,9 +12,13 @@ use anyhow::Context;
 use clap::Args;
 use crossbeam_channel::Receiver;
 
+use super::watch::plan;
 use crate::alert::{FlowRecord, SuppressOptions};
-use crate::pipeline::{EvidenceCounters, EvidenceOptions, FlowLogOptions, Options, Progress};
-use crate::sink::flow::FlowSink;
+use crate::config::{Bytes, Period, Plan};
+use crate::pipeline::{EvidenceCounters, EvidenceOptions, FlowLogOptions, Options, Progress, Reach};
+use crate::sink::destination::Destination;
+use crate::sink::flow::{self, FlowSink};
+use crate::sink::{Output, OutputOptions};
 
 /// See the module.
 #[derive(Args, Clone)]
@@ -29,6 +33,18 @@ pub(super) struct AsideArgs {
     /// Write the packets around each alert to this folder, a pcapng each; the oldest go when it holds a gigabyte or 10,000 files.
     #[arg(long, value_name = "FOLDER")]
     evidence: Option<PathBuf>,
+    /// In place of the above, by a configuration file.
+    #[arg(skip)]
+    configured: Option<Box<Configured>>,
+}
+
+/// What a configuration file asks for.
+#[derive(Clone)]
+struct Configured {
+    suppress: Option<SuppressOptions>,
+    flow_log: Option<FlowLogOptions>,
+    evidence: Option<EvidenceOptions>,
+    log_file: Option<OutputOptions>,
 }
 
 impl AsideArgs {
@@ -37,6 +53,11 @@ impl AsideArgs {
     /// # Errors
     /// A folder for evidence that cannot be written.
     pub(super) fn ask(&self, options: &mut Options, is_live: bool) -> anyhow::Result<()> {
+        if let Some(configured) = &self.configured {
+            let Configured { suppress, flow_log, evidence, .. } = (**configured).clone();
+            (options.suppress, options.flow_log, options.evidence) = (suppress, flow_log, evidence);
+            return prepare(options.evidence.as_ref());
+        }
         options.suppress = match self.repeat_window {
             Some(0) => None,
             Some(seconds) => {
@@ -46,11 +67,54 @@ impl AsideArgs {
         };
         options.flow_log = self.flow_log.is_some().then(FlowLogOptions::default);
         options.evidence = self.evidence.clone().map(EvidenceOptions::into_folder);
-        if let Some(evidence) = &options.evidence {
-            let name = evidence.folder.display();
-            evidence.prepare().with_context(|| format!("cannot write evidence to {name}"))?;
+        prepare(options.evidence.as_ref())
+    }
+
+    /// What a configuration file asks for.
+    pub(super) fn of(plan: &Plan) -> Self {
+        let (suppression, evidence, log) = (&plan.suppression, &plan.evidence, &plan.flow_log);
+        let suppress = suppression.is_enabled.then(|| SuppressOptions {
+            window: suppression.window.0,
+            alerts_per_second: suppression.alerts_per_second,
+            burst: suppression.burst,
+            max_pairs: suppression.max_pairs,
+            max_indicators: suppression.max_indicators,
+        });
+        let reach = |packets, bytes: Bytes, time: Period| Reach { packets, bytes: bytes.as_usize(), time: time.0 };
+        let filed = evidence.is_enabled.then(|| EvidenceOptions {
+            folder: evidence.directory.clone(),
+            max_folder_bytes: evidence.max_bytes.0,
+            max_files: evidence.max_files,
+            ring_bytes: evidence.ring_bytes.as_usize(),
+            before: reach(evidence.packets_before, evidence.bytes_before, evidence.time_before),
+            after: reach(evidence.packets_after, evidence.bytes_after, evidence.time_after),
+        });
+        let logged = log.is_enabled.then(|| FlowLogOptions { max_note_bytes: log.note_bytes.as_usize() });
+        Self {
+            repeat_window: None,
+            flow_log: None,
+            evidence: None,
+            configured: Some(Box::new(Configured {
+                suppress,
+                flow_log: logged,
+                evidence: filed,
+                log_file: log.is_enabled.then(|| OutputOptions {
+                    name: "flows".to_owned(),
+                    destination: Destination::File(plan::file(&log.file)),
+                    ..OutputOptions::default()
+                }),
+            })),
         }
-        Ok(())
+    }
+
+    /// The flow log of a live run; without one it takes everything and writes nothing.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub(super) fn flow_file(&self) -> anyhow::Result<FlowFile<'_>> {
+        let log_file = self.configured.as_ref().and_then(|configured| configured.log_file.clone());
+        let output = log_file.map(Output::open).transpose().context("cannot write the flow log")?;
+        Ok(FlowFile { args: self, sink: self.flow_sink(true)?, output })
     }
 
     /// Where flow records go, readable by whoever runs it alone. `is_live` adds to what is there.
@@ -68,6 +132,44 @@ impl AsideArgs {
             .open(path)
             .with_context(|| format!("cannot write the flow log to {}", path.display()))?;
         Ok(Some(FlowSink::new(Box::new(BufWriter::with_capacity(1 << 16, file)))))
+    }
+}
+
+fn prepare(evidence: Option<&EvidenceOptions>) -> anyhow::Result<()> {
+    let Some(evidence) = evidence else { return Ok(()) };
+    evidence.prepare().with_context(|| format!("cannot write evidence to {}", evidence.folder.display()))
+}
+
+/// See [`AsideArgs::flow_file`].
+pub(super) struct FlowFile<'a> {
+    args: &'a AsideArgs,
+    sink: Option<FlowSink>,
+    /// By a configuration: the file rotates.
+    output: Option<Output>,
+}
+
+impl FlowFile<'_> {
+    pub(super) fn write(&mut self, record: &FlowRecord) -> io::Result<()> {
+        if let Some(output) = &self.output {
+            output.put(flow::record(record)?);
+        }
+        self.sink.as_mut().map_or(Ok(()), |sink| sink.write(record))
+    }
+
+    pub(super) fn flush(&mut self) -> io::Result<()> {
+        self.sink.as_mut().map_or(Ok(()), FlowSink::finish)
+    }
+
+    /// For whoever has moved the file away. One that cannot be opened again goes on into the old one.
+    pub(super) fn reopen(&mut self) {
+        let _ = self.flush();
+        if let Some(output) = &self.output {
+            return output.reopen();
+        }
+        match self.args.flow_sink(true) {
+            Ok(sink) => self.sink = sink,
+            Err(error) => tracing::error!("{error:#}"),
+        }
     }
 }
 

@@ -67,6 +67,27 @@ struct Alert {
     #[serde(rename = "@timestamp")]
     time: jiff::Timestamp,
     threat: Option<Threat>,
+    #[serde(default)]
+    event: EventTimes,
+    #[serde(default)]
+    picket: Own,
+}
+
+/// Of one that stands for others: when those were.
+#[derive(Deserialize, Default)]
+struct EventTimes {
+    start: Option<jiff::Timestamp>,
+    end: Option<jiff::Timestamp>,
+}
+
+#[derive(Deserialize, Default)]
+struct Own {
+    repeats: Option<Repeats>,
+}
+
+#[derive(Deserialize)]
+struct Repeats {
+    count: u64,
 }
 
 #[derive(Deserialize)]
@@ -174,8 +195,12 @@ impl Tally {
             bail!("alerts of over {MAX_INDICATORS} indicators: count fewer at once");
         }
         let seen = self.seen.entry(id.clone()).or_insert(Seen { count: 0, first_secs: secs, last_secs: secs });
-        seen.count += 1;
-        (seen.first_secs, seen.last_secs) = (seen.first_secs.min(secs), seen.last_secs.max(secs));
+        // One that stands for others does not count itself.
+        let count = alert.picket.repeats.as_ref().map_or(1, |repeats| repeats.count);
+        seen.count = seen.count.saturating_add(count);
+        let secs_of = |time: Option<jiff::Timestamp>| time.map_or(secs, jiff::Timestamp::as_second);
+        seen.first_secs = seen.first_secs.min(secs_of(alert.event.start));
+        seen.last_secs = seen.last_secs.max(secs_of(alert.event.end));
         Ok(())
     }
 }
@@ -217,13 +242,18 @@ mod tests {
             "{no alert".to_owned(),
             format!("\"{}\"", "x".repeat(MAX_LINE_BYTES)),
             alert("2024-03-01T12:00:01Z", "a"),
+            alert("2024-03-01T12:00:01Z", "a").replacen(
+                '{',
+                r#"{"event":{"start":"2024-03-01T09:59:59Z","end":"2024-03-01T12:00:01Z"},"picket":{"repeats":{"count":40}},"#,
+                1,
+            ),
         ]
         .join("\n");
         let mut tally = Tally::default();
         tally.read(text.as_bytes()).expect("reads");
         assert_eq!((tally.seen.len(), tally.without_id, tally.unreadable), (1, 2, 2));
         let seen = &tally.seen["a"];
-        assert_eq!((seen.count, seen.last_secs - seen.first_secs), (3, 3602));
+        assert_eq!((seen.count, seen.last_secs - seen.first_secs), (43, 7202));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 mod console;
 mod feeds;
-mod plan;
+pub(super) mod plan;
 mod signals;
 mod summary;
 
@@ -20,19 +20,18 @@ use clap::Args;
 use crossbeam_channel::RecvTimeoutError;
 
 use self::feeds::Feeds;
-use super::aside::{AsideArgs, warn_of_evidence};
+use super::aside::{AsideArgs, FlowFile, warn_of_evidence};
 use super::clearance::ReaderArgs;
 use super::outputs::{Asked, FormatName, Outputs, Terms};
 use super::service;
-use crate::alert::{FlowRecord, Notice};
+use crate::alert::Notice;
 use crate::capture::live::{self, LiveOptions};
 use crate::config::{MemoryTable, Plan};
 use crate::pipeline::live::{Event, OverloadOptions, Watch, WatchOptions, watch};
 use crate::pipeline::reload::{self, ReloadOptions};
 use crate::pipeline::{AlertTally, Options};
 use crate::privilege;
-use crate::sink::flow::FlowSink;
-use crate::sink::{Output, OutputOptions};
+use crate::sink::OutputOptions;
 
 /// Arguments of `picket watch`.
 #[derive(Args, Clone)]
@@ -86,9 +85,9 @@ pub struct WatchArgs {
     #[arg(long, value_name = "HOURS", default_value_t = 24)]
     stale_after: u32,
     #[command(flatten)]
-    console: console::ConsoleArgs,
-    #[command(flatten)]
     aside: AsideArgs,
+    #[command(flatten)]
+    console: console::ConsoleArgs,
     /// No summary on the terminal.
     #[arg(long, short)]
     quiet: bool,
@@ -124,8 +123,8 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let options = args.options(threads)?;
     // Every socket that needs privileges is open, and there is one thread yet.
     args.confine()?;
-    let mut flows = args.flows()?;
     let mut outputs = Outputs::open(&args.asked(), clearances.as_ref(), &loaded.set)?;
+    let mut flows = args.aside.flow_file()?;
     feeds.reads_for(&outputs);
     let run = watch(sources, Arc::clone(&loaded.set), &options);
     let states = feeds::states(&loaded.report, withholds);
@@ -136,10 +135,11 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
         eprintln!("picket: watching {} with {threads} workers", args.interfaces.join(", "));
     }
     // It answers to the end, after the last alert is written.
-    let (running, _serving) = console.serve(&run.control, args.reload().stale_after, Arc::clone(&report))?;
+    let (running, _serving) =
+        console.serve((&run.control, &run.evidence), args.reload().stale_after, Arc::clone(&report))?;
     service::ready();
     let mut tally = AlertTally::default();
-    let told = write_events(&run, &mut outputs, &mut tally, (&running, &hung_up), flows.as_mut());
+    let told = write_events(&run, &mut outputs, &mut tally, &mut flows, (&running, &hung_up));
     service::stopping(STOP_TIME);
     let (set, was_asked) = (run.control.set(), run.control.is_stopped());
     let outcome = run.finish();
@@ -173,6 +173,7 @@ impl WatchArgs {
         self.force = plan.feeds.force;
         self.reader.clearance.clone_from(&plan.feeds.clearance);
         self.console = console::ConsoleArgs::of(&plan);
+        self.aside = AsideArgs::of(&plan);
         let sections = plan.sinks.iter().map(|sink| sink.clearance.clone());
         self.configured = sections.zip(plan::outputs(&plan)).collect();
         self.plan = Some(Box::new(plan));
@@ -197,14 +198,6 @@ impl WatchArgs {
             "privileges given up"
         );
         Ok(())
-    }
-
-    /// Where flow records go.
-    fn flows(&self) -> anyhow::Result<Option<Flows>> {
-        match self.plan.as_deref() {
-            None => Ok(self.aside.flow_sink(true)?.map(Flows::Sink)),
-            Some(plan) => plan::flow_log(plan).map(|log| log.map(Flows::Output)),
-        }
     }
 
     fn asked(&self) -> Asked<'_> {
@@ -238,15 +231,17 @@ impl WatchArgs {
 
     fn options(&self, threads: usize) -> anyhow::Result<WatchOptions> {
         let mut pipeline = Options { threads, max_flows: self.max_flows as usize, ..Options::default() };
-        match self.plan.as_deref() {
-            None => self.aside.ask(&mut pipeline, true)?,
-            Some(plan) => plan::aside(plan, &mut pipeline)?,
-        }
+        self.aside.ask(&mut pipeline, true)?;
         let cpus = self.cpus.clone().map(|Cpus(cpus)| cpus).unwrap_or_default();
         let options = WatchOptions { pipeline, cpus, ..WatchOptions::default() };
         let Some(plan) = self.plan.as_deref() else { return Ok(options) };
         Ok(WatchOptions {
-            pipeline: plan::pipeline(plan, options.pipeline),
+            pipeline: Options {
+                max_flows: plan.flows.max,
+                max_stream_bytes: plan.flows.stream_bytes.as_usize(),
+                verifies_checksums: plan.capture.verifies_checksums,
+                ..options.pipeline
+            },
             alert_channel: plan.memory.alert_channel,
             drain: plan.overload.drain.0,
             overload: OverloadOptions {
@@ -276,33 +271,6 @@ impl WatchArgs {
     }
 }
 
-/// Where flow records go.
-enum Flows {
-    /// To a file, at once.
-    Sink(FlowSink),
-    /// To a file that rotates.
-    Output(Output),
-}
-
-impl Flows {
-    fn write(&mut self, flow: &FlowRecord) -> io::Result<()> {
-        match self {
-            Self::Sink(sink) => sink.write(flow),
-            Self::Output(output) => {
-                output.put(crate::sink::flow::record(flow)?);
-                Ok(())
-            }
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Sink(sink) => sink.finish(),
-            Self::Output(_) => Ok(()),
-        }
-    }
-}
-
 /// What became of writing.
 #[derive(Default)]
 struct Told {
@@ -315,8 +283,8 @@ fn write_events(
     run: &Watch,
     outputs: &mut Outputs,
     tally: &mut AlertTally,
+    flows: &mut FlowFile<'_>,
     (running, hung_up): (&console::Running, &AtomicBool),
-    mut flows: Option<&mut Flows>,
 ) -> Told {
     let mut told = Told::default();
     let mut looked = Instant::now();
@@ -327,9 +295,7 @@ fn write_events(
             running.outputs(outputs.statuses());
             if hung_up.swap(false, Ordering::Relaxed) {
                 outputs.reopen();
-                if let Some(Flows::Output(output)) = &flows {
-                    output.reopen();
-                }
+                flows.reopen();
             }
         }
         let written = match run.events.recv_timeout(PATIENCE) {
@@ -342,10 +308,10 @@ fn write_events(
                 running.notice(&notice);
                 outputs.notice(&notice)
             }
-            Ok(Event::Flow(record)) => flows.as_mut().map_or(Ok(()), |flows| flows.write(&record)),
-            Err(RecvTimeoutError::Timeout) => flows.as_mut().map_or(Ok(()), |flows| flows.flush()),
+            Ok(Event::Flow(record)) => flows.write(&record),
+            Err(RecvTimeoutError::Timeout) => flows.flush(),
             Err(RecvTimeoutError::Disconnected) => {
-                told.failed_writes += u64::from(flows.is_some_and(|flows| flows.flush().is_err()));
+                told.failed_writes += u64::from(flows.flush().is_err());
                 return told;
             }
         };

@@ -4,10 +4,11 @@ mod live;
 mod outputs;
 
 use super::snapshot::{
-    Count, Indicators, KindCount, NetworkCount, Reason, Snapshot, Streams, Suppressed, Traffic, VerdictCount,
+    Count, Evidence, FlowLog, Indicators, KindCount, NetworkCount, Reason, Snapshot, Streams, Suppressed, Traffic,
+    VerdictCount,
 };
 use crate::feed::LoadReport;
-use crate::pipeline::{self, Counters, Visibility};
+use crate::pipeline::{self, Counters, EvidenceCounters, Visibility};
 use crate::proto::Unread;
 
 impl Snapshot {
@@ -21,7 +22,21 @@ impl Snapshot {
         if allowed > 0 {
             self.alerts.suppressed.push(Suppressed { by: "allow-list".to_owned(), count: allowed });
         }
+        let held = &counters.held_back;
+        for (by, count) in [("window", held.by_window), ("rate", held.by_rate)].into_iter().filter(|(_, n)| *n > 0) {
+            self.alerts.suppressed.push(Suppressed { by: by.to_owned(), count });
+        }
+        self.alerts.roll_ups = held.roll_ups;
+        let log = &counters.flow_log;
+        self.flow_log = FlowLog { records: log.records, dropped: log.dropped, notes_left_out: log.notes_left_out };
         self
+    }
+}
+
+impl From<&EvidenceCounters> for Evidence {
+    fn from(counters: &EvidenceCounters) -> Self {
+        let EvidenceCounters { filed, failed, deleted, folder_bytes } = *counters;
+        Self { files: filed, failed, deleted, folder_bytes }
     }
 }
 

@@ -105,20 +105,6 @@ fn traffic(root: &mut Nested, full: &Full<'_>) {
     network(&mut set, flow, full.community_id());
     set("picket.capture", json!(full.capture().to_string_lossy()));
     set("picket.frame", json!(full.frame().number));
-    if let Some(file) = full.evidence() {
-        set("picket.evidence.path", json!(file.path.to_string_lossy()));
-        set("picket.evidence.sha256", json!(file.sha256));
-    }
-    if let Some(repeats) = full.repeats() {
-        repeated(&mut set, (repeats.count, repeats.first, repeats.last));
-        set("picket.repeats.by", json!(repeats.why.word()));
-        set("picket.repeats.sources", json!(repeats.sources.count));
-        set("picket.repeats.destinations", json!(repeats.destinations.count));
-        // Hosts are told apart up to a number: then there are so many at least.
-        if repeats.sources.is_more || repeats.destinations.is_more {
-            set("picket.repeats.more_hosts", json!(true));
-        }
-    }
 }
 
 /// How many others a record stands for, and from when to when.
@@ -134,6 +120,21 @@ pub(super) fn message(root: &mut Nested, full: &Full<'_>) {
         root.set(field.path.0, value_of(&field.value));
     }
     root.set("event.id", json!(full.event_id()));
+    let mut set = |path: &'static str, value: Value| root.set(path, value);
+    if let Some(file) = full.evidence() {
+        set("picket.evidence.path", json!(file.path.to_string_lossy()));
+        set("picket.evidence.sha256", json!(file.sha256));
+    }
+    if let Some(repeats) = full.repeats() {
+        repeated(&mut set, (repeats.count, repeats.first, repeats.last));
+        set("picket.repeats.by", json!(repeats.why.word()));
+        set("picket.repeats.sources", json!(repeats.sources.count));
+        set("picket.repeats.destinations", json!(repeats.destinations.count));
+        // Hosts are told apart up to a number: then there are so many at least.
+        if repeats.sources.is_more || repeats.destinations.is_more {
+            set("picket.repeats.more_hosts", json!(true));
+        }
+    }
 }
 
 /// What the feeds say, of the sources that release it; with the value as seen if that is released too.

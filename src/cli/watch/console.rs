@@ -14,9 +14,10 @@ use crate::config::Plan;
 use crate::console::control::{ControlListener, ControlServer};
 use crate::console::http::{MetricsListener, MetricsOptions, MetricsServer, TlsFiles};
 use crate::console::process::Meter;
-use crate::console::{Indicators, Output, Sensor, SensorFacts, Snapshot};
+use crate::console::{Evidence, Indicators, Output, Sensor, SensorFacts, Snapshot};
 use crate::feed::LoadReport;
 use crate::metrics::Tally;
+use crate::pipeline::EvidenceFigures;
 use crate::pipeline::live::Control;
 use crate::pipeline::reload::Request;
 use crate::sink::OutputStatus;
@@ -68,6 +69,7 @@ pub(super) struct Running {
     outputs: Mutex<Vec<(OutputStatus, u64)>>,
     stale_after: Duration,
     report: Arc<Mutex<LoadReport>>,
+    evidence: Arc<EvidenceFigures>,
     start: Instant,
 }
 
@@ -109,7 +111,7 @@ impl Listeners {
     /// If there are no threads to be had.
     pub(super) fn serve(
         self,
-        control: &Arc<Control>,
+        (control, evidence): (&Arc<Control>, &Arc<EvidenceFigures>),
         stale_after: Duration,
         report: Arc<Mutex<LoadReport>>,
     ) -> anyhow::Result<(Arc<Running>, Serving)> {
@@ -121,6 +123,7 @@ impl Listeners {
             outputs: Mutex::default(),
             stale_after,
             report,
+            evidence: Arc::clone(evidence),
             start: Instant::now(),
         });
         let sensor = || Arc::clone(&running) as Arc<dyn Sensor>;
@@ -163,6 +166,7 @@ impl Sensor for Running {
         let outputs = self.outputs.lock().unwrap_or_else(PoisonError::into_inner);
         snapshot.outputs = outputs.iter().map(|(status, limit)| Output::new(status, *limit)).collect();
         drop(outputs);
+        snapshot.evidence = Evidence::from(&self.evidence.counters());
         let actions = self.actions.lock().unwrap_or_else(PoisonError::into_inner).clone();
         snapshot.with_live(&self.control.snapshot(), now(), self.stale_after).with_notices(&actions)
     }

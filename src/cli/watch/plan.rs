@@ -2,12 +2,8 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
-
-use crate::alert::SuppressOptions;
 use crate::capture::live::{Backend, Timestamps};
 use crate::config::{self, Plan, Scheme, SinkPlan};
-use crate::pipeline::{EvidenceOptions, FlowLogOptions, Options, Reach};
 use crate::sink::destination::elasticsearch::ElasticsearchOptions;
 use crate::sink::destination::file::FileOptions;
 use crate::sink::destination::kafka::{KafkaAuthorization, KafkaOptions};
@@ -17,7 +13,7 @@ use crate::sink::destination::unix::UnixOptions;
 use crate::sink::destination::webhook::{Authorization, WebhookOptions};
 use crate::sink::destination::{Destination, Secret, TlsOptions};
 use crate::sink::spool::{SpoolOptions, Sync, WhenFull};
-use crate::sink::{DeadLetterOptions, Filter, Format, Output, OutputOptions, RetryOptions, ecs};
+use crate::sink::{DeadLetterOptions, Filter, Format, OutputOptions, RetryOptions, ecs};
 
 /// How often what was written is brought to the medium, where the file says `interval`.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
@@ -40,66 +36,6 @@ pub(super) fn timestamps(timestamps: config::Timestamps) -> Timestamps {
         config::Timestamps::Kernel => Timestamps::Kernel,
         config::Timestamps::Hardware => Timestamps::Hardware,
     }
-}
-
-/// What the workers are given.
-pub(super) fn pipeline(plan: &Plan, options: Options) -> Options {
-    Options {
-        max_flows: plan.flows.max,
-        max_stream_bytes: plan.flows.stream_bytes.as_usize(),
-        verifies_checksums: plan.capture.verifies_checksums,
-        ..options
-    }
-}
-
-/// Repeats, flows and evidence.
-///
-/// # Errors
-/// A folder for evidence that cannot be written.
-pub(super) fn aside(plan: &Plan, options: &mut Options) -> anyhow::Result<()> {
-    let Plan { suppression, evidence, flow_log, .. } = plan;
-    options.suppress = suppression.is_enabled.then(|| SuppressOptions {
-        window: suppression.window.0,
-        alerts_per_second: suppression.alerts_per_second,
-        burst: suppression.burst,
-        max_pairs: suppression.max_pairs,
-        max_indicators: suppression.max_indicators,
-    });
-    options.flow_log = flow_log.is_enabled.then(|| FlowLogOptions { max_note_bytes: flow_log.note_bytes.as_usize() });
-    options.evidence = evidence.is_enabled.then(|| EvidenceOptions {
-        folder: evidence.directory.clone(),
-        max_folder_bytes: evidence.max_bytes.0,
-        max_files: evidence.max_files,
-        ring_bytes: evidence.ring_bytes.as_usize(),
-        before: Reach {
-            packets: evidence.packets_before,
-            bytes: evidence.bytes_before.as_usize(),
-            time: evidence.time_before.0,
-        },
-        after: Reach {
-            packets: evidence.packets_after,
-            bytes: evidence.bytes_after.as_usize(),
-            time: evidence.time_after.0,
-        },
-    });
-    if let Some(evidence) = &options.evidence {
-        let name = evidence.folder.display();
-        evidence.prepare().with_context(|| format!("cannot write evidence to {name}"))?;
-    }
-    Ok(())
-}
-
-/// The output that flow records go to.
-///
-/// # Errors
-/// A file that cannot be written.
-pub(super) fn flow_log(plan: &Plan) -> anyhow::Result<Option<Output>> {
-    if !plan.flow_log.is_enabled {
-        return Ok(None);
-    }
-    let destination = Destination::File(file(&plan.flow_log.file));
-    let options = OutputOptions { name: "flows".to_owned(), destination, drain: DRAIN, ..OutputOptions::default() };
-    Ok(Some(Output::open(options).context("cannot write the flow log")?))
 }
 
 /// Every output of a plan, in its order.
@@ -157,7 +93,7 @@ fn sync(fsync: config::Fsync) -> Sync {
 }
 
 /// A file that rotates.
-fn file(target: &config::FileTarget) -> FileOptions {
+pub(in crate::cli) fn file(target: &config::FileTarget) -> FileOptions {
     FileOptions {
         path: target.path.clone(),
         max_bytes: target.rotate_bytes.0,

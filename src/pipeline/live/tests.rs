@@ -201,6 +201,48 @@ fn a_set_that_takes_over_after_every_frame_changes_nothing_but_frames() {
     }
 }
 
+/// Repeats summed up, flows logged and evidence filed, over two sets of feeds: nothing that is found is lost.
+#[test]
+fn what_is_kept_beside_alerts_adds_up_over_a_reload() {
+    let folder = tempfile::tempdir().expect("folder");
+    let swaps = Arc::new(Mutex::new(None::<Arc<Control>>));
+    let (own, sets) = (Arc::clone(&swaps), [fixtures(true), fixtures(false)]);
+    let player = Player::of(&captures(), 64).before(move |given| {
+        if let Some(control) = &*own.lock().expect("control") {
+            control.swap(Arc::clone(&sets[given / 64 % 2]));
+        }
+    });
+    let mut options = small();
+    options.pipeline.suppress = Some(crate::alert::SuppressOptions::default());
+    options.pipeline.flow_log = Some(FlowLogOptions::default());
+    options.pipeline.evidence = Some(EvidenceOptions::into_folder(folder.path().into()));
+    let run = watch(player.boxed(), fixtures(false), &options);
+    *swaps.lock().expect("control") = Some(Arc::clone(&run.control));
+    let (mut told, mut stood_for, mut filed, mut flows) = (0, 0, 0, 0);
+    for event in &run.events {
+        match event {
+            Event::Alert(alert) => match &alert.repeats {
+                Some(repeats) => stood_for += repeats.count,
+                None => {
+                    told += 1;
+                    filed += u64::from(matches!(alert.evidence.as_deref(), Some(crate::alert::Evidence::Filed(_))));
+                }
+            },
+            Event::Notice(_) => {}
+            Event::Flow(_) => flows += 1,
+        }
+    }
+    let outcome = run.finish().run;
+    let counters = outcome.counters;
+    let held = counters.held_back;
+    assert_eq!((held.passed, held.by_window + held.by_rate), (told, stood_for));
+    assert!(told > 50 && stood_for > 10, "{told} and {stood_for} more");
+    // Those of a flow whose ends another set knows are of no packet.
+    assert!(filed <= told && filed * 10 > told * 9, "{filed} of {told}");
+    assert_eq!((outcome.evidence.filed, outcome.evidence.failed), (filed, 0));
+    assert_eq!((flows, counters.flow_log.records, counters.flow_log.dropped), (counters.flows, counters.flows, 0));
+}
+
 /// A set of one indicator.
 fn one(kind: &'static crate::indicator::Kind, value: &str) -> Arc<MatchSet> {
     let mut set = IndicatorSet::default();
@@ -370,46 +412,4 @@ fn flows_time_out_where_no_packet_comes() {
 
 fn captures_of_one() -> Arc<[Arc<Path>]> {
     super::captures(&["test0".to_owned()])
-}
-
-/// Repeats summed up, flows logged and evidence filed, over two sets of feeds: nothing that is found is lost.
-#[test]
-fn what_is_kept_beside_alerts_adds_up_over_a_reload() {
-    let folder = tempfile::tempdir().expect("folder");
-    let swaps = Arc::new(Mutex::new(None::<Arc<Control>>));
-    let (own, sets) = (Arc::clone(&swaps), [fixtures(true), fixtures(false)]);
-    let player = Player::of(&captures(), 64).before(move |given| {
-        if let Some(control) = &*own.lock().expect("control") {
-            control.swap(Arc::clone(&sets[given / 64 % 2]));
-        }
-    });
-    let mut options = small();
-    options.pipeline.suppress = Some(crate::alert::SuppressOptions::default());
-    options.pipeline.flow_log = Some(FlowLogOptions::default());
-    options.pipeline.evidence = Some(EvidenceOptions::into_folder(folder.path().into()));
-    let run = watch(player.boxed(), fixtures(false), &options);
-    *swaps.lock().expect("control") = Some(Arc::clone(&run.control));
-    let (mut told, mut stood_for, mut filed, mut flows) = (0, 0, 0, 0);
-    for event in &run.events {
-        match event {
-            Event::Alert(alert) => match &alert.repeats {
-                Some(repeats) => stood_for += repeats.count,
-                None => {
-                    told += 1;
-                    filed += u64::from(matches!(alert.evidence.as_deref(), Some(crate::alert::Evidence::Filed(_))));
-                }
-            },
-            Event::Notice(_) => {}
-            Event::Flow(_) => flows += 1,
-        }
-    }
-    let outcome = run.finish().run;
-    let counters = outcome.counters;
-    let held = counters.held_back;
-    assert_eq!((held.passed, held.by_window + held.by_rate), (told, stood_for));
-    assert!(told > 50 && stood_for > 10, "{told} and {stood_for} more");
-    // Those of a flow whose ends another set knows are of no packet.
-    assert!(filed <= told && filed * 10 > told * 9, "{filed} of {told}");
-    assert_eq!((outcome.evidence.filed, outcome.evidence.failed), (filed, 0));
-    assert_eq!((flows, counters.flow_log.records, counters.flow_log.dropped), (counters.flows, counters.flows, 0));
 }
