@@ -28,6 +28,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("alert/view.rs: Policy", "a handling line; key and networks write their own"),
     ("capture/files.rs: FileInfo", "paths of captures"),
     ("capture/list.rs: OpenError", "paths of captures"),
+    ("capture/live.rs: ", "names of interfaces, a filter that the user gave, reasons"),
     ("capture/mod.rs: Trouble", "paths of captures and reasons"),
     ("capture/reading.rs: Problem", "reasons"),
     ("cli/clearance.rs: ReaderArgs", "a path and a sink's name"),
