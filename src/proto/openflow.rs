@@ -31,13 +31,16 @@ impl Parser for OpenFlow {
 
     #[inline]
     fn probe(data: &[u8], hint: &Hint) -> Probe {
+        let is_ours = hint.transport == Transport::Tcp
+            && matches!(data.first(), None | Some(1..=MAX_VERSION))
+            && PORTS.iter().any(|port| hint.uses(*port));
         match data {
-            _ if !PORTS.iter().any(|port| hint.uses(*port)) || hint.transport != Transport::Tcp => Probe::No,
-            [1..=MAX_VERSION, 0..=MAX_TYPE, high, low, ..] => match u16::from_be_bytes([*high, *low]) {
+            _ if !is_ours => Probe::No,
+            [_, 0..=MAX_TYPE, high, low, ..] => match u16::from_be_bytes([*high, *low]) {
                 0..8 => Probe::No,
                 _ => Probe::Yes,
             },
-            [] | [1..=MAX_VERSION] | [1..=MAX_VERSION, 0..=MAX_TYPE, ..] => Probe::Unsure,
+            [] | [_] | [_, 0..=MAX_TYPE, ..] => Probe::Unsure,
             _ => Probe::No,
         }
     }

@@ -97,7 +97,7 @@ fn a_response_and_a_push() {
     let push = [&[0, 0, 0, 2][..], &request("pushed.example.com", "/p")].concat();
     let data = [
         settings(),
-        frame(HEADERS, 4, 1, &response.concat()),
+        frame(HEADERS, 5, 1, &response.concat()),
         frame(PUSH_PROMISE, 4, 1, &push),
         frame(DATA, 0, 1, &[7; 99]),
     ];
@@ -247,12 +247,18 @@ fn files(messages: &[(Direction, Vec<u8>)]) -> (Vec<String>, Account) {
     let mut all = Vec::new();
     for size in [usize::MAX, 1, 3, 10] {
         let (mut parser, mut seen, mut total) = (Http2::default(), Vec::new(), Account::default());
-        let mut held = [Vec::new(), Vec::new()];
+        let (mut held, mut skip) = ([Vec::new(), Vec::new()], [0; 2]);
         for (direction, bytes) in messages {
-            let held = &mut held[direction.index()];
+            let (held, skip) = (&mut held[direction.index()], &mut skip[direction.index()]);
             for piece in bytes.chunks(size.min(bytes.len().max(1))) {
                 held.extend_from_slice(piece);
-                while !held.is_empty() {
+                loop {
+                    let skipped = held.len().min(*skip);
+                    held.drain(..skipped);
+                    *skip -= skipped;
+                    if held.is_empty() {
+                        break;
+                    }
                     let mut take = |o: crate::indicator::Observable<'_>| seen.push(text_of(&o));
                     let progress = parser.parse(*direction, held, &hint(), &mut take);
                     let account = parser.account();
@@ -266,11 +272,7 @@ fn files(messages: &[(Direction, Vec<u8>)]) -> (Vec<String>, Account) {
                                 break;
                             }
                         }
-                        Progress::Skip(bytes) => {
-                            let here = held.len().min(bytes as usize);
-                            assert_eq!(here as u64, bytes, "the tests send whole frames");
-                            held.drain(..here);
-                        }
+                        Progress::Skip(bytes) => *skip = bytes as usize,
                         other => panic!("{other:?}"),
                     }
                 }
@@ -287,7 +289,7 @@ fn response(stream: u32) -> Vec<u8> {
     frame(HEADERS, frame::END_HEADERS, stream, &[0x88])
 }
 
-/// MD5, SHA-1 and SHA-256 of "picket".
+/// MD5 of "picket".
 const PICKET: &str = "file file.hash.md5 db7f19fb56daa428f85e8eec7794abfa";
 
 #[test]
@@ -342,8 +344,7 @@ fn a_hole_in_a_body_leaves_the_table_alone() {
     offer(&mut parser, &[settings(), coded, frame(DATA, 1, 1, &[7; 90])[..50].to_vec()].concat());
     assert_eq!(parser.gap(ToOriginator, 20), AfterGap::Continue);
     let again = frame(HEADERS, 4, 3, &[0x88, 0xbe]);
+    // 29 bytes of the frame were left to be stepped over.
     let seen = offer(&mut parser, &[&[7; 29][..], &again].concat());
-    assert_eq!(seen.len(), 0, "29 bytes of the frame were left to be stepped over");
-    let seen = offer(&mut parser, &again);
     assert_eq!(seen[0], "url http.response.headers.location http://next.example.com/x");
 }
