@@ -148,7 +148,7 @@ fn what_was_queued_survives_kill_9() {
         in_file.len(),
         queued.len()
     );
-    println!(
+    eprintln!(
         "{kills} kills, {} queued, {} arrived, {} of them twice or more",
         queued.len(),
         arrived.len(),

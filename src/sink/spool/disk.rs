@@ -298,19 +298,20 @@ impl Disk {
         }
     }
 
-    /// Brings everything to the disk itself.
+    /// Brings everything to the disk itself, and lets another process have it. Nothing may be asked of it after that.
     pub(super) fn close(&mut self) {
         if self.sync != Sync::Never {
             let _ = self.active.as_ref().map(File::sync_data);
             let _ = self.position.sync_data();
         }
+        // Closing the file would do, but for a child of the process that has not begun its program yet: it has the file too.
+        let _ = self.lock.unlock();
     }
 }
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // Closing the file would do, but for a child of the process that has not begun its program yet: it has the file too.
-        let _ = self.lock.unlock();
+        self.close();
     }
 }
 

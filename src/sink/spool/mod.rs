@@ -80,6 +80,7 @@ pub struct Spool {
     /// Taken and not done: the number of the first.
     in_flight: Option<(u64, u64)>,
     counts: SpoolCounts,
+    is_closed: bool,
 }
 
 /// What became of records.
@@ -127,6 +128,7 @@ impl Spool {
             memory_bytes: 0,
             in_flight: None,
             counts: SpoolCounts { waiting, ..SpoolCounts::default() },
+            is_closed: false,
         })
     }
 
@@ -135,6 +137,10 @@ impl Spool {
         let entry = Entry { sequence: self.next_sequence, queued_ms: now_ms(), record };
         self.next_sequence += 1;
         self.counts.waiting += 1;
+        if self.is_closed {
+            self.drop_records(1);
+            return false;
+        }
         self.settle();
         if self.disk.is_none() || !self.memory.is_empty() {
             return self.remember(entry);
@@ -157,6 +163,7 @@ impl Spool {
     /// Brings what waits in memory to the disk, as far as it takes it.
     pub fn settle(&mut self) {
         while self.disk.is_some()
+            && !self.is_closed
             && let Some(entry) = self.memory.pop_front()
         {
             match self.append(&entry) {
@@ -183,7 +190,7 @@ impl Spool {
     pub fn take(&mut self, max_records: usize, max_bytes: usize) -> io::Result<Vec<Entry>> {
         let mut taken = Vec::new();
         let mut bytes = 0;
-        while taken.len() < max_records && bytes < max_bytes {
+        while taken.len() < max_records && bytes < max_bytes && !self.is_closed {
             let from_disk = match self.disk.as_mut().map(Disk::read) {
                 Some(Err(error)) if taken.is_empty() => return Err(error),
                 // What waits in memory comes after it.
@@ -201,6 +208,9 @@ impl Spool {
 
     /// What was taken is delivered, or put aside for good.
     pub fn done(&mut self, taken: &[Entry]) {
+        if self.is_closed {
+            return;
+        }
         self.counts.waiting = self.counts.waiting.saturating_sub(taken.len() as u64);
         self.in_flight = None;
         if let (Some(disk), Some(last)) = (&mut self.disk, taken.last())
@@ -258,16 +268,18 @@ impl Spool {
         self.disk.as_ref().and_then(|_| disk::interval(self.options.sync))
     }
 
-    /// Ends it; what it cannot keep for the next process is counted as dropped.
+    /// Ends it, and leaves its folder to whoever opens it next; what it cannot keep for them is counted as dropped.
     pub fn close(&mut self) -> SpoolCounts {
         self.settle();
         let lost = match &mut self.disk {
+            _ if self.is_closed => 0,
             Some(disk) => {
                 disk.close();
                 self.memory.len() as u64
             }
             None => self.counts.waiting,
         };
+        self.is_closed = true;
         self.drop_records(lost);
         self.memory.clear();
         self.memory_bytes = 0;
