@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::Format;
 use super::nested::Nested;
-use super::record::{digest, notice_id};
+use super::record::notice_id;
 use crate::alert::{AlertFlow, CustomerRecord, Full, Heading, Notice, OwnedValue, Release, Source, View};
 use crate::indicator::{Condition, Kind};
 use crate::matcher::How;
