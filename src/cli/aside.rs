@@ -73,7 +73,7 @@ impl AsideArgs {
     /// What a configuration file asks for.
     pub(super) fn of(plan: &Plan) -> Self {
         let (suppression, evidence, log) = (&plan.suppression, &plan.evidence, &plan.flow_log);
-        let suppress = suppression.is_enabled.then(|| SuppressOptions {
+        let suppress = suppression.is_enabled.then_some(SuppressOptions {
             window: suppression.window.0,
             alerts_per_second: suppression.alerts_per_second,
             burst: suppression.burst,

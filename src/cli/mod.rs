@@ -43,7 +43,7 @@ enum Command {
     /// Replay capture files against feeds and report every hit.
     Replay(replay::ReplayArgs),
     /// Match feeds on what comes in from network interfaces, until it is stopped.
-    Watch(watch::WatchArgs),
+    Watch(Box<watch::WatchArgs>),
     /// Say which indicators match a value, how and why.
     Lookup(lookup::LookupArgs),
     /// Say how one packet was read, what it showed and why it matched or did not.
