@@ -5,7 +5,7 @@
 
 Each BINARY loads each feed once in a round, so that a machine's moods fall on all alike; figures are medians, the least in brackets. The
 feeds are made out of real values (../shared/feeds; names of benches/feed.rs if it is not there). `picket feed stats` loads and
-compiles; `picket feed check` loads and judges. Standard library only.
+compiles; `picket feed check` loads and judges. Standard library only, and time(1).
 """
 import argparse
 import csv
@@ -59,13 +59,14 @@ def measure(args, feeds):
 
 
 def run(command):
-    """(CPU seconds, wall seconds, peak MiB) of a child."""
+    """(CPU seconds, wall seconds, peak MiB) of a child. By time(1), because a child of this process would count this one's memory as its own."""
     start = time.monotonic()
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
-    if os.waitstatus_to_exitcode(status) != 0:
-        raise SystemExit(f"{command}: {status}")
-    return usage.ru_utime + usage.ru_stime, time.monotonic() - start, usage.ru_maxrss / 1024
+    timed = ["/usr/bin/time", "-f", "%U %S %M", *command]
+    ended = subprocess.run(timed, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False)
+    if ended.returncode != 0:
+        raise SystemExit(f"{command}: {ended.stderr}")
+    user, system, peak = ended.stderr.split()[-3:]
+    return float(user) + float(system), time.monotonic() - start, int(peak) / 1024
 
 
 def make(folder, shared):

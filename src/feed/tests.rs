@@ -298,8 +298,8 @@ fn what_is_nested_deeply_anywhere_costs_a_refusal_and_no_stack() {
 /// A key that stands there twice is never read as something that neither of both said.
 #[test]
 fn a_key_that_is_there_twice_adds_nothing() {
-    let is_json = |text: &[u8]| matches!(text.trim_ascii_start().first(), Some(b'{' | b'['));
-    for (format, text) in samples().into_iter().filter(|(_, text)| is_json(text)) {
+    let json = ["native", "stix", "misp", "misp-warninglist"];
+    for (format, text) in samples().into_iter().filter(|(format, _)| json.contains(&format.name)) {
         let whole = read_as(format, io::Cursor::new(text.clone())).0.len();
         let keys: Vec<usize> = memchr::memmem::find_iter(&text, b"\":").collect();
         assert!(keys.len() > 3, "{}", format.name);

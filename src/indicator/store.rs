@@ -6,6 +6,7 @@
 
 mod extra;
 mod id;
+mod normal;
 mod staged;
 mod subset;
 mod twins;
@@ -19,11 +20,12 @@ use foldhash::fast::RandomState;
 use hashbrown::hash_table::Entry;
 use hashbrown::{HashMap, HashTable};
 
-use super::kind::{self, Index, KINDS};
-use super::{Context, ContextIx, Draft, Indicator, IndicatorIx, Match, Pattern, Refusal, Transport, Wants};
+use super::kind::{Index, KINDS};
+use super::{Context, ContextIx, Draft, Indicator, IndicatorIx, Match, Refusal, Transport, Wants};
 use crate::memory;
 
 use extra::{Extra, Extras};
+use normal::normalised;
 use staged::Staging;
 use twins::Twins;
 
@@ -320,52 +322,6 @@ impl IndicatorSet {
     }
 }
 
-/// Appends a draft's value in normal form to `out`; its record, but for where its parts are kept.
-fn normalised(draft: &Draft<'_>, force: bool, out: &mut Vec<u8>) -> Result<Record, Refusal> {
-    let matching = draft.matching.unwrap_or(draft.kind.default_match);
-    let start = out.len();
-    let mut danger = (draft.kind.normalise)(draft.value, matching, out)?;
-    let value = &out[start..];
-    let kind = match draft.kind.index {
-        Index::Prefix => kind::of_normalised(value),
-        _ => draft.kind,
-    };
-    if kind.index == Index::Pattern {
-        danger = danger.or(pattern_danger(value.len(), draft.pattern)?);
-    }
-    // The text of a rule alone says nothing: what it asks comes from a feed of rules.
-    if kind.index == Index::Rule && draft.rule.is_none() {
-        return Err(Refusal::UnknownKind);
-    }
-    if let Some(danger) = danger
-        && !force
-    {
-        return Err(danger);
-    }
-    if value.len() > MAX_VALUE_BYTES {
-        return Err(Refusal::TooLong);
-    }
-    Ok(Record {
-        value_at: 0,
-        extra: NONE,
-        context: draft.context,
-        line: draft.line,
-        value_bytes: value.len() as u16,
-        port: draft.port.unwrap_or(0),
-        kind: kind.number(),
-        flags: flags_of(matching, draft.transport, draft.port),
-    })
-}
-
-/// What is dangerous about a byte signature of this length; `Err` if it could never match.
-fn pattern_danger(bytes: usize, pattern: Pattern) -> Result<Option<Refusal>, Refusal> {
-    match pattern.depth {
-        Some(depth) if (depth as usize) < bytes => Err(Refusal::BadPattern),
-        Some(_) => Ok(None),
-        None => Ok((bytes < kind::MIN_PATTERN_BYTES).then_some(Refusal::ShortPattern)),
-    }
-}
-
 fn flags_of(matching: Match, transport: Option<Transport>, port: Option<u16>) -> u8 {
     let transport = match transport {
         None => 0,
@@ -389,9 +345,6 @@ fn hash_of(hasher: &RandomState, value: &[u8], record: &Record, extra: &Extra<'_
 }
 
 const NONE: u32 = u32::MAX;
-
-/// Longest value kept; no kind needs more, and the length must fit the record.
-const MAX_VALUE_BYTES: usize = 8192;
 
 /// Further sources kept of one indicator: every one is walked when the next comes, and a reader of an alert is helped by
 /// the first few.

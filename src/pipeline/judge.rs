@@ -55,11 +55,9 @@ impl Worker {
                     let vlans = || item.packet.vlan_ids().to_vec();
                     return self.counters.visibility.packet(item.key.network(), vlans, verdict, frame.wire_bytes);
                 }
-                Some(Verdict::Inspected) if !is_heard => {
-                    if flow.open.add(frame.wire_bytes) {
-                        *tag = Verdict::Inspected.tag().max(*tag);
-                        return;
-                    }
+                Some(Verdict::Inspected) if !is_heard && flow.open.add(frame.wire_bytes) => {
+                    *tag = Verdict::Inspected.tag().max(*tag);
+                    return;
                 }
                 _ => {}
             }

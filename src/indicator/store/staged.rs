@@ -3,8 +3,9 @@
 //! Asking the index costs a memory miss an entry. A batch of entries asks for all its lines first, so that the misses overlap.
 
 use super::extra::Extra;
+use super::normal::normalised;
 use super::twins::BATCH;
-use super::{Added, IndicatorSet, Record, hash_of, normalised};
+use super::{Added, IndicatorSet, Record, hash_of};
 use crate::indicator::{Draft, Pattern, Refusal, Window};
 
 /// What became of a staged entry.

@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::{Context, Extra, IndicatorSet, NONE, Pattern, Record, flags_of};
+use super::{Context, Extra, IndicatorSet, NONE, Record, flags_of};
 use crate::indicator::kind::{BYTES, Index, KINDS, MIN_PATTERN_BYTES};
 use crate::indicator::rule::{Body, Buffer, Content, Part, Rule, Step};
-use crate::indicator::{ContextIx, IndicatorIx, Match};
+use crate::indicator::{ContextIx, IndicatorIx, Match, Pattern};
 
 impl IndicatorSet {
     /// The indicators of those sources that `show` gives something of, with what it gives and no line where that is of another
