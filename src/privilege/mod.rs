@@ -8,8 +8,8 @@
 //! already keep what they have. [`confine`] refuses where there is a second thread, and [`Report::threads_with_capabilities`] says it
 //! for a process that runs.
 //!
-//! What no longer works afterwards: opening packet sockets, also of an interface that was removed and made again (one that went down
-//! and came back keeps its socket); starting programs; reading files that the configuration did not name at the start.
+//! What no longer works afterwards: making packet sockets (capture holds spare ones ready for interfaces that are removed and made
+//! again); starting programs; reading files that the configuration did not name at the start.
 
 mod files;
 mod identity;
