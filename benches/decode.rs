@@ -43,12 +43,12 @@ fn bench(c: &mut Criterion) {
         outer.write(out, etherparse::IpNumber::GRE, &inner).expect("writes");
     });
     for (name, frame) in &frames {
-        let mut outer = Vec::new();
+        let mut beside = packet::Beside::default();
         c.bench_function(&format!("decode/{name}"), |b| {
             b.iter(|| {
                 let mut packet = Packet::default();
-                outer.clear();
-                packet::decode_into(&mut packet, black_box(frame), LinkType::ETHERNET, &mut outer);
+                beside.clear();
+                packet::decode_into(&mut packet, black_box(frame), LinkType::ETHERNET, &mut beside);
                 assert!(packet.source_port == 40_000 && packet.payload_bytes == 64 && packet.stopped.is_none());
                 packet
             })

@@ -14,7 +14,7 @@ STEPS=(fmt clippy test release doc deny bench fuzz fixtures)
 
 main() {
     need_cargo
-    need_packages build-essential pkg-config libpcap-dev
+    need_packages build-essential pkg-config libpcap-dev nats-server
     local wanted=("$@") summary="" step
     [ $# -gt 0 ] || wanted=("${STEPS[@]}")
     for step in "${wanted[@]}"; do
@@ -40,6 +40,8 @@ step_clippy() {
 # Debug has overflow checks and debug assertions.
 step_test() {
     cargo test --locked --no-fail-fast
+    # With librdkafka's mock cluster, which is built from C.
+    cargo test --locked --features kafka-test --test kafka
 }
 
 # Users run optimised code, and the optimiser may differ: what goes from packets to alerts once more, and that nothing is allocated.

@@ -7,23 +7,31 @@ Standard library only. Captures go in as they are (less the header that the targ
 payloads are cut out of them. The byte before a payload says transport and port, as fuzz/src/parsers.rs reads it. What a fuzzer
 added to a corpus stays.
 """
+import json
 import pathlib
+import re
 import struct
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 # As in fuzz/src: LINKS of frames.rs, and the ports of parsers.rs.
 LINKS = [0, 1, 9, 12, 14, 50, 51, 101, 105, 108, 113, 119, 127, 163, 166, 192, 219, 228, 229, 239, 276, 147]
-PORTS = [53, 443, 80, 5353, 5355, 40000, 502, 2404, 44818]
+PORTS = [53, 443, 80, 5353, 5355, 40000, 502, 2404, 44818, 6653]
 OTHER_PORT = 5
 # Whose payloads a protocol's target starts with: beginnings of fixtures' names.
 PROTOCOLS = {
     "bacnet": ["ics-bacnet"], "dnp3": ["ics-dnp3"], "dns": ["dns-"], "dtls": ["dtls-"], "enip": ["ics-enip"],
     "ftp": ["file-ftp", "mail-listed-in-ftp"], "http": ["http-", "file-http"], "http2": ["http2-"],
     "iec104": ["ics-iec104"], "imap": ["imap-"], "ldap": ["starttls-ldap"], "modbus": ["ics-modbus", "when-function"],
-    "mysql": ["starttls-mysql"], "opcua": ["ics-opcua"], "openvpn": ["openvpn-"], "pop3": ["pop3-"],
+    "mysql": ["starttls-mysql"], "opcua": ["ics-opcua"], "openflow": ["openflow-"], "openvpn": ["openvpn-"], "pop3": ["pop3-"],
     "postgresql": ["starttls-postgresql"], "quic": ["quic-"], "s7comm": ["ics-s7comm"], "smtp": ["smtp-", "mail-"],
     "ssh": ["ssh-"], "tls": ["tls-"],
+}
+# Sample feeds.
+SAMPLES = {
+    "feed_adblock": "adblock.txt", "feed_csv": "table.csv", "feed_hosts": "hosts.txt", "feed_maltrail": "malware/examplebot.txt",
+    "feed_misp": "misp.json", "feed_native": "native.jsonl", "feed_openioc": "openioc.ioc", "feed_plain": "plain.txt",
+    "feed_suricata": "sample.rules", "feed_yara": "sample.yar", "feed_zeek": "zeek.intel",
 }
 # By EtherType.
 IN_FRAMES = {b"\x88\x92": "profinet", b"\x88\xb8": "goose"}
@@ -88,6 +96,28 @@ def pieces(frame):
     return b"".join(bytes([at * 3 & 255, len(part), 1, 0x80 | (0x20 if at < last else 0)]) + part for at, part in enumerate(parts))
 
 
+def samples():
+    """(target, seed) of the sample feeds: whole, by line or paragraph, and what the targets' own beginnings leave to say."""
+    for target, name in SAMPLES.items():
+        text = (ROOT / "feeds" / name).read_bytes()
+        yield target, text
+        for part in text.split(b"\n\n" if target == "feed_yara" else b"\n"):
+            yield target, part + b"\n"
+    bundle = json.loads((ROOT / "feeds/stix.json").read_text())
+    objects = [json.dumps(one, separators=(",", ":")) for one in bundle["objects"]]
+    yield "feed_stix", (",\n".join(objects) + "]}").encode()
+    for one in objects:
+        yield "feed_stix", (one + "]}").encode()
+    patterns = {one["pattern"] for one in bundle["objects"] if "pattern" in one}
+    # The standard's examples, as a test has them.
+    tests = (ROOT / "src/feed/stix/compile/tests.rs").read_text()
+    patterns.update(re.findall(r'r?"(\(*\[[^"\n]{5,}\][^"\n]*)"', tests))
+    for pattern in sorted(patterns):
+        yield "stix_pattern", pattern.encode()
+    yield "feed_misp_warninglist", b'{"name":"a","type":"hostname","version":1,"list":["a.example",".b.example","192.0.2.1"]}'
+    yield "feed_misp_warninglist", b'{"name":"a","type":"cidr","version":1,"list":["192.0.2.0/24","2001:db8::/32"]}'
+
+
 def seeds():
     """(target, seed)."""
     feed = (ROOT / "fixtures/feed.jsonl").read_bytes()
@@ -95,6 +125,7 @@ def seeds():
         yield "feed_native", line
     yield "feed_plain", b"203.0.113.0/24\n192.0.2.1:80 # c\nhxxp://a[.]evil[.]example/x?y#z\n2001:db8::/32\nxn--a.evil.example\n"
     yield "feed_zeek", b"203.0.113.9\tIntel::ADDR\tus\nevil.example\tIntel::DOMAIN\t-\nevil.example/a\tIntel::URL\tus\n"
+    yield from samples()
     for path in sorted((ROOT / "fixtures/pcaps").iterdir()):
         data = path.read_bytes()
         if data[:4] == b"\xd4\xc3\xb2\xa1":

@@ -18,7 +18,7 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from fixturelib import cases_addr, cases_bytes, cases_cert, cases_clean, cases_dns, cases_evasion, cases_file, cases_files, cases_fragment, cases_http, cases_http2, cases_ics, cases_link, cases_mail, cases_openvpn, cases_quic, cases_rules, cases_ssh, cases_tcp, cases_tls, cases_tunnel  # noqa: E402,F401
+from fixturelib import cases_addr, cases_beside, cases_bytes, cases_cert, cases_clean, cases_dns, cases_evasion, cases_file, cases_files, cases_fragment, cases_http, cases_http2, cases_http2_files, cases_ics, cases_link, cases_mail, cases_openvpn, cases_quic, cases_rules, cases_ssh, cases_tcp, cases_tls, cases_tunnel  # noqa: E402,F401
 from fixturelib import flows, indicators, tls  # noqa: E402
 
 HOME = pathlib.Path(__file__).resolve().parent.parent / "fixtures"

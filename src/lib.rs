@@ -54,6 +54,7 @@
 //! | F4 | [`sink`] alerts to bytes |
 //! | F5 | [`pipeline`] the only threads and channels |
 //! | F6 | [`config`] what a live run is told, [`fetch`] feeds from servers, [`privilege`] what the process gives up |
+//! | F7 | [`console`] what a running sensor says of itself |
 //! | F8 | [`cli`] the only clock and terminal |
 //!
 //! `ARCHITECTURE.md` says how a packet lives and how to add a protocol, a kind, a format.
@@ -63,6 +64,7 @@ pub mod bytes;
 pub mod capture;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod feed;
 pub mod fetch;
 pub mod flow;

@@ -304,7 +304,7 @@ fn an_allow_list_suppresses() {
 
 #[test]
 fn values_from_traffic_cannot_forge_a_line_or_reach_a_terminal() {
-    for format in ["ecs", "csv", "table"] {
+    for format in ["ecs", "eve", "cef", "ocsf", "csv", "table"] {
         let mut command = picket();
         let output = finish(command.args([
             "replay",

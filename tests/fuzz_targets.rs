@@ -21,7 +21,9 @@ use std::fs;
 
 use common::{FEED, RULES, file, runs};
 use picket::proto::ics::{bacnet, dnp3, enip, goose, iec104, modbus, opcua, profinet, s7comm};
-use picket::proto::{dns, dtls, ftp, http, http2, imap, ldap, mysql, openvpn, pop3, postgresql, quic, smtp, ssh, tls};
+use picket::proto::{
+    dns, dtls, ftp, http, http2, imap, ldap, mysql, openflow, openvpn, pop3, postgresql, quic, smtp, ssh, tls,
+};
 
 /// Damaged copies of each frame and capture.
 const ROUNDS: u64 = 200;
@@ -136,6 +138,7 @@ fn parsers() {
     drive(&inputs, parsers::stream_and_datagrams::<bacnet::Bacnet>);
     drive(&inputs, parsers::stream_and_datagrams::<opcua::OpcUa>);
     drive(&inputs, parsers::stream_and_datagrams::<http2::Http2>);
+    drive(&inputs, parsers::stream_and_datagrams::<openflow::OpenFlow>);
     drive(&inputs, parsers::stream_and_datagrams::<openvpn::OpenVpn>);
     drive(&inputs, parsers::stream_and_datagrams::<quic::Quic>);
     drive(&inputs, |data| parsers::whole_datagram::<quic::Quic>(data.get(1..).unwrap_or_default()));

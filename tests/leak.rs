@@ -20,7 +20,7 @@ use common::{at, documents, failures, finish, picket, stderr, stdout, text_at};
 use needles::Needles;
 use scene::{
     CLEARANCE, CUSTOMER_FIELDS, HOME, MARKINGS, Marked, RECORD, SINKS, Secrets, captures, everything, feed, folder,
-    leaks, red, replay, replay_for_all,
+    leaks, red, replay, replay_for_all, replay_with,
 };
 use serde_json::{Value, json};
 
@@ -84,7 +84,7 @@ fn no_reader_gets_a_value_above_them() {
             return nothing_is_loaded(folder.path(), &path, marked);
         }
         let all_may_see = (0..SINKS.len()).all(|sink| marked.may_see(sink));
-        for format in ["ecs", "csv", "table"] {
+        for format in ["ecs", "eve", "cef", "ocsf", "csv", "table"] {
             let (outs, shared) = replay_for_all(folder.path(), &path, format);
             for (sink, out) in outs.iter().enumerate() {
                 let said = format!("{} for {} in {format}", marked.name, SINKS[sink]);
@@ -142,7 +142,7 @@ fn markings_mixed_in_one_feed_do_not_leak_through_each_other() {
         let path = folder.path().join("FEEDFILE-mixed-zq.jsonl");
         let of = |number: usize| held[(number * 5 + first) % held.len()];
         feed(&path, |number| Some(of(number)));
-        for format in ["ecs", "csv", "table"] {
+        for format in ["ecs", "eve", "cef", "ocsf", "csv", "table"] {
             let (outs, shared) = replay_for_all(folder.path(), &path, format);
             let above = |owner: usize, sink: usize| {
                 owner < entries.len() && !of(owner).may_see(sink) && !parts.contains(&owner)
@@ -245,6 +245,89 @@ fn a_value_of_two_sources_is_shown_by_the_one_that_releases_it() {
         assert!(!text.to_lowercase().contains("secret") && !text.contains("RED"), "{text}");
     }
     assert!(stranger.iter().all(is_customer));
+}
+
+/// What stands for several alerts, the packets around them and the log of flows say no more to anybody than alerts do.
+#[test]
+fn roll_ups_evidence_and_flow_log_do_not_leak() {
+    let marked: Vec<&'static Marked> = MARKINGS
+        .iter()
+        .filter(|marked| ["unmarked", "green", "red", "s-noforn", "ts-gbr"].contains(&marked.name))
+        .collect();
+    let mut logs = Vec::new();
+    for marked in marked {
+        let folder = folder();
+        let path = folder.path().join(format!("FEEDFILE-{}-zq.jsonl", marked.name));
+        feed(&path, |_| Some(marked));
+        let (log, evidence) = (folder.path().join("flows.jsonl"), folder.path().join("evidence"));
+        let text = |path: &Path| path.to_str().expect("plain path").to_owned();
+        let more = ["--repeat-window", "100000000", "--flow-log", &text(&log), "--evidence", &text(&evidence)];
+        for format in ["ecs", "csv", "table"] {
+            let (outs, shared) = replay_with(folder.path(), &path, format, &more);
+            let files: Vec<_> =
+                fs::read_dir(&evidence).expect("evidence").map(|entry| entry.expect("entry").path()).collect();
+            assert!(files.len() > 20, "{}", files.len());
+            let named = |out: &[u8]| {
+                let out = String::from_utf8_lossy(out).into_owned();
+                files.iter().any(|file| out.contains(&*file.file_stem().expect("name").to_string_lossy()))
+                    || out.contains(&text(&evidence))
+            };
+            for (sink, out) in outs.iter().enumerate() {
+                let said = format!("{} for {} in {format}", marked.name, SINKS[sink]);
+                if marked.may_see(sink) {
+                    assert!(named(out) || format == "table", "{said}: no evidence is named");
+                    continue;
+                }
+                assert_eq!(leaks(out, |_| true, &[marked.name]), [""; 0], "{said}");
+                assert!(!named(out), "{said}: evidence is named");
+                if format == "ecs" {
+                    let records = documents(&String::from_utf8_lossy(out));
+                    assert!(
+                        records.iter().any(|record| at(record, "picket.repeats.count").is_some()),
+                        "{said}: no roll-up"
+                    );
+                    for record in &records {
+                        let mut fields = BTreeSet::new();
+                        paths(record, "", &mut fields);
+                        let more = fields.iter().find(|field| !CUSTOMER_FIELDS.contains(&field.as_str()));
+                        assert_eq!(more, None, "{said}");
+                        let is_whole = |time: &str| time.is_empty() || time.ends_with(".000000000Z");
+                        assert!(
+                            ["event.start", "event.end"].iter().all(|path| is_whole(text_at(record, path))),
+                            "{record}"
+                        );
+                    }
+                }
+            }
+            if !(0..SINKS.len()).all(|sink| marked.may_see(sink)) {
+                assert_eq!(
+                    leaks(&shared, |_| true, &[marked.name]),
+                    [""; 0],
+                    "{} in {format}: summary or log",
+                    marked.name
+                );
+                assert!(!named(&shared), "{}: summary or log name evidence", marked.name);
+            }
+            for file in &files {
+                let bytes = fs::read(file).expect("file");
+                let handling = String::from_utf8_lossy(&bytes);
+                let wanted = match marked.name {
+                    "unmarked" => "Handling: not marked",
+                    "green" => "Handling: TLP:GREEN",
+                    "red" => "Handling: TLP:RED",
+                    "s-noforn" => "Handling: SECRET//NOFORN",
+                    _ => "Handling: TOP SECRET//REL TO USA, GBR",
+                };
+                assert!(handling.contains(wanted), "{}: {wanted}", marked.name);
+            }
+        }
+        logs.push(fs::read_to_string(&log).expect("log"));
+    }
+    assert!(logs.iter().all(|log| *log == logs[0]), "a flow log depends on how indicators are marked");
+    let said = ["IDENT-", "PROVIDER-", "DESCRIPTION-", "FEEDFILE", "reference-"]
+        .into_iter()
+        .find(|word| logs[0].contains(word));
+    assert_eq!(said, None, "a flow log speaks of feeds");
 }
 
 /// References are the same for the same thing, of the same customer, on the same day; without the key they say nothing.

@@ -263,7 +263,7 @@ fn replaying_child(folder: &Path) {
     let files = Files::open(&[root.join("fixtures/pcaps")]).expect("opens");
     let replay = pipeline::replay(files, set, &run);
     let file = fs::File::create(folder.join("alerts/out.jsonl")).expect("made");
-    let mut out = (sink::ecs::FORMAT.open)(Box::new(file));
+    let mut out = sink::Sink::new(&sink::ecs::FORMAT, Box::new(file));
     let (mut audience, mut count) = (Audience::unrestricted(), 0);
     for alert in &replay.alerts {
         out.write(&audience.view(&alert)).expect("written");

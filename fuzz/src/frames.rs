@@ -4,7 +4,7 @@ use std::io::Write;
 
 use picket::capture::{Batch, Files, Source};
 use picket::flow::{Defrag, Share};
-use picket::packet::{LinkType, MAX_TUNNELS, Packet, decode_datagram, decode_into};
+use picket::packet::{Beside, LinkType, MAX_PARTS, MAX_TUNNELS, Packet, decode_datagram, decode_into, decode_part};
 use picket::time::Timestamp;
 
 /// A pcap file header: microseconds, little-endian, Ethernet.
@@ -20,16 +20,21 @@ const LINKS: &[u16] =
     &[0, 1, 9, 12, 14, 50, 51, 101, 105, 108, 113, 119, 127, 163, 166, 192, 219, 228, 229, 239, 276, 147];
 
 /// Decodes the bytes as a frame of the link type that the first byte chooses; the payload lies within the frame, and there are
-/// not too many tunnels around it. What an ICMP error quotes is decoded too.
+/// not too many tunnels around it. What an ICMP error quotes is decoded too, and what lies beside the packet.
 pub fn packet(data: &[u8]) {
     let Some((&first, frame)) = data.split_first() else { return };
-    let (mut packet, mut outer) = (Packet::default(), Vec::new());
-    decode_into(&mut packet, frame, LinkType(LINKS[usize::from(first) % LINKS.len()]), &mut outer);
+    let (mut packet, mut beside) = (Packet::default(), Beside::default());
+    decode_into(&mut packet, frame, LinkType(LINKS[usize::from(first) % LINKS.len()]), &mut beside);
     let payload = packet.payload(frame);
     assert!(frame.as_ptr_range().start <= payload.as_ptr() || payload.is_empty());
-    assert!(payload.len() <= frame.len() && outer.len() <= MAX_TUNNELS);
-    assert!(outer.iter().all(|packet| packet.ip_version != 0 && packet.payload_bytes == 0));
+    assert!(payload.len() <= frame.len() && beside.outer.len() <= MAX_TUNNELS && beside.parts.len() <= MAX_PARTS);
+    assert!(beside.outer.iter().all(|packet| packet.ip_version != 0 && packet.payload_bytes == 0));
     let _ = packet.quoted(payload);
+    for part in std::mem::take(&mut beside.parts) {
+        assert!(part.of(frame).len() <= frame.len());
+        let inner = decode_part(&part, frame, &mut beside);
+        assert!(inner.payload(frame).len() <= part.of(frame).len());
+    }
 }
 
 /// Puts together what the bytes are pieces of: each piece has a byte of place, a byte of length, a byte of identification and
@@ -43,13 +48,13 @@ pub fn defrag(data: &[u8]) {
         let mut frame = [&[0x45, 0][..], &total.to_be_bytes(), &[0, id & 3], &place.to_be_bytes()].concat();
         frame.extend([64, [17, 6, 47, 51][usize::from(flags >> 6)], 0, 0, 192, 0, 2, 1, 198, 51, 100, 2]);
         frame.extend_from_slice(payload);
-        let (mut packet, mut outer) = (Packet::default(), Vec::new());
-        decode_into(&mut packet, &frame, LinkType::RAW, &mut outer);
+        let (mut packet, mut beside) = (Packet::default(), Beside::default());
+        decode_into(&mut packet, &frame, LinkType::RAW, &mut beside);
         pieces += 1;
         if let Some(whole) =
             defrag.add(&packet, packet.payload(&frame), Timestamp::from_parts(pieces, 0), Share::default()).whole
         {
-            let inner = decode_datagram(&packet, &whole.payload, whole.missing_bytes, &mut outer);
+            let inner = decode_datagram(&packet, &whole.payload, whole.missing_bytes, &mut beside);
             assert!(inner.payload(&whole.payload).len() <= whole.payload.len());
             assert!(whole.payload.len() + whole.missing_bytes as usize <= 65_535);
         }

@@ -9,7 +9,7 @@ use picket::proto::{AfterGap, Hint, Parser, Probe, Progress};
 /// The bytes as a stream cut into pieces, with gaps, and as datagrams: both as `data` chooses.
 pub fn stream_and_datagrams<P: Parser>(data: &[u8]) {
     let Some((&ways, rest)) = data.split_first() else { return };
-    let port = [53, 443, 80, 5353, 5355, 40000, 502, 2404, 44818][usize::from(ways >> 2) % 9];
+    let port = [53, 443, 80, 5353, 5355, 40000, 502, 2404, 44818, 6653][usize::from(ways >> 2) % 10];
     let transport = if ways & 1 == 0 { Transport::Tcp } else { Transport::Udp };
     let hint = Hint { transport, source_port: 40000, destination_port: port, wants: Wants::ALL };
     let _ = P::probe(rest, &hint);

@@ -25,10 +25,23 @@ pub struct CustomerRecord {
     pub severity: u8,
     /// What to do.
     pub action: &'static str,
+    /// If it stands for others: how many.
+    pub repeats: Option<RecordRepeats>,
     /// Names for what was found, that say nothing without the key.
     pub references: Option<References>,
     /// How the record itself is to be handled.
     pub handling: Box<str>,
+}
+
+/// Hits that one record stands for. Without their ends: how many hosts were talked to is of the indicator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordRepeats {
+    /// How many.
+    pub count: u64,
+    /// Packet time of the first, in whole seconds.
+    pub first: Timestamp,
+    /// Packet time of the last, in whole seconds.
+    pub last: Timestamp,
 }
 
 /// An end of a flow.
@@ -164,7 +177,17 @@ impl fmt::Debug for CustomerRecord {
 
 /// The time of an alert as customers see it.
 pub(super) fn time_of(alert: &Alert) -> Timestamp {
-    Timestamp::from_parts(alert.frame.time.secs(), 0)
+    whole(alert.frame.time)
+}
+
+/// What customers see of those that an alert stands for.
+pub(super) fn repeats_of(alert: &Alert) -> Option<RecordRepeats> {
+    let repeats = alert.repeats.as_deref()?;
+    Some(RecordRepeats { count: repeats.count, first: whole(repeats.first), last: whole(repeats.last) })
+}
+
+fn whole(time: Timestamp) -> Timestamp {
+    Timestamp::from_parts(time.secs(), 0)
 }
 
 fn network(text: &str) -> Option<Network> {

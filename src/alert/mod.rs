@@ -5,21 +5,29 @@
 
 mod customer;
 mod escape;
+mod evidence;
 mod exposure;
+mod flow_record;
 mod notice;
 mod reference;
+mod suppress;
 mod view;
 
-pub use customer::{CustomerRecord, Heading, HomeNetworks, Host, NoNetwork, References};
+pub use customer::{CustomerRecord, Heading, HomeNetworks, Host, NoNetwork, RecordRepeats, References};
 pub use escape::printable;
+pub use evidence::{Evidence, EvidenceFile, KeptPacket};
+pub use flow_record::{Ending, FlowNotes, FlowRecord, Topic};
 pub use notice::Notice;
 pub use reference::{ReferenceKey, ShortKey};
+pub use suppress::{Distinct, Held, Occurrence, Repeats, SuppressCounters, SuppressOptions, Suppressor};
 pub use view::{Audience, Full, Policy, Release, Source, View};
 
 use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
 
 use crate::flow::{Identity, community_id};
 use crate::indicator::{Field, FieldValue, Indicator, IndicatorIx, MAX_NAME_TEXT_BYTES, Observable, Value, Where};
@@ -43,6 +51,10 @@ pub struct Alert {
     pub how: How,
     /// What else was known of the message.
     pub with: Vec<OwnedField>,
+    /// If it stands for others: how many, and when.
+    pub repeats: Option<Box<Repeats>>,
+    /// The packets around it, where they are kept.
+    pub evidence: Option<Box<Evidence>>,
     indicator: IndicatorIx,
     set: Arc<MatchSet>,
 }
@@ -97,15 +109,7 @@ impl Alert {
         Self {
             frame,
             capture: Arc::clone(capture),
-            flow: AlertFlow {
-                originator: flow.originator(),
-                responder: flow.responder(),
-                protocol_number: flow.protocol(),
-                ends: flow.ends(),
-                tunnel: flow.tunnel(),
-                protocol: None,
-                vlans: flow.vlans().to_vec(),
-            },
+            flow: flow.into(),
             field: observable.at,
             atomic: match observable.value {
                 Value::Addr(ip) | Value::Endpoint(ip, ..) => ip.to_canonical().to_string(),
@@ -114,9 +118,17 @@ impl Alert {
             },
             how,
             with: observable.with.iter().map(OwnedField::from).filter(|field| !field.is_empty()).collect(),
+            repeats: None,
+            evidence: None,
             indicator,
             set: Arc::clone(set),
         }
+    }
+
+    /// Has it speak of the same indicator in another set, for which it was kept.
+    pub fn renew(&mut self, indicator: IndicatorIx, set: &Arc<MatchSet>) {
+        self.indicator = indicator;
+        self.set = Arc::clone(set);
     }
 
     /// Whether the ends' numbers are ports; for ICMP they are type and code.
@@ -145,6 +157,27 @@ impl Alert {
         let has_ip = flow.ends != Ends::Hardware;
         has_ip.then(|| community_id(0, flow.protocol_number, flow.originator, flow.responder))
     }
+
+    /// `event.id`: derived from the content, so that the same alert has the same id in every run.
+    pub fn event_id(&self) -> String {
+        let conversation = self.community_id().unwrap_or_else(|| self.flow.addresses().join(" "));
+        let repeats = self.repeats.as_ref().map(|repeats| repeats.count.to_string());
+        let mut hash = Sha256::new();
+        let parts = [
+            self.frame.time.as_ns().to_string().as_str(),
+            &self.capture.to_string_lossy(),
+            &self.frame.number.to_string(),
+            &conversation,
+            &self.indicator().id(),
+            self.field.0,
+        ]
+        .map(|part| [part.as_bytes(), &[0]].concat());
+        parts.iter().for_each(|part| hash.update(part));
+        // A roll-up names the frame of the last that it stands for.
+        repeats.iter().for_each(|count| hash.update(count.as_bytes()));
+        let first = hash.finalize().iter().take(16).fold(0u128, |all, &byte| all << 8 | u128::from(byte));
+        format!("{first:032x}")
+    }
 }
 
 impl AlertFlow {
@@ -160,6 +193,20 @@ impl AlertFlow {
     /// The ends' addresses as text, the originator's first.
     pub fn addresses(&self) -> [String; 2] {
         self.hardware().unwrap_or_else(|| [self.originator.0.to_string(), self.responder.0.to_string()])
+    }
+}
+
+impl From<&Identity> for AlertFlow {
+    fn from(flow: &Identity) -> Self {
+        Self {
+            originator: flow.originator(),
+            responder: flow.responder(),
+            protocol_number: flow.protocol(),
+            ends: flow.ends(),
+            tunnel: flow.tunnel(),
+            protocol: None,
+            vlans: flow.vlans().to_vec(),
+        }
     }
 }
 

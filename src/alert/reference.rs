@@ -53,18 +53,17 @@ impl ReferenceKey {
         let tunnel = flow.tunnel.to_be_bytes();
         let frame = &alert.frame;
         let capture = alert.capture.to_string_lossy();
+        let repeats = alert.repeats.as_ref().map(|repeats| repeats.count.to_be_bytes());
+        let (time, number) = (frame.time.as_ns().to_be_bytes(), frame.number.to_be_bytes());
+        let mut event: Vec<&[u8]> = vec![b"event", &time, capture.as_bytes(), &number, conversation.as_bytes()];
+        event.extend([id.as_bytes(), alert.field.0.as_bytes()]);
+        if let Some(count) = &repeats {
+            event.extend([&b"repeats"[..], count]);
+        }
         References {
             indicator: name(&[b"indicator", id.as_bytes()]),
             flow: name(&[b"flow", conversation.as_bytes(), &tunnel]),
-            event: name(&[
-                b"event",
-                &frame.time.as_ns().to_be_bytes(),
-                capture.as_bytes(),
-                &frame.number.to_be_bytes(),
-                conversation.as_bytes(),
-                id.as_bytes(),
-                alert.field.0.as_bytes(),
-            ]),
+            event: name(&event),
         }
     }
 }

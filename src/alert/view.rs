@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::customer::{self, CustomerRecord, HomeNetworks};
 use super::exposure::Exposure;
 use super::reference::ReferenceKey;
-use super::{Alert, AlertFlow, OwnedField, OwnedValue};
+use super::{Alert, AlertFlow, Evidence, EvidenceFile, OwnedField, OwnedValue, Repeats};
 use crate::indicator::{Context, Indicator, IndicatorSet, Where};
 use crate::marking::{Action, Clearance, Marking};
 use crate::matcher::{How, MatchSet};
@@ -150,6 +150,17 @@ impl Policy {
     }
 }
 
+impl View<'_> {
+    /// Alerts that it stands for besides itself.
+    pub fn repeats(&self) -> u64 {
+        match self {
+            Self::Full(full) => full.repeats().map_or(0, |repeats| repeats.count),
+            Self::Partial(_, record) | Self::Customer(record) => record.repeats.map_or(0, |repeats| repeats.count),
+            Self::Nothing => 0,
+        }
+    }
+}
+
 /// Whether the traffic of an alert, as its full record would show it, holds a value that is withheld.
 fn exposes(exposure: &mut Exposure, alert: &Alert) -> bool {
     let flow = &alert.flow;
@@ -167,14 +178,15 @@ fn exposes(exposure: &mut Exposure, alert: &Alert) -> bool {
 fn record(policy: &Policy, exposure: Option<&mut Exposure>, alert: &Alert) -> CustomerRecord {
     let (direction, host) = policy.home.judge(&alert.flow, alert.has_ports());
     let indicators = alert.set().indicators();
-    let sources = || indicators.sources(alert.indicator_ix());
-    let marking = sources().fold(Marking::default(), |all, (context, _)| all.combine(&context.marking));
+    let sources = indicators.sources(alert.indicator_ix());
+    let marking = alert.handling();
     let may_act = policy.clearances.iter().all(|clearance| clearance.may_act(&marking, Action::Active).allowed);
     CustomerRecord {
         time: customer::time_of(alert),
         internal: host.filter(|host| exposure.is_none_or(|exposure| !exposure.addr(host.ip))),
         direction,
-        severity: severity(sources().map(|(context, _)| context)),
+        severity: severity(sources.map(|(context, _)| context)),
+        repeats: customer::repeats_of(alert),
         action: if may_act { customer::ACT } else { customer::WATCH },
         references: policy.key.as_ref().map(|key| key.of(alert)),
         handling: policy.handling.clone().unwrap_or_else(|| customer::HANDLING.into()),
@@ -216,6 +228,19 @@ impl<'a> Full<'a> {
         &self.alert.with
     }
 
+    /// How many others it stands for, if it does.
+    pub fn repeats(&self) -> Option<&'a Repeats> {
+        self.alert.repeats.as_deref()
+    }
+
+    /// The file that its packets are in.
+    pub fn evidence(&self) -> Option<&'a EvidenceFile> {
+        match self.alert.evidence.as_deref() {
+            Some(Evidence::Filed(file)) => Some(file),
+            _ => None,
+        }
+    }
+
     /// Whether the ends' numbers are ports.
     pub fn has_ports(&self) -> bool {
         self.alert.has_ports()
@@ -224,6 +249,11 @@ impl<'a> Full<'a> {
     /// `network.community_id`, seed 0; `None` without addresses of IP.
     pub fn community_id(&self) -> Option<String> {
         self.alert.community_id()
+    }
+
+    /// [`Alert::event_id`].
+    pub fn event_id(&self) -> String {
+        self.alert.event_id()
     }
 }
 

@@ -1,20 +1,28 @@
 //! Frames in: captures of any supported format, compression and damage become batches of [`FrameMeta`] over shared bytes.
 //!
-//! A source never copies a frame and never stops the run: what is wrong with a file is [`Trouble`], counted and reported,
+//! A source copies no frame if it can and never stops the run: what is wrong with a file is [`Trouble`], counted and reported,
 //! and the other files go on. It knows nothing of what is in a frame.
 //!
 //! [`Files`] lists what it was given (`list`), opens one file after the other and recognises it by its first bytes
 //! (`input`, `compression`, `format`), and walks piece after piece of it (`reading`, `pcap`, `pcapng`). A new file format
 //! is one file with a `Format` and one line in `format::READERS`; a new compression one line in
 //! `compression::COMPRESSIONS`.
+//!
+//! [`live`] opens interfaces instead, by what the system has (`afpacket`, `libpcap`). A live frame that is not copied lies in
+//! memory shared with the kernel, which has it back when the batch and all clones of its [`Data`] are gone.
 
+#[cfg(target_os = "linux")]
+mod afpacket;
 mod compression;
 mod describe;
 mod fault;
 mod files;
 mod format;
 mod input;
+mod interface;
+mod libpcap;
 mod list;
+pub mod live;
 mod mmap;
 mod pcap;
 mod pcapng;
@@ -23,9 +31,12 @@ mod reading;
 #[cfg(test)]
 mod tests;
 
+#[cfg(target_os = "linux")]
+pub use afpacket::RingBytes;
 pub use files::{FileInfo, Files, Progress};
 pub use input::Access;
 pub use list::OpenError;
+pub use pcapng::PcapngWriter;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -43,8 +54,11 @@ pub enum Data {
     Empty,
     /// A window of a mapped file.
     Map(Arc<memmap2::Mmap>),
-    /// A piece of a stream.
+    /// A piece of a stream, or frames that were copied.
     Buffer(Arc<Vec<u8>>),
+    /// Frames where the kernel put them.
+    #[cfg(target_os = "linux")]
+    Ring(RingBytes),
 }
 
 impl std::ops::Deref for Data {
@@ -55,6 +69,8 @@ impl std::ops::Deref for Data {
             Self::Empty => &[],
             Self::Map(map) => map,
             Self::Buffer(buffer) => buffer,
+            #[cfg(target_os = "linux")]
+            Self::Ring(bytes) => bytes,
         }
     }
 }

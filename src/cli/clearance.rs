@@ -13,7 +13,7 @@ use crate::indicator::{Context, IndicatorSet};
 use crate::marking::{Clearance, Clearances};
 
 /// A clearance file, and whose part of it counts.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ReaderArgs {
     /// Clearance file: what this machine may hold and each reader may see. Without one, everything.
     #[arg(long, value_name = "FILE")]
@@ -87,7 +87,7 @@ pub(super) fn load_allow(paths: &[PathBuf], clearance: Option<Arc<Clearance>>) -
 }
 
 /// A context as the reader may know it.
-fn shown(reader: &Clearance, context: &Context) -> Option<Context> {
+pub(super) fn shown(reader: &Clearance, context: &Context) -> Option<Context> {
     if !reader.may_see(&context.marking).allowed {
         return None;
     }

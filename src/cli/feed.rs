@@ -19,8 +19,10 @@ use anyhow::bail;
 use comfy_table::Table;
 use comfy_table::presets::UTF8_FULL_CONDENSED;
 
+use super::clearance::shown;
 use crate::feed::{self, Category, LoadReport};
 use crate::indicator::IndicatorSet;
+use crate::marking::{Clearance, Clearances};
 use crate::time::Timestamp;
 
 /// Check feeds and count what is in them.
@@ -76,7 +78,8 @@ struct Feeds {
     /// Load dangerous entries too (public suffixes, default routes, loopback, very short signatures)
     #[arg(long)]
     force: bool,
-    /// Clearance file: what the sensor may not hold is refused and counted
+    /// Clearance file: what the sensor may not hold is refused and counted; ids, providers and counts (`stats`) are those that
+    /// the readers of [sink.stdout] may know
     #[arg(long, value_name = "FILE")]
     clearance: Option<PathBuf>,
     /// How to print; a table on a terminal and JSON otherwise if not given
@@ -104,6 +107,9 @@ pub fn run(args: &FeedArgs) -> anyhow::Result<ExitCode> {
             let mut allowed = IndicatorSet::default();
             feed::load_allow_lists(allow, super::sensor(feeds.clearance.as_deref())?, &mut allowed)?;
             feed::audit(&set, &allowed, time_of(*at), &mut report);
+            if let Some(reader) = feeds.reader()? {
+                feed::withhold(&mut report, &set.released(|context| shown(&reader, context)));
+            }
             feeds.print(&report, |out| check::table(&report, out))?;
             let denied = deny.iter().any(|category| report.totals.findings[*category as usize] > 0);
             let fails = denied || (*strict && !report.is_clean());
@@ -115,7 +121,11 @@ pub fn run(args: &FeedArgs) -> anyhow::Result<ExitCode> {
             if set.is_empty() {
                 bail!("no indicator was loaded ({} refused): `picket feed check` says why", report.totals.refused);
             }
-            let stats = stats::Stats::of(set, &report, at);
+            let set = match feeds.reader()? {
+                Some(reader) => set.released(|context| shown(&reader, context)),
+                None => set,
+            };
+            let stats = stats::Stats::of(set, at);
             feeds.print(&stats, |out| stats.table(out))?;
             Ok(ExitCode::SUCCESS)
         }
@@ -138,6 +148,12 @@ impl Feeds {
         let options = feed::Options { force: self.force, clearance: super::sensor(self.clearance.as_deref())? };
         let report = feed::load(&self.paths, &options, &mut set)?;
         Ok((set, report))
+    }
+
+    /// Who reads what is printed, if not everybody may see all of it.
+    fn reader(&self) -> anyhow::Result<Option<Clearance>> {
+        let clearances = self.clearance.as_deref().map(Clearances::read).transpose()?;
+        Ok(clearances.map(|clearances| clearances.of_sink("stdout").clone()))
     }
 
     fn print(

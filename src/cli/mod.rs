@@ -1,18 +1,26 @@
 //! The command line: one file a subcommand. Only here is a clock or a terminal looked at, and only here does a user see text.
 
+mod aside;
 mod clearance;
 pub mod config;
 #[cfg(target_os = "linux")]
 pub mod confine;
+#[cfg(target_os = "linux")]
+pub mod doctor;
 pub mod explain;
 pub mod feed;
+pub mod log;
 pub mod lookup;
 pub mod marking;
+mod outputs;
 pub mod protect;
 pub mod replay;
+mod run;
 #[cfg(target_os = "linux")]
 pub mod service;
 pub mod sightings;
+pub mod status;
+pub mod watch;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -34,6 +42,8 @@ pub struct Cli {
 enum Command {
     /// Replay capture files against feeds and report every hit.
     Replay(replay::ReplayArgs),
+    /// Match feeds on what comes in from network interfaces, until it is stopped.
+    Watch(watch::WatchArgs),
     /// Say which indicators match a value, how and why.
     Lookup(lookup::LookupArgs),
     /// Say how one packet was read, what it showed and why it matched or did not.
@@ -46,6 +56,15 @@ enum Command {
     Config(config::ConfigArgs),
     /// Say what a marking lets the sensor and each sink do, and which rule decides.
     Marking(marking::MarkingArgs),
+    /// Say whether a sensor could do its work on this machine, and what to do where it could not.
+    #[cfg(target_os = "linux")]
+    Doctor(doctor::DoctorArgs),
+    /// Say how the sensor on this machine is.
+    Status(status::StatusArgs),
+    /// Have the sensor on this machine read feeds, lists, clearance and outputs again.
+    Reload(status::ReloadArgs),
+    /// End the sensor on this machine in order.
+    Stop(status::StopArgs),
 }
 
 /// Runs what the arguments ask for.
@@ -55,12 +74,18 @@ enum Command {
 pub fn run(cli: &Cli) -> anyhow::Result<ExitCode> {
     match &cli.command {
         Command::Replay(args) => replay::run(args),
+        Command::Watch(args) => watch::run(args),
         Command::Lookup(args) => lookup::run(args),
         Command::Explain(args) => explain::run(args),
         Command::Sightings(args) => sightings::run(args),
         Command::Feed(args) => feed::run(args),
         Command::Config(args) => config::run(args),
         Command::Marking(args) => marking::run(args),
+        #[cfg(target_os = "linux")]
+        Command::Doctor(args) => doctor::run(args),
+        Command::Status(args) => status::status(args),
+        Command::Reload(args) => status::reload(args),
+        Command::Stop(args) => status::stop(args),
     }
 }
 

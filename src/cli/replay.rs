@@ -1,24 +1,21 @@
 //! `picket replay`: capture files against feeds.
 
-mod outputs;
-
-use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use self::outputs::Outputs;
+use super::aside::{AsideArgs, warn_of_evidence, write_flows};
 use super::clearance::ReaderArgs;
+use super::outputs::{Asked, FormatName, Outputs};
 use crate::capture::Files;
-use crate::feed::{self, LoadReport};
-use crate::indicator::IndicatorSet;
+use crate::feed::LoadReport;
 use crate::marking::Clearances;
 use crate::matcher::{MatchSet, Seeds};
 use crate::pipeline::{self, AlertTally, Loaded, Options, Replay, Summary};
@@ -66,6 +63,8 @@ pub struct ReplayArgs {
     /// card computes checksums captures wrong ones of what it sends.
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Checksums::Ignore)]
     checksums: Checksums,
+    #[command(flatten)]
+    aside: AsideArgs,
     /// No progress bar and no summary on the terminal.
     #[arg(long, short)]
     quiet: bool,
@@ -82,16 +81,6 @@ enum Checksums {
     Ignore,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum FormatName {
-    /// JSON Lines in the Elastic Common Schema.
-    Ecs,
-    /// Columns for people.
-    Table,
-    /// Comma-separated values.
-    Csv,
-}
-
 /// Runs the subcommand.
 ///
 /// # Errors
@@ -102,16 +91,27 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let clearances = args.reader.read()?;
     let (set, report) = load(args, clearances.as_ref())?;
     let seconds = start.elapsed().as_secs_f64();
-    let mut outputs = Outputs::open(args, clearances.as_ref(), &set)?;
-    warn_of_feeds(&report, outputs.summary.withholds());
-    let options = Options {
+    let flow_sink = args.aside.flow_sink(false)?;
+    let asked = Asked {
+        alerts: &args.alerts,
+        format: args.format,
+        reader: &args.reader,
+        summary_clearance: args.summary_clearance.as_deref(),
+        is_live: false,
+        configured: &[],
+    };
+    let mut outputs = Outputs::open(&asked, clearances.as_ref(), &set)?;
+    super::run::warn_of_feeds(&report, outputs.summary().withholds());
+    let mut options = Options {
         threads: args.threads.map_or_else(default_threads, usize::from),
         max_flows: args.max_flows as usize,
         verifies_checksums: args.checksums == Checksums::Verify,
         ..Options::default()
     };
+    args.aside.ask(&mut options, false)?;
     let total_bytes = files.total_bytes();
     let replay = pipeline::replay(files, Arc::clone(&set), &options);
+    let flow_log = flow_sink.map(|sink| write_flows(sink, replay.flows.clone(), Arc::clone(&replay.progress)));
     let on_signal = Arc::clone(&replay.progress);
     // The first signal ends the run in order, a second one ends it. Setting the handler fails only if there is one already.
     let _ = ctrlc::set_handler(move || {
@@ -127,11 +127,17 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let outcome = replay.finish();
     bar.finish_and_clear();
     written.context("cannot write the alerts")?;
+    if let Some(flow_log) = flow_log {
+        let written = flow_log.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        written.context("cannot write the flow log")?;
+    }
+    warn_of_evidence(&outcome.evidence);
 
     let loaded = Loaded { set: &set, report, seconds };
-    let summary = Summary::new(&outcome, &tally, loaded, &outputs.summary, interrupted);
+    let summary = Summary::new(&outcome, &tally, loaded, outputs.summary(), interrupted);
     if let Some(path) = &args.summary {
-        write_summary(path, &summary).with_context(|| format!("cannot write the summary to {}", path.display()))?;
+        super::run::write_summary(path, &summary)
+            .with_context(|| format!("cannot write the summary to {}", path.display()))?;
     }
     if args.quiet {
         for trouble in &summary.troubles {
@@ -145,30 +151,8 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     Ok(if nothing_was_read { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// What is wrong with feeds; they are not named to whoever may not see all that is in them.
-fn warn_of_feeds(report: &LoadReport, withholds: bool) {
-    for (number, file) in report.files.iter().enumerate() {
-        match &file.error {
-            Some(_) if withholds => tracing::warn!("feed number {} could not be read to its end", number + 1),
-            Some(error) => tracing::warn!("feed {}: {error}", file.path),
-            None => {}
-        }
-    }
-}
-
 fn load(args: &ReplayArgs, clearances: Option<&Clearances>) -> anyhow::Result<(Arc<MatchSet>, LoadReport)> {
-    let mut set = IndicatorSet::default();
-    let clearance = clearances.map(|clearances| Arc::clone(&clearances.sensor));
-    let report = feed::load(&args.feeds, &feed::Options { force: args.force, clearance: clearance.clone() }, &mut set)?;
-    if set.is_empty() {
-        bail!(
-            "no indicator was loaded from {} ({} entries refused): run `picket feed check` on it{}",
-            args.feeds.iter().map(|feed| feed.display().to_string()).collect::<Vec<_>>().join(", "),
-            report.totals.refused,
-            if args.reader.clearance.is_some() { ", with the same --clearance" } else { "" }
-        );
-    }
-    let allow = super::clearance::load_allow(&args.allow, clearance)?;
+    let (set, allow, report) = super::run::load_feeds((&args.feeds, &args.allow), args.force, clearances)?;
     Ok((Arc::new(MatchSet::compile_seeded(set, allow, Seeds::fixed(REPLAY_SEED))), report))
 }
 
@@ -198,7 +182,7 @@ fn write_alerts(replay: &Replay, outputs: &mut Outputs, tally: &mut AlertTally, 
     loop {
         match replay.alerts.recv_timeout(REDRAW) {
             Ok(alert) => {
-                tally.count(&outputs.summary.view(&alert));
+                tally.count(&outputs.summary_view(&alert));
                 if let Err(error) = outputs.write(&alert) {
                     replay.progress.stop();
                     return if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) };
@@ -217,11 +201,4 @@ fn write_alerts(replay: &Replay, outputs: &mut Outputs, tally: &mut AlertTally, 
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error),
         _ => Ok(()),
     }
-}
-
-fn write_summary(path: &Path, summary: &Summary) -> io::Result<()> {
-    let mut file = BufWriter::new(File::create(path)?);
-    serde_json::to_writer_pretty(&mut file, summary)?;
-    file.write_all(b"\n")?;
-    file.flush()
 }

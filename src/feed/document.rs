@@ -1,15 +1,17 @@
 //! [`Document`]: the fields of one JSON document that Picket reads, found under nested or dotted keys alike.
 //!
 //! `{"threat": {"indicator": {"type": ..}}}`, `{"threat.indicator.type": ..}` and every mixture are the same document.
-//! Nothing else of the document is kept. Depth is bounded by serde_json (128), size by the longest line.
+//! Nothing else of the document is kept or walked. Depth is bounded by serde_json (128), size by the longest line.
 
-use std::sync::LazyLock;
+mod paths;
 
-use hashbrown::HashMap;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::de::Read;
 use serde_json::value::RawValue;
 
 use crate::indicator::{Refusal, Where};
+
+use paths::{At, Means};
 
 /// The texts of known fields. Numbers and booleans are kept as written; `null` and empty texts are absent.
 pub(super) struct Document {
@@ -58,7 +60,7 @@ pub(super) const ABOUT: &[&str] = &[
 ];
 
 /// A field: its position in [`FIELDS`].
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Field(usize);
 
 macro_rules! fields {
@@ -121,15 +123,8 @@ fields! {
     WHEN_FUNCTION "picket.when.function"
 }
 
-/// Where each field is: a line has several, and there are many to compare with.
-static PLACES: LazyLock<HashMap<&str, usize, foldhash::fast::RandomState>> =
-    LazyLock::new(|| FIELDS.iter().enumerate().map(|(at, path)| (*path, at)).collect());
-
 /// Conditions are below here: one that is not understood must not be passed over, because what it limits would match more.
 const CONDITIONS: &str = "picket.when";
-
-/// Nothing else of a document is looked into.
-const READ: [&str; 4] = ["threat", "picket", "rule", "tags"];
 
 /// Fields of which the first value counts when there are several: an indicator has one id and one text of each sort.
 const FIRST_COUNTS: [Field; 4] = [ID, REFERENCE, DESCRIPTION, PROVIDER];
@@ -158,15 +153,22 @@ impl Document {
         (self.bad, self.bad_condition) = (false, false);
         self.about.clear();
         self.markings.clear();
-        let mut path = String::new();
-        let mut json = serde_json::Deserializer::from_slice(line);
-        let object = json.deserialize_map(Node { document: self, path: &mut path });
-        object.and_then(|()| json.end()).map_err(|_| Refusal::Malformed)?;
+        // A line that is text as a whole need not be looked at again text by text; bytes that are none do no harm where nothing is read.
+        let read = match std::str::from_utf8(line) {
+            Ok(text) => self.walk(serde_json::Deserializer::from_str(text)),
+            Err(_) => self.walk(serde_json::Deserializer::from_slice(line)),
+        };
+        read.map_err(|_| Refusal::Malformed)?;
         match (self.bad_condition, self.bad) {
             (true, _) => Err(Refusal::BadCondition),
             (_, true) => Err(Refusal::BadField),
             _ => Ok(()),
         }
+    }
+
+    fn walk<'de, R: Read<'de>>(&mut self, mut json: serde_json::Deserializer<R>) -> serde_json::Result<()> {
+        json.deserialize_map(Node { document: self, at: paths::ROOT })?;
+        json.end()
     }
 
     /// A field's text.
@@ -185,40 +187,49 @@ impl Document {
         self.markings.iter().map(|(scheme, json)| (*scheme, json.get()))
     }
 
-    fn put(&mut self, path: &str, value: &str) {
-        let is_condition = path.strip_prefix(CONDITIONS).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-        let Some(&at) = PLACES.get(path) else {
-            self.bad_condition |= is_condition;
-            if let Some(known) = ABOUT.iter().find(|known| **known == path)
-                && !value.is_empty()
-            {
-                self.about.push((Where(known), value.to_owned()));
-            }
-            return;
-        };
+    fn put(&mut self, at: At, value: &str) {
+        match at.means() {
+            Means::Field(field) => self.set(field, value),
+            Means::Condition(Some(field)) if !value.is_empty() => self.set(field, value),
+            Means::Condition(_) => self.bad_condition = true,
+            Means::About(path) if !value.is_empty() => self.about.push((Where(path), value.to_owned())),
+            Means::About(_) | Means::Nothing | Means::Marking(_) | Means::PartOfMarking => {}
+        }
+    }
+
+    fn set(&mut self, Field(at): Field, value: &str) {
         if value.is_empty() {
-            self.bad_condition |= is_condition;
             return;
         }
-        if self.present[at] {
-            self.bad |= self.texts[at] != value && !FIRST_COUNTS.contains(&Field(at));
+        let (text, present) = (&mut self.texts[at], &mut self.present[at]);
+        if *present {
+            self.bad |= text != value && !FIRST_COUNTS.contains(&Field(at));
             return;
         }
-        self.present[at] = true;
-        self.texts[at].clear();
-        self.texts[at].push_str(value);
+        *present = true;
+        text.clear();
+        text.push_str(value);
+    }
+
+    /// An object where a text should be, or a list of nothing: what it would have limited must not be passed over.
+    fn refuse_at(&mut self, at: At) {
+        match at.means() {
+            Means::Field(_) => self.bad = true,
+            Means::Condition(_) => self.bad_condition = true,
+            _ => {}
+        }
     }
 }
 
-/// Walks one JSON value at `path`.
+/// Walks one JSON value at its place.
 struct Node<'a> {
     document: &'a mut Document,
-    path: &'a mut String,
+    at: At,
 }
 
 impl Node<'_> {
     fn put_number(self, number: impl std::fmt::Display) {
-        self.document.put(self.path, &number.to_string());
+        self.document.put(self.at, &number.to_string());
     }
 }
 
@@ -238,30 +249,38 @@ impl<'de> Visitor<'de> for Node<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        let length = self.path.len();
-        while map.next_key_seed(Key(self.path))?.is_some() {
-            if let Some((_, scheme)) = SCHEMES.iter().find(|(path, _)| path == self.path) {
-                self.document.markings.push((*scheme, map.next_value()?));
-            } else if SCHEMES.iter().any(|(path, _)| self.path.strip_prefix(path).is_some_and(|r| r.starts_with('.'))) {
-                self.document.bad = true;
-                map.next_value::<IgnoredAny>()?;
-            } else if READ.iter().any(|start| self.path.starts_with(start)) {
-                map.next_value_seed(Node { document: self.document, path: self.path })?;
-            } else {
-                map.next_value::<IgnoredAny>()?;
+        let Self { document, at: parent } = self;
+        if parent.is_leaf() {
+            document.refuse_at(parent);
+        }
+        while let Some(at) = map.next_key_seed(Key(parent))? {
+            match at.means() {
+                Means::Marking(scheme) => document.markings.push((scheme, map.next_value()?)),
+                Means::PartOfMarking => {
+                    document.bad = true;
+                    map.next_value::<IgnoredAny>()?;
+                }
+                Means::Nothing if at.is_leaf() => drop(map.next_value::<IgnoredAny>()?),
+                _ => map.next_value_seed(Node { document, at })?,
             }
-            self.path.truncate(length);
         }
         Ok(())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        while seq.next_element_seed(Node { document: self.document, path: self.path })?.is_some() {}
+        let Self { document, at } = self;
+        let mut is_empty = true;
+        while seq.next_element_seed(Node { document, at })?.is_some() {
+            is_empty = false;
+        }
+        if is_empty && matches!(at.means(), Means::Condition(_)) {
+            document.refuse_at(at);
+        }
         Ok(())
     }
 
     fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        self.document.put(self.path, text);
+        self.document.put(self.at, text);
         Ok(())
     }
 
@@ -287,35 +306,31 @@ impl<'de> Visitor<'de> for Node<'_> {
 
     fn visit_unit<E>(self) -> Result<(), E> {
         // Absent; but not so a condition.
-        self.document.put(self.path, "");
+        self.document.put(self.at, "");
         Ok(())
     }
 }
 
-/// Appends a key to the path.
-struct Key<'a>(&'a mut String);
+/// Goes on from a place by a key.
+struct Key(At);
 
-impl<'de> DeserializeSeed<'de> for Key<'_> {
-    type Value = ();
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = At;
 
-    fn deserialize<D: Deserializer<'de>>(self, key: D) -> Result<(), D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, key: D) -> Result<At, D::Error> {
         key.deserialize_str(self)
     }
 }
 
-impl Visitor<'_> for Key<'_> {
-    type Value = ();
+impl Visitor<'_> for Key {
+    type Value = At;
 
     fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("a key")
     }
 
-    fn visit_str<E>(self, key: &str) -> Result<(), E> {
-        if !self.0.is_empty() {
-            self.0.push('.');
-        }
-        self.0.push_str(key);
-        Ok(())
+    fn visit_str<E>(self, key: &str) -> Result<At, E> {
+        Ok(self.0.below(key))
     }
 }
 
@@ -356,9 +371,21 @@ mod tests {
             r#"{"picket.when":"modbus"}"#,
             r#"{"picket.when":null}"#,
             r#"{"picket.when.port.low":1}"#,
+            r#"{"picket.when.port":{"low":1}}"#,
+            r#"{"picket.when":{"port":{}}}"#,
+            r#"{"picket.when":{"port":[]}}"#,
+            r#"{"picket.when":{"colour":{}}}"#,
         ] {
             assert_eq!(document.read(bad.as_bytes()), Err(Refusal::BadCondition), "{bad}");
         }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_harm_what_is_read_alone() {
+        let mut document = Document::default();
+        assert_eq!(document.read(b"{\"event\":\"\xff\",\"threat.indicator.type\":\"url\"}"), Ok(()));
+        assert_eq!(document.get(KIND), Some("url"));
+        assert_eq!(document.read(b"{\"threat.indicator.type\":\"\xff\"}"), Err(Refusal::Malformed));
     }
 
     #[test]
@@ -369,10 +396,15 @@ mod tests {
         assert_eq!(document.read(br#"{"threat.indicator.port":[1,2]}"#), Err(Refusal::BadField));
         assert_eq!(document.read(b"{}"), Ok(()));
         assert_eq!(document.get(ID), None);
-        let deep = format!("{}1{}", r#"{"threat":"#.repeat(10_000), "}".repeat(10_000));
+        for limit in ["threat.indicator.port", "picket.transport"] {
+            assert_eq!(document.read(format!(r#"{{"{limit}":{{}}}}"#).as_bytes()), Err(Refusal::BadField), "{limit}");
+        }
+        let deep = format!(r#"{{"threat.indicator.id":{}1{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
         for bad in ["", "1", "[]", "\"x\"", "{", "{} {}", "{\"threat\":}", "\u{1}", &deep] {
             assert_eq!(document.read(bad.as_bytes()), Err(Refusal::Malformed), "{bad:.20}");
         }
+        let unread = format!("{}1{}", r#"{"threat":"#.repeat(10_000), "}".repeat(10_000));
+        assert_eq!(document.read(unread.as_bytes()), Ok(()), "what is not read costs no stack");
     }
 
     proptest! {

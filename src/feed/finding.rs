@@ -184,6 +184,12 @@ impl Findings {
         }
     }
 
+    /// Puts `word` in the place of ids that are not `shown`.
+    pub(super) fn withhold_ids(&mut self, word: &str, shown: impl Fn(&str) -> bool) {
+        let entries = self.0.values_mut().flat_map(|found| &mut found.entries);
+        entries.filter(|entry| !shown(&entry.id)).for_each(|entry| word.clone_into(&mut entry.id));
+    }
+
     /// Each finding, in a fixed order.
     pub fn iter(&self) -> impl Iterator<Item = (Finding, &Found)> {
         self.0.iter().map(|(finding, found)| (*finding, found))

@@ -1,11 +1,14 @@
 //! [`Intake`]: what a format reader hands its entries to. It adds, counts and refuses; readers know neither set nor report.
 
+use std::sync::Arc;
+
 use super::declared::Declared;
 use super::finding::Finding;
 use super::report::FileReport;
+use super::stix::Newest;
 use super::{Options, Purpose};
 use crate::indicator::kind::URL;
-use crate::indicator::{Added, Context, ContextIx, Draft, IndicatorIx, IndicatorSet, Refusal, Where};
+use crate::indicator::{Added, Context, ContextIx, Draft, IndicatorSet, Refusal, Settled, Where};
 use crate::marking::{Clearance, Marking};
 
 /// See the module.
@@ -15,10 +18,11 @@ pub(super) struct Intake<'a> {
     force: bool,
     purpose: Purpose,
     declared: Declared,
+    newest: &'a Newest,
     /// What the sensor may hold; `None` for everything.
     clearance: Option<&'a Clearance>,
-    /// The context of the entry before: neighbours mostly say the same.
-    last: Option<(Context, ContextIx)>,
+    /// The context of the entry before: neighbours mostly say the same, or much of it.
+    last: Option<ContextIx>,
     /// The marking of the entry refused last, and why.
     last_refused: Option<(Marking, Refusal)>,
 }
@@ -38,21 +42,28 @@ pub(super) struct Meta<'a> {
 }
 
 impl<'a> Intake<'a> {
-    pub(super) fn new(set: &'a mut IndicatorSet, options: &'a Options, report: &'a mut FileReport) -> Self {
+    pub(super) fn new(
+        set: &'a mut IndicatorSet,
+        options: &'a Options,
+        newest: &'a Newest,
+        report: &'a mut FileReport,
+    ) -> Self {
         Self {
             set,
             report,
             force: options.force,
             purpose: Purpose::Detect,
             declared: Declared::default(),
+            newest,
             clearance: options.clearance.as_deref(),
             last: None,
             last_refused: None,
         }
     }
 
-    pub(super) fn for_purpose(self, purpose: Purpose) -> Self {
-        Self { purpose, ..self }
+    pub(super) fn for_purpose(mut self, purpose: Purpose) -> Self {
+        self.purpose = purpose;
+        self
     }
 
     /// Whether the entries are what raises no alert.
@@ -61,13 +72,19 @@ impl<'a> Intake<'a> {
     }
 
     /// For entries of which this was said beside the feed.
-    pub(super) fn with(self, declared: Declared) -> Self {
-        Self { declared, ..self }
+    pub(super) fn with(mut self, declared: Declared) -> Self {
+        self.declared = declared;
+        self
     }
 
     /// What was said beside the feed.
     pub(super) fn declared(&self) -> Declared {
         self.declared.clone()
+    }
+
+    /// The newest versions in all files of the load.
+    pub(super) fn newest(&self) -> &'a Newest {
+        self.newest
     }
 
     /// What alerts call the feed.
@@ -81,15 +98,15 @@ impl<'a> Intake<'a> {
     /// # Errors
     /// Why the sensor may not hold what is marked so; nothing of it is kept.
     pub(super) fn context(&mut self, meta: &Meta<'_>) -> Result<ContextIx, Refusal> {
-        if let Some((last, ix)) = &self.last
-            && meta.is(last)
+        if let Some(last) = self.last
+            && meta.is(self.set.context_at(last))
         {
-            return Ok(*ix);
+            return Ok(last);
         }
         self.may_hold(&meta.marking)?;
-        let context = meta.to_context(&self.report.feed);
-        let ix = self.set.context(context.clone());
-        self.last = Some((context, ix));
+        let context = meta.to_context(&self.report.feed, self.last.map(|last| self.set.context_at(last)));
+        let ix = self.set.context(context);
+        self.last = Some(ix);
         Ok(ix)
     }
 
@@ -109,45 +126,35 @@ impl<'a> Intake<'a> {
         Err(reason)
     }
 
-    /// Adds an entry, or counts why not.
+    /// Adds an entry, or counts why not. What became of it may be counted later, at the latest when this is dropped.
     pub(super) fn add(&mut self, draft: &Draft<'_>) {
-        let mut added = self.set.add(draft, false);
-        if self.force && added.is_err_and(Refusal::is_dangerous) {
-            added = self.set.add(draft, true);
-            if let Ok(Added::New(ix) | Added::Merged(ix)) = added {
-                self.note(Finding::Forced, draft.line, ix);
-            }
+        // A URL's scheme is not part of what is kept: this is the only place that knows it.
+        let is_https =
+            draft.kind == &URL && draft.value.get(..HTTPS.len()).is_some_and(|s| s.eq_ignore_ascii_case(HTTPS));
+        let note = if is_https { TLS_URL } else { 0 };
+        if draft.when.is_some() || draft.rule.is_some() {
+            self.settle();
+            let (added, note) = match self.set.add(draft, false) {
+                Err(refusal) if self.force && refusal.is_dangerous() => (self.set.add(draft, true), note | FORCED),
+                added => (added, note),
+            };
+            told(self.report, self.set, Settled { line: draft.line, note, added });
+            return;
         }
-        match added {
-            Ok(Added::New(ix)) => {
-                self.report.loaded += 1;
-                self.note_scheme(draft, ix);
-            }
-            Ok(Added::Merged(ix)) => {
-                self.report.merged += 1;
-                self.note_scheme(draft, ix);
-                self.note_duplicate(draft.line, ix);
-            }
+        let staged = match self.set.stage(draft, false, note) {
+            Err(refusal) if self.force && refusal.is_dangerous() => self.set.stage(draft, true, note | FORCED),
+            staged => staged,
+        };
+        match staged {
+            Ok(true) => self.settle(),
+            Ok(false) => {}
             Err(reason) => self.report.refuse(draft.line, reason),
         }
     }
 
-    /// A URL's scheme is not part of what is kept: this is the only place that knows it.
-    fn note_scheme(&mut self, draft: &Draft<'_>, ix: IndicatorIx) {
-        if draft.kind == &URL && draft.value.get(..HTTPS.len()).is_some_and(|s| s.eq_ignore_ascii_case(HTTPS)) {
-            self.note(Finding::TlsUrl, draft.line, ix);
-        }
-    }
-
-    fn note_duplicate(&mut self, line: u32, ix: IndicatorIx) {
-        let feed = &self.report.feed;
-        let within = self.set.sources(ix).any(|(context, other)| context.feed == *feed && other != line);
-        self.note(if within { Finding::DuplicateWithin } else { Finding::DuplicateAcross }, line, ix);
-    }
-
-    fn note(&mut self, finding: Finding, line: u32, ix: IndicatorIx) {
+    fn settle(&mut self) {
         let Self { set, report, .. } = self;
-        report.findings.add(finding, line, || set.get(ix).id().into_owned());
+        set.settle(|set, settled| told(report, set, settled));
     }
 
     /// Counts an entry that cannot be added.
@@ -166,26 +173,60 @@ impl<'a> Intake<'a> {
     }
 }
 
+impl Drop for Intake<'_> {
+    fn drop(&mut self) {
+        self.settle();
+    }
+}
+
+/// Counts what became of an entry.
+fn told(report: &mut FileReport, set: &IndicatorSet, settled: Settled) {
+    let Settled { line, note, added } = settled;
+    let mut find = |finding, ix| report.findings.add(finding, line, || set.get(ix).id().into_owned());
+    let (Added::New(ix) | Added::Merged(ix)) = match added {
+        Ok(added) => added,
+        Err(reason) => return report.refuse(line, reason),
+    };
+    if note & FORCED != 0 {
+        find(Finding::Forced, ix);
+    }
+    if note & TLS_URL != 0 {
+        find(Finding::TlsUrl, ix);
+    }
+    if matches!(added, Ok(Added::New(_))) {
+        report.loaded += 1;
+        return;
+    }
+    let within = set.sources(ix).any(|(context, other)| *context.feed == *report.feed && other != line);
+    find(if within { Finding::DuplicateWithin } else { Finding::DuplicateAcross }, ix);
+    report.merged += 1;
+}
+
 impl Meta<'_> {
     fn is(&self, context: &Context) -> bool {
-        let same = |ours: Option<&str>, kept: &Option<Box<str>>| ours.map(cut) == kept.as_deref();
-        same(self.provider, &context.provider)
-            && same(self.confidence, &context.confidence)
-            && same(self.reference, &context.reference)
-            && same(self.description, &context.description)
-            && same(self.first_seen, &context.first_seen)
+        let same = |ours: Option<&str>, kept: Option<&str>| ours.map(cut) == kept;
+        same(self.provider, context.provider.as_deref())
+            && same(self.confidence, context.confidence.as_deref())
+            && same(self.reference, context.reference.as_deref())
+            && same(self.description, context.description.as_deref())
+            && same(self.first_seen, context.first_seen.as_deref())
             && self.severity == context.severity
             && self.marking == context.marking
             && self.about().eq(context.about.iter().map(|(path, text)| (*path, &**text)))
     }
 
-    fn to_context(&self, feed: &str) -> Context {
+    /// `last` is of the same feed.
+    fn to_context(&self, feed: &str, last: Option<&Context>) -> Context {
         let kept = |text: Option<&str>| text.map(|t| Box::from(cut(t)));
+        let shared = |text: Option<&str>, known: Option<&Arc<str>>| {
+            let text = text.map(cut)?;
+            Some(known.filter(|known| ***known == *text).map_or_else(|| text.into(), Arc::clone))
+        };
         Context {
-            feed: feed.into(),
-            provider: kept(self.provider),
+            feed: last.map_or_else(|| feed.into(), |last| Arc::clone(&last.feed)),
+            provider: shared(self.provider, last.and_then(|last| last.provider.as_ref())),
             marking: self.marking.clone(),
-            confidence: kept(self.confidence),
+            confidence: shared(self.confidence, last.and_then(|last| last.confidence.as_ref())),
             severity: self.severity,
             reference: kept(self.reference),
             description: kept(self.description),
@@ -205,6 +246,10 @@ fn cut(text: &str) -> &str {
 }
 
 const HTTPS: &[u8] = b"https://";
+
+/// Notes of a staged entry.
+const FORCED: u8 = 1;
+const TLS_URL: u8 = 2;
 
 /// Longest provider, reference, description, ... kept: every alert repeats them.
 const MAX_TEXT_BYTES: usize = 1024;

@@ -36,9 +36,10 @@ mod write;
 mod yara;
 mod zeek;
 
-pub use audit::{ProviderReport, audit};
+pub use audit::{ProviderReport, audit, withhold};
 pub use finding::{Category, Entry, Finding, Findings, Found as FoundEntries};
 pub use report::{FileReport, KindCount, LoadReport, RefusedLine, Skipped, Totals};
+pub use sidecar::EXTENSION as SIDECAR;
 pub use value::{Recognised, recognise, refang};
 pub use write::{WRITERS, Writer, Written, writer};
 
@@ -139,8 +140,10 @@ pub fn formats() -> impl Iterator<Item = &'static str> {
 /// `README*`, `*.md`, `LICENSE*` and hidden files. A path `FORMAT=PATH` (`plain=list.txt`) says the format of what it names,
 /// which is told by content otherwise; a file that is called so comes first.
 ///
+/// Of an object of STIX the newest version counts, in all files.
+///
 /// # Errors
-/// A path that does not exist or cannot be opened. What was loaded before it stays in the set.
+/// A path that does not exist: nothing is loaded. A file that cannot be opened: what was loaded before it stays in the set.
 pub fn load(paths: &[PathBuf], options: &Options, set: &mut IndicatorSet) -> Result<LoadReport, FeedError> {
     load_for(Purpose::Detect, paths, options, set)
 }
@@ -172,19 +175,42 @@ fn load_for(
     set: &mut IndicatorSet,
 ) -> Result<LoadReport, FeedError> {
     let mut report = LoadReport::default();
+    let mut all = Vec::new();
     for path in paths {
-        for found in files::find(path, &mut report.skipped)? {
-            report.files.push(load_file(&found, purpose, options, set)?);
-        }
+        all.extend(files::find(path, &mut report.skipped)?);
+    }
+    let newest = newest(&all);
+    for found in &all {
+        report.files.push(load_file(found, purpose, options, &newest, set)?);
     }
     report.finish(set);
     Ok(report)
+}
+
+/// The newest version of what several files of STIX have. A pipe can be read once only.
+fn newest(all: &[Found]) -> stix::Newest {
+    let mut newest = stix::Newest::default();
+    let open = |found: &Found| {
+        let is_file = std::fs::metadata(&found.path).is_ok_and(|metadata| metadata.is_file());
+        let mut lines = is_file.then(|| Lines::open(&found.path).ok()).flatten()?;
+        let head = lines.head().ok()?;
+        let is_stix = match found.format {
+            Some(format) => format.name == stix::FORMAT.name,
+            None => not_text(head).is_none() && (stix::FORMAT.sniff)(head, &found.feed),
+        };
+        is_stix.then_some(lines)
+    };
+    if all.len() > 1 && all.iter().filter_map(open).nth(1).is_some() {
+        all.iter().filter_map(open).for_each(|mut lines| newest.note(&mut lines));
+    }
+    newest
 }
 
 fn load_file(
     found: &Found,
     purpose: Purpose,
     options: &Options,
+    newest: &stix::Newest,
     set: &mut IndicatorSet,
 ) -> Result<FileReport, FeedError> {
     let failed = |error| FeedError::new(&found.path, error);
@@ -227,10 +253,10 @@ fn load_file(
             }
             beside => beside.unwrap_or_default(),
         };
-        let mut intake = Intake::new(set, options, &mut report).for_purpose(purpose).with(declared);
-        if let Err(broken) = (format.read)(&mut lines, &mut intake) {
-            report.error = Some(broken.to_string());
-        }
+        let mut intake = Intake::new(set, options, newest, &mut report).for_purpose(purpose).with(declared);
+        let read = (format.read)(&mut lines, &mut intake);
+        drop(intake);
+        report.error = read.err().map(|broken| broken.to_string());
     }
     report.lines = u64::from(lines.number());
     report.text_bytes = lines.text_bytes();

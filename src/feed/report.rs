@@ -73,7 +73,7 @@ pub struct FileReport {
     pub merged: u64,
     /// Entries refused, by reason.
     pub refused: BTreeMap<Refusal, u64>,
-    /// The first refusals, up to a cap of 100.
+    /// The first refusals, up to a cap of 100, and the first 10 of each reason.
     pub refusals: Vec<RefusedLine>,
     /// What a format has besides indicators, and texts that were left out, by what they are.
     pub passed_over: BTreeMap<&'static str, u64>,
@@ -114,6 +114,14 @@ pub struct KindCount {
     pub inert: bool,
 }
 
+impl KindCount {
+    /// Of every kind that is in a set.
+    pub fn of(set: &IndicatorSet) -> Vec<Self> {
+        let counts = KINDS.iter().zip(set.count_by_kind()).filter(|(_, indicators)| *indicators > 0);
+        counts.map(|(kind, indicators)| Self { kind: kind.name, indicators, inert: kind.seen_at.is_empty() }).collect()
+    }
+}
+
 impl LoadReport {
     /// Whether nothing was refused and every file was read to its end.
     pub fn is_clean(&self) -> bool {
@@ -134,12 +142,7 @@ impl LoadReport {
         }
         self.totals = totals;
         self.sum_findings();
-        self.kinds = KINDS
-            .iter()
-            .zip(set.count_by_kind())
-            .filter(|(_, indicators)| *indicators > 0)
-            .map(|(kind, indicators)| KindCount { kind: kind.name, indicators, inert: kind.seen_at.is_empty() })
-            .collect();
+        self.kinds = KindCount::of(set);
     }
 
     /// Sums up the files' findings.
@@ -178,8 +181,10 @@ impl FileReport {
     }
 
     pub(super) fn refuse(&mut self, line: u32, reason: Refusal) {
-        *self.refused.entry(reason).or_default() += 1;
-        if self.refusals.len() < MAX_REFUSALS_LISTED {
+        let count = self.refused.entry(reason).or_default();
+        *count += 1;
+        // A reason that is rare among many is not crowded out.
+        if self.refusals.len() < MAX_REFUSALS_LISTED || *count <= LEAST_LISTED {
             self.refusals.push(RefusedLine { line, reason });
         }
     }
@@ -187,3 +192,4 @@ impl FileReport {
 
 /// Refusals listed by line, a file: enough to see what is wrong with a feed; the rest is counted.
 pub(super) const MAX_REFUSALS_LISTED: usize = 100;
+const LEAST_LISTED: u64 = 10;

@@ -10,7 +10,7 @@ use std::path::Path;
 use super::declared::Declared;
 
 /// Behind the name of the feed.
-pub(super) const EXTENSION: &str = ".picket.toml";
+pub const EXTENSION: &str = ".picket.toml";
 
 /// Formats that go by what is declared. The others say for each entry what holds for it.
 const HONOURED_BY: &[&str] = &["plain", "csv", "hosts", "adblock", "maltrail"];

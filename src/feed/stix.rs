@@ -5,11 +5,13 @@
 
 mod bundle;
 mod compile;
+mod newest;
 mod object;
 mod objects;
 mod pattern;
 mod write;
 
+pub(super) use newest::Newest;
 pub use write::write;
 
 use super::intake::Intake;

@@ -201,6 +201,9 @@ fn refusals_are_listed_up_to_a_cap_and_all_counted() {
     let (_, report) = loaded("no value\n".repeat(1000).as_bytes());
     assert_eq!(report.refused.get(&Refusal::Unrecognised), Some(&1000));
     assert_eq!(report.refusals.len(), report::MAX_REFUSALS_LISTED);
+    let (_, report) = loaded(("no value\n".repeat(1000) + &"0.0.0.0/0\n".repeat(20)).as_bytes());
+    let rare: Vec<_> = report.refusals.iter().filter(|one| one.reason == Refusal::WideNetwork).collect();
+    assert_eq!((rare.len(), rare[0].line), (10, 1001), "a rare reason has its lines, too");
 }
 
 /// Every sample, by the format that reads it.
@@ -225,8 +228,10 @@ fn read_as(format: &'static Format, input: impl io::Read + 'static) -> (Indicato
     let options = Options::default();
     let mut lines = Lines::over(Box::new(input), 0).expect("opens");
     if lines.head().is_ok() {
-        let mut intake = Intake::new(&mut set, &options, &mut report).for_purpose(Purpose::Allow);
+        let newest = stix::Newest::default();
+        let mut intake = Intake::new(&mut set, &options, &newest, &mut report).for_purpose(Purpose::Allow);
         let error = (format.read)(&mut lines, &mut intake).err();
+        drop(intake);
         report.error = error.map(|error| error.to_string());
     }
     assert_eq!(set.len() as u64, report.loaded);
@@ -266,6 +271,46 @@ fn bytes_that_are_no_text_anywhere_are_no_panic() {
                 let mut text = text.clone();
                 text.splice(at..at, bytes.iter().copied());
                 let _ = read_as(format, io::Cursor::new(text));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_nested_deeply_anywhere_costs_a_refusal_and_no_stack() {
+    for (format, text) in samples() {
+        let whole = read_as(format, io::Cursor::new(text.clone())).0.len();
+        for place in 0..20 {
+            let at = text.len() * place / 20;
+            for (open, close) in [("[", "]"), ("{\"a\":", "}"), ("(", ")"), ("<a>", "</a>"), ("[{\"objects\":[", "]}]")]
+            {
+                let mut text = text.clone();
+                let deep = open.repeat(20_000) + "1" + &close.repeat(20_000);
+                text.splice(at..at, deep.bytes());
+                let (set, report) = read_as(format, io::Cursor::new(text));
+                assert!(set.len() <= whole + 1, "{} {open} at {at}", format.name);
+                assert!(format!("{report:?}").len() < 1 << 20, "{}", format.name);
+            }
+        }
+    }
+}
+
+/// A key that stands there twice is never read as something that neither of both said.
+#[test]
+fn a_key_that_is_there_twice_adds_nothing() {
+    let is_json = |text: &[u8]| matches!(text.trim_ascii_start().first(), Some(b'{' | b'['));
+    for (format, text) in samples().into_iter().filter(|(_, text)| is_json(text)) {
+        let whole = read_as(format, io::Cursor::new(text.clone())).0.len();
+        let keys: Vec<usize> = memchr::memmem::find_iter(&text, b"\":").collect();
+        assert!(keys.len() > 3, "{}", format.name);
+        for end in keys.into_iter().take(400) {
+            let start = text[..end].iter().rposition(|b| *b == b'"').expect("a quote");
+            for value in ["null", "\"x\"", "[]", "{}", "1"] {
+                let again = format!("\"{}\":{value},", String::from_utf8_lossy(&text[start + 1..end]));
+                let mut twice = text.clone();
+                twice.splice(start..start, again.bytes());
+                let (set, _) = read_as(format, io::Cursor::new(twice));
+                assert!(set.len() <= whole, "{} {again}", format.name);
             }
         }
     }
@@ -357,8 +402,10 @@ proptest! {
             if let Ok(head) = lines.head() {
                 let _ = (format.sniff)(head, "x");
                 let options = Options { force, ..Options::default() };
-                let mut intake = Intake::new(&mut set, &options, &mut report);
+                let newest = stix::Newest::default();
+        let mut intake = Intake::new(&mut set, &options, &newest, &mut report);
                 let _ = (format.read)(&mut lines, &mut intake);
+                drop(intake);
                 prop_assert_eq!(set.len() as u64, report.loaded);
                 for indicator in set.iter() {
                     let _ = (indicator.kind.display)(indicator.value);

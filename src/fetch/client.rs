@@ -7,6 +7,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+use rustls::{AlertDescription, CertificateError};
 use ureq::http::{HeaderMap, Uri};
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 
@@ -102,7 +107,7 @@ impl<'a> Client<'a> {
         }
         let mut response = match request.call() {
             Ok(response) => response,
-            Err(error) => return Ok(Tried::Later(error.to_string(), None)),
+            Err(error) => return later_unless_distrust(url, &error),
         };
         let status = response.status().as_u16();
         match status {
@@ -127,6 +132,35 @@ impl<'a> Client<'a> {
         }
     }
 }
+
+/// A failed connection may be better next time; one that TLS gave up will not be.
+fn later_unless_distrust(url: &str, error: &ureq::Error) -> Result<Tried, FetchError> {
+    let inner = match error {
+        ureq::Error::Rustls(error) => Some(error),
+        ureq::Error::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref()),
+        _ => None,
+    };
+    let Some(inner) = inner else { return Ok(Tried::Later(error.to_string(), None)) };
+    let hint = match inner {
+        rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => "; --ca names who is trusted",
+        rustls::Error::AlertReceived(alert) if OF_CERTIFICATES.contains(alert) => {
+            "; it asks for a client certificate that it trusts (--client-cert, --client-key)"
+        }
+        _ => "",
+    };
+    Err(FetchError::Tls { url: url.to_owned(), why: format!("{inner}{hint}") })
+}
+
+/// What a server says of a client without a certificate that it takes; TLS 1.2 has no word of its own for none.
+const OF_CERTIFICATES: [AlertDescription; 7] = [
+    AlertDescription::CertificateRequired,
+    AlertDescription::BadCertificate,
+    AlertDescription::UnknownCA,
+    AlertDescription::CertificateUnknown,
+    AlertDescription::CertificateExpired,
+    AlertDescription::AccessDenied,
+    AlertDescription::HandshakeFailure,
+];
 
 fn hint(status: u16) -> &'static str {
     match status {
@@ -153,19 +187,24 @@ fn tls(options: &Options<'_>) -> Result<TlsConfig, FetchError> {
             certificates(bundle.ok_or_else(none)?)?
         }
     };
-    let identity = match &options.identity {
-        None => None,
-        Some((chain, key)) => {
-            let unusable = |error: ureq::Error| FetchError::Pem { path: key.clone(), why: error.to_string() };
-            let private = PrivateKey::from_pem(&read(key)?).map_err(unusable)?;
-            Some(ClientCert::new_with_certs(&certificates(chain)?, private))
-        }
-    };
+    let identity = options.identity.as_ref().map(|(chain, key)| identity(chain, key)).transpose()?;
     Ok(TlsConfig::builder()
         .root_certs(RootCerts::new_with_certs(&roots))
         .client_cert(identity)
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
         .build())
+}
+
+/// A client's certificate and key. That they belong together is asked here, because `ureq` panics when they do not.
+fn identity(chain: &Path, key: &Path) -> Result<ClientCert, FetchError> {
+    let unusable = |why: String| FetchError::Pem { path: key.to_owned(), why };
+    let pem = read(key)?;
+    let certificates = certificates(chain)?;
+    let der = PrivateKeyDer::from_pem_slice(&pem).map_err(|_| unusable("no private key in it".into()))?;
+    let ders = certificates.iter().map(|one| CertificateDer::from(one.der().to_vec())).collect();
+    CertifiedKey::from_der(ders, der, &ring::default_provider()).map_err(|error| unusable(error.to_string()))?;
+    let private = PrivateKey::from_pem(&pem).map_err(|error| unusable(error.to_string()))?;
+    Ok(ClientCert::new_with_certs(&certificates, private))
 }
 
 fn certificates(path: &Path) -> Result<Vec<Certificate<'static>>, FetchError> {

@@ -120,6 +120,14 @@ pub enum FetchError {
         /// Why.
         why: String,
     },
+    /// No connection that both ends trust.
+    #[error("{url}: no trusted connection: {why}")]
+    Tls {
+        /// What was asked.
+        url: String,
+        /// Why.
+        why: String,
+    },
     /// The server refused.
     #[error("{url}: {status}: {hint}")]
     Refused {

@@ -32,6 +32,14 @@ pub enum End {
 #[derive(Debug, Clone, Copy)]
 pub struct HashSeed(pub u64);
 
+impl HashSeed {
+    /// An unpredictable one: what live capture takes.
+    pub fn random() -> Self {
+        use std::hash::{BuildHasher, Hasher, RandomState};
+        Self(RandomState::new().build_hasher().finish())
+    }
+}
+
 impl FlowKey {
     /// The key of a packet and the end it came from; `None` without addresses.
     ///
@@ -47,12 +55,15 @@ impl FlowKey {
             _ => (packet.source_port, packet.destination_port),
         };
         let (source, destination) = (packet.source.halves(), packet.destination.halves());
-        let whole = |[high, low]: [u64; 2]| u128::from(high) << 64 | u128::from(low);
-        // Which end is which is a coin's toss: no branch, or half of them would be guessed wrong.
-        let is_equal = source == destination;
-        let from_low = (whole(source) < whole(destination)) | (is_equal & (source_port <= destination_port));
+        // Which end is which is a coin's toss: no branch, or half of them would be guessed wrong. That the upper halves are equal is
+        // none: they are in IPv4.
+        let is_near = source[0] == destination[0];
+        let from_low = match is_near {
+            true => (source[1] < destination[1]) | ((source[1] == destination[1]) & (source_port <= destination_port)),
+            false => source[0] < destination[0],
+        };
         let swap = u64::from(from_low).wrapping_sub(1);
-        let high_part = (source[0] ^ destination[0]) & swap;
+        let high_part = if is_near { 0 } else { (source[0] ^ destination[0]) & swap };
         let low_part = (source[1] ^ destination[1]) & swap;
         let ports_part = (source_port ^ destination_port) & swap as u16;
         let low = [source[0] ^ high_part, source[1] ^ low_part];
@@ -70,17 +81,19 @@ impl FlowKey {
         Some((key, if from_low { End::Low } else { End::High }))
     }
 
-    /// Two multiplications and a finish. Not a proven PRF: tables that use it are of fixed size with bounded buckets, so
-    /// that collisions can evict and never slow down.
+    /// A multiplication and a finish; one more each for what IPv4 outside tunnels and VLANs does not have. Not a proven PRF: tables that
+    /// use it are of fixed size with bounded buckets, so that collisions can evict and never slow down.
     #[inline]
     pub fn hash(&self, seed: HashSeed) -> u64 {
         let a = fold(self.low[1] ^ seed.0 ^ MULTIPLES[2], self.high[1] ^ MULTIPLES[0]);
-        let b = fold(
-            self.low[0] ^ u64::from(self.ports) << 8 ^ u64::from(self.protocol) ^ MULTIPLES[1],
-            self.high[0] ^ seed.0 ^ MULTIPLES[3],
-        );
-        let c = u64::from(self.vlan) << 32 | u64::from(self.tunnel);
-        fold(a ^ MULTIPLES[2], b ^ c ^ MULTIPLES[3])
+        let mut b = u64::from(self.ports) << 8 | u64::from(self.protocol);
+        if self.low[0] | self.high[0] != 0 {
+            b ^= fold(self.low[0] ^ MULTIPLES[1], self.high[0] ^ seed.0 ^ MULTIPLES[3]);
+        }
+        if self.vlan | self.tunnel != 0 {
+            b ^= fold(self.network() ^ seed.0 ^ MULTIPLES[0], MULTIPLES[1]);
+        }
+        fold(a ^ MULTIPLES[2], b ^ MULTIPLES[3])
     }
 
     /// Address and port of one end (ICMP: what stands for the port).

@@ -93,6 +93,18 @@ pub struct Open {
     pub bytes: u32,
 }
 
+impl Open {
+    /// Counts a packet in; false, and nothing done, if the numbers have no room.
+    #[inline]
+    pub fn add(&mut self, bytes: u32) -> bool {
+        let (Some(packets), Some(bytes)) = (self.packets.checked_add(1), self.bytes.checked_add(bytes)) else {
+            return false;
+        };
+        *self = Self { packets, bytes };
+        true
+    }
+}
+
 /// What [`Flow::accept`] made of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Accepted {

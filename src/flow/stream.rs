@@ -7,8 +7,12 @@
 //! Bytes that were waiting behind a hole are attributed to the packet that filled it, for only then could they be read; behind a
 //! hole that was given up, to the packet that brought them.
 
+mod pending;
+
 use super::pool::Pool;
 use crate::packet::FrameRef;
+
+pub(super) use pending::Pending;
 
 /// Bytes that wait behind a hole, per direction.
 pub const MAX_PENDING_BYTES: usize = 256 * 1024;
@@ -25,9 +29,6 @@ const MAX_STRIKES: u8 = 3;
 
 /// How far from its stream a RST or FIN may be.
 const MAX_CLOSE_DISTANCE_BYTES: u32 = 1024 * 1024;
-
-/// What one segment costs beside its bytes.
-const SEGMENT_OVERHEAD_BYTES: usize = size_of::<Waiting>();
 
 /// One direction of a conversation. 24 bytes until something arrives out of order.
 #[derive(Debug, Default)]
@@ -122,30 +123,6 @@ impl StreamCounters {
         self.out_of_window += other.out_of_window;
         self.urgent_bytes += other.urgent_bytes;
     }
-}
-
-/// Segments behind a hole, sorted, not overlapping.
-#[derive(Default)]
-pub(super) struct Pending {
-    waiting: Vec<Waiting>,
-    bytes: Vec<u8>,
-    /// What of `bytes` still waits.
-    live_bytes: usize,
-    /// Sequence number after the last byte, if a FIN said so.
-    end: Option<u32>,
-    /// Taken from the pool.
-    charged_bytes: usize,
-}
-
-crate::bytes::opaque_debug!(Pending, "Pending");
-
-#[derive(Debug, Clone, Copy)]
-struct Waiting {
-    sequence: u32,
-    start: u32,
-    length: u32,
-    missing_bytes: u32,
-    frame: FrameRef,
 }
 
 impl Stream {
@@ -256,6 +233,13 @@ impl Stream {
             self.position += step as u64;
             self.next = end;
         }
+    }
+
+    /// Follows a direction over the next bytes, which nobody wants.
+    #[inline]
+    pub fn step_over(&mut self, bytes: u32) {
+        self.strikes = 0;
+        self.follow(self.next.wrapping_add(bytes));
     }
 
     /// Whether a segment starts before a SYN that it would follow; a keep-alive's one byte below it does not count.
@@ -428,115 +412,5 @@ impl Stream {
     /// The earliest packet that waits behind a hole.
     pub fn earliest_pending(&self) -> Option<FrameRef> {
         self.pending.as_ref()?.waiting.iter().map(|piece| piece.frame).min()
-    }
-}
-
-impl Pending {
-    /// Keeps what of a segment fills holes between those that wait. False if the pool has no room for it; then a part may
-    /// have been kept, which does no harm.
-    fn insert(&mut self, sequence: u32, segment: &Segment<'_>, pool: &mut Pool) -> bool {
-        let total = segment.data.len() as u32 + segment.missing_bytes;
-        let mut from = 0u32;
-        let mut at = 0;
-        while from < total {
-            let start = sequence.wrapping_add(from);
-            // Step over pieces that end at or before the start.
-            while self.waiting.get(at).is_some_and(|w| w.end().wrapping_sub(start) as i32 <= 0) {
-                at += 1;
-            }
-            let hole = match self.waiting.get(at) {
-                None => total - from,
-                Some(next) => {
-                    let before = next.sequence.wrapping_sub(start) as i32;
-                    if before <= 0 {
-                        from += next.end().wrapping_sub(start);
-                        continue;
-                    }
-                    (before as u32).min(total - from)
-                }
-            };
-            if !self.insert_piece(at, start, from, hole, segment, pool) {
-                return false;
-            }
-            from += hole;
-            at += 1;
-        }
-        true
-    }
-
-    fn insert_piece(
-        &mut self,
-        at: usize,
-        sequence: u32,
-        from: u32,
-        length: u32,
-        segment: &Segment<'_>,
-        pool: &mut Pool,
-    ) -> bool {
-        let captured = segment.data.len() as u32;
-        let data = segment.data.get(from as usize..(from + length).min(captured) as usize).unwrap_or(&[]);
-        if !pool.take(data.len() + SEGMENT_OVERHEAD_BYTES) {
-            return false;
-        }
-        self.charged_bytes += data.len() + SEGMENT_OVERHEAD_BYTES;
-        self.live_bytes += data.len();
-        let start = self.bytes.len() as u32;
-        self.bytes.extend_from_slice(data);
-        let piece = Waiting {
-            sequence,
-            start,
-            length: data.len() as u32,
-            missing_bytes: length - data.len() as u32,
-            frame: segment.frame,
-        };
-        self.waiting.insert(at, piece);
-        true
-    }
-
-    fn data(&self, piece: &Waiting) -> &[u8] {
-        &self.bytes[piece.start as usize..][..piece.length as usize]
-    }
-
-    fn is_full(&self) -> bool {
-        self.live_bytes > MAX_PENDING_BYTES || self.waiting.len() > MAX_PENDING_SEGMENTS
-    }
-
-    pub(super) fn clear(&mut self) {
-        self.waiting.clear();
-        self.bytes.clear();
-        (self.live_bytes, self.charged_bytes, self.end) = (0, 0, None);
-    }
-
-    /// Forgets the first `count` pieces, and their bytes once they are the most of what is kept.
-    fn remove(&mut self, count: usize, pool: &mut Pool) {
-        for piece in self.waiting.drain(..count) {
-            self.live_bytes -= piece.length as usize;
-        }
-        if self.bytes.len() > MAX_PENDING_BYTES && self.live_bytes < self.bytes.len() / 2 {
-            let mut live = Vec::with_capacity(self.live_bytes);
-            for piece in &mut self.waiting {
-                let start = live.len();
-                live.extend_from_slice(&self.bytes[piece.start as usize..][..piece.length as usize]);
-                piece.start = start as u32;
-            }
-            self.bytes = live;
-            let charge = self.live_bytes + self.waiting.len() * SEGMENT_OVERHEAD_BYTES;
-            pool.give_back(self.charged_bytes - charge);
-            self.charged_bytes = charge;
-        }
-    }
-
-    pub(super) fn charged_bytes(&self) -> usize {
-        self.charged_bytes
-    }
-
-    pub(super) fn capacity_bytes(&self) -> usize {
-        self.bytes.capacity() + self.waiting.capacity() * SEGMENT_OVERHEAD_BYTES
-    }
-}
-
-impl Waiting {
-    fn end(&self) -> u32 {
-        self.sequence.wrapping_add(self.length).wrapping_add(self.missing_bytes)
     }
 }

@@ -72,12 +72,10 @@ pub struct Home {
     tag: u16,
 }
 
-/// Where a flow may be: the first whose tag fits.
+/// Where a flow may be: the first whose tag fits. Record and way in one number, because a pair that is written in halves and read as
+/// a whole costs the processor a stall.
 #[derive(Debug, Clone, Copy)]
-pub struct Candidate {
-    way: u32,
-    record: u32,
-}
+pub struct Candidate(u64);
 
 /// Where a new flow goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,7 +152,7 @@ impl<S: Default> FlowTable<S> {
     }
 
     /// Asks for the record that the first bucket holds for a home. `None` if it holds none: the flow is probably new.
-    #[inline]
+    #[inline(always)]
     pub fn prefetch_record(&self, home: Home, now: Timestamp) -> Option<Candidate> {
         let bucket = &self.buckets[home.bucket as usize];
         let Some(way) = bucket.find(home.tag) else {
@@ -163,7 +161,7 @@ impl<S: Default> FlowTable<S> {
         };
         let record = bucket.records[way];
         prefetch::lines(&self.records[record as usize]);
-        Some(Candidate { way: way as u32, record })
+        Some(Candidate(u64::from(record) << 8 | way as u64))
     }
 
     /// A flow that is not in its first bucket is in the other or new; both are looked into then. A new one may take over the record
@@ -182,16 +180,13 @@ impl<S: Default> FlowTable<S> {
     #[inline]
     pub fn confirm(&mut self, home: Home, candidate: Candidate, key: &FlowKey, now: Timestamp) -> Option<Slot> {
         let bucket = &mut self.buckets[home.bucket as usize];
-        let way = candidate.way as usize % WAYS;
+        let (record, way) = ((candidate.0 >> 8) as u32, candidate.0 as usize % WAYS);
         // Another packet of the group may have put another flow there.
-        if bucket.tags[way] != home.tag
-            || bucket.records[way] != candidate.record
-            || self.records[candidate.record as usize].key() != key
-        {
+        if bucket.tags[way] != home.tag || bucket.records[way] != record || self.records[record as usize].key() != key {
             return None;
         }
         bucket.ages[way] = age(now);
-        Some(Slot(candidate.record))
+        Some(Slot(record))
     }
 
     /// The flow of a key.
@@ -208,6 +203,12 @@ impl<S: Default> FlowTable<S> {
             }
             None
         })
+    }
+
+    /// The flow of a key, for who only looks: it is none the younger for it.
+    pub fn peek(&self, home: Home, key: &FlowKey) -> Option<Slot> {
+        let in_buckets = [home.bucket as usize, self.second(home)].into_iter().flat_map(|at| self.in_bucket(at));
+        in_buckets.into_iter().find(|slot| self.get(*slot).key() == key)
     }
 
     /// Makes room for a flow that [`FlowTable::find`] did not find. The caller finishes the flow that had to go, if the slot
@@ -311,15 +312,32 @@ impl<S: Default> FlowTable<S> {
         at
     }
 
-    /// Every flow in the table, as their records lie.
-    pub fn iter(&self) -> impl Iterator<Item = &Flow<S>> {
+    /// Buckets of all regions; [`FlowTable::in_bucket`] goes through them.
+    pub fn bucket_count(&self) -> usize {
+        self.buckets.len()
+    }
+
+    /// The flows that lie in one bucket: what goes through all of them does so piece by piece.
+    pub fn in_bucket(&self, at: usize) -> impl Iterator<Item = Slot> + use<S> {
+        let bucket = self.buckets.get(at).copied().unwrap_or_default();
+        (0..WAYS).filter(move |&way| bucket.tags[way] != 0).map(move |way| Slot(bucket.records[way]))
+    }
+
+    /// Asks for the records of one bucket.
+    pub fn prefetch_in_bucket(&self, at: usize) {
+        self.in_bucket(at).for_each(|Slot(record)| prefetch::lines(&self.records[record as usize]));
+    }
+
+    /// Every flow in the table and its slot, as their records lie.
+    pub fn iter(&self) -> impl Iterator<Item = (Slot, &Flow<S>)> {
         let mut live = vec![false; self.records.len()];
         for bucket in &self.buckets {
             for way in (0..WAYS).filter(|&way| bucket.tags[way] != 0) {
                 live[bucket.records[way] as usize] = true;
             }
         }
-        self.records.iter().zip(live).filter_map(|(flow, is_live)| is_live.then_some(flow))
+        let flows = self.records.iter().enumerate().zip(live);
+        flows.filter_map(|((at, flow), is_live)| is_live.then_some((Slot(at as u32), flow)))
     }
 
     /// A flow of this table.

@@ -246,7 +246,7 @@ proptest! {
             *twin.entry(host).or_default() += 1;
         }
         prop_assert_eq!(table.len(), twin.len());
-        let mut counts: Vec<u32> = table.iter().map(|flow| flow.state).collect();
+        let mut counts: Vec<u32> = table.iter().map(|(_, flow)| flow.state).collect();
         let mut expected: Vec<u32> = twin.into_values().collect();
         counts.sort_unstable();
         expected.sort_unstable();

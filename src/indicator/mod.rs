@@ -15,11 +15,13 @@ mod wants;
 pub use condition::{Condition, Named, PROTOCOLS, Sighting};
 pub use kind::{Index, KINDS, Kind};
 pub use observable::{EncodedName, Field, FieldValue, MAX_NAME_TEXT_BYTES, Observable, Seen, Value, Where};
-pub use store::{Added, IndicatorSet};
+pub use store::{Added, IndicatorSet, Settled};
 pub use wants::{Digest, Wants};
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 use crate::marking::{Marking, Rule};
 use crate::time::Timestamp;
@@ -86,17 +88,23 @@ pub struct Pattern {
     pub source_port: Option<u16>,
 }
 
-/// What a feed says about an entry besides its value: shared by all entries that say the same.
+impl Pattern {
+    /// No limits.
+    pub const NONE: Self = Self { nocase: false, offset: None, depth: None, source_port: None };
+}
+
+/// What a feed says about an entry besides its value: shared by all entries that say the same. Where each entry says something of
+/// its own, the texts that they have in common are still shared.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct Context {
     /// The feed file, as given on the command line or below the given directory.
-    pub feed: Box<str>,
+    pub feed: Arc<str>,
     /// `threat.indicator.provider`.
-    pub provider: Option<Box<str>>,
+    pub provider: Option<Arc<str>>,
     /// Handling.
     pub marking: Marking,
     /// `threat.indicator.confidence`, as the schema's words.
-    pub confidence: Option<Box<str>>,
+    pub confidence: Option<Arc<str>>,
     /// 0 to 100.
     pub severity: Option<u8>,
     /// `threat.indicator.reference`.
@@ -199,6 +207,16 @@ impl<'a> Indicator<'a> {
             Some(id) => Cow::Borrowed(id),
             None => Cow::Owned(store::derived_id(self)),
         }
+    }
+
+    /// A number that the same indicator has in every set of this process, whenever it is valid, and that no other one has but by
+    /// a chance of one in 2^64.
+    pub fn likeness(&self) -> u64 {
+        let mut hasher = std::hash::DefaultHasher::new();
+        self.kind.name.hash(&mut hasher);
+        self.value.hash(&mut hasher);
+        (self.matching, self.port, self.transport, self.pattern, self.when, self.explicit_id).hash(&mut hasher);
+        hasher.finish()
     }
 
     /// The feed's id, if it gave one.

@@ -1,32 +1,41 @@
 //! [`IndicatorSet`]: every loaded indicator in compact form, duplicates merged with all their sources kept.
 //!
-//! A plain entry costs 24 bytes, its value and 5 to 10 bytes of duplicate index; what only some entries have (an id, a
-//! validity window, pattern limits, further sources) lives aside. It never looks a value up for traffic: that is the
+//! A plain entry costs 24 bytes, its value and about 11 bytes of duplicate index while loading; what only some entries have (an
+//! id, a validity window, pattern limits, further sources) lives aside. It never looks a value up for traffic: that is the
 //! matcher's.
 
+mod extra;
+mod id;
+mod staged;
 mod subset;
+mod twins;
 
-use std::hash::{BuildHasher, Hasher};
+pub(super) use id::derived_id;
+pub use staged::Settled;
+
+use std::hash::{BuildHasher, Hash, Hasher};
 
 use foldhash::fast::RandomState;
+use hashbrown::hash_table::Entry;
 use hashbrown::{HashMap, HashTable};
-use sha2::{Digest, Sha256};
 
 use super::kind::{self, Index, KINDS};
-use super::rule::{Body, Rule, Scope};
-use super::{
-    Condition, Context, ContextIx, Draft, Indicator, IndicatorIx, Match, Pattern, Refusal, Transport, Wants, Window,
-};
+use super::{Context, ContextIx, Draft, Indicator, IndicatorIx, Match, Pattern, Refusal, Transport, Wants};
 use crate::memory;
+
+use extra::{Extra, Extras};
+use staged::Staging;
+use twins::Twins;
 
 /// See the module.
 #[derive(Default)]
 pub struct IndicatorSet {
     values: Vec<u8>,
     records: Vec<Record>,
-    details: Vec<Detail>,
+    extras: Extras,
     contexts: Vec<Context>,
-    context_index: HashMap<Context, ContextIx, RandomState>,
+    /// The hash and number of each context.
+    context_index: HashTable<(u64, u32)>,
     /// Head and length of an indicator's list in `more_sources`.
     more_of: HashMap<u32, (u32, u32), RandomState>,
     more_sources: Vec<MoreSource>,
@@ -34,8 +43,11 @@ pub struct IndicatorSet {
     has_conditions: bool,
     has_function_conditions: bool,
     wants: Wants,
-    by_value: HashTable<u32>,
+    twins: Twins,
     hasher: RandomState,
+    staging: Staging,
+    /// Where a value is brought into normal form.
+    scratch: Vec<u8>,
 }
 
 /// A further source of an indicator; a list, latest first.
@@ -48,7 +60,8 @@ struct MoreSource {
 #[derive(Clone, Copy)]
 struct Record {
     value_at: u32,
-    detail: u32,
+    /// In `extras`.
+    extra: u32,
     context: ContextIx,
     line: u32,
     value_bytes: u16,
@@ -56,15 +69,6 @@ struct Record {
     kind: u8,
     /// Bits 0-1 the reach, 2-3 the transport, 4 whether there is a port.
     flags: u8,
-}
-
-#[derive(Clone)]
-struct Detail {
-    id: Option<Box<str>>,
-    window: Window,
-    pattern: Pattern,
-    when: Option<Box<Condition>>,
-    rule: Option<Box<Rule>>,
 }
 
 /// What became of an entry.
@@ -94,14 +98,22 @@ impl IndicatorSet {
 
     /// The number of this context; equal ones are kept once.
     pub fn context(&mut self, context: Context) -> ContextIx {
-        let next = ContextIx(self.contexts.len() as u32);
-        match self.context_index.entry(context) {
-            hashbrown::hash_map::Entry::Occupied(known) => *known.get(),
-            hashbrown::hash_map::Entry::Vacant(new) => {
-                self.contexts.push(new.key().clone());
-                *new.insert(next)
+        let hash = self.hasher.hash_one(&context);
+        let same = |&(other, ix): &(u64, u32)| other == hash && self.contexts[ix as usize] == context;
+        match self.context_index.entry(hash, same, |(hash, _)| *hash) {
+            Entry::Occupied(known) => ContextIx(known.get().1),
+            Entry::Vacant(free) => {
+                let ix = self.contexts.len() as u32;
+                free.insert((hash, ix));
+                self.contexts.push(context);
+                ContextIx(ix)
             }
         }
+    }
+
+    /// The context of this number.
+    pub fn context_at(&self, ix: ContextIx) -> &Context {
+        &self.contexts[ix.0 as usize]
     }
 
     /// Normalises and keeps one entry. `force` loads dangerous ones too.
@@ -109,88 +121,53 @@ impl IndicatorSet {
     /// # Errors
     /// The reason why it was not kept.
     pub fn add(&mut self, draft: &Draft<'_>, force: bool) -> Result<Added, Refusal> {
-        let matching = draft.matching.unwrap_or(draft.kind.default_match);
-        let value_at = self.values.len();
-        let added = self.try_add(draft, matching, force);
-        if !matches!(added, Ok(Added::New(_))) {
-            self.values.truncate(value_at);
-        }
+        let mut value = std::mem::take(&mut self.scratch);
+        value.clear();
+        let added = normalised(draft, force, &mut value).and_then(|record| {
+            let extra = Extra::of(draft);
+            let hash = hash_of(&self.hasher, &value, &record, &extra);
+            self.commit(&value, record, hash, &extra)
+        });
+        self.scratch = value;
         added
     }
 
-    fn try_add(&mut self, draft: &Draft<'_>, matching: Match, force: bool) -> Result<Added, Refusal> {
-        let value_at = self.values.len();
-        let mut danger = (draft.kind.normalise)(draft.value, matching, &mut self.values)?;
-        let value = &self.values[value_at..];
-        let kind = match draft.kind.index {
-            Index::Prefix => kind::of_normalised(value),
-            _ => draft.kind,
-        };
-        if kind.index == Index::Pattern {
-            danger = danger.or(pattern_danger(value.len(), draft.pattern)?);
-        }
-        // The text of a rule alone says nothing: what it asks comes from a feed of rules.
-        if kind.index == Index::Rule && draft.rule.is_none() {
-            return Err(Refusal::UnknownKind);
-        }
-        if let Some(danger) = danger
-            && !force
-        {
-            return Err(danger);
-        }
-        if value.len() > MAX_VALUE_BYTES {
-            return Err(Refusal::TooLong);
-        }
-        let record = Record {
-            value_at: u32::try_from(value_at).map_err(|_| Refusal::Full)?,
-            detail: NONE,
-            context: draft.context,
-            line: draft.line,
-            value_bytes: value.len() as u16,
-            port: draft.port.unwrap_or(0),
-            kind: kind.number(),
-            flags: flags_of(matching, draft.transport, draft.port),
-        };
-        let hash = hash_of(&self.hasher, value, &record);
-        if let Some(twin) = self.twin(hash, &record, draft) {
-            self.add_source(twin, draft.context, draft.line);
-            return Ok(Added::Merged(IndicatorIx(twin)));
-        }
-        self.insert(hash, record, draft).map(Added::New)
-    }
-
-    /// The kept indicator that says the same as `record` and `draft`.
-    fn twin(&self, hash: u64, record: &Record, draft: &Draft<'_>) -> Option<u32> {
-        let value = self.value_of(record);
-        let same = |&other: &u32| {
+    /// Keeps what is in normal form, or adds its source to the indicator that says the same.
+    fn commit(&mut self, value: &[u8], mut record: Record, hash: u64, extra: &Extra<'_>) -> Result<Added, Refusal> {
+        let same = |other: u32| {
             let known = &self.records[other as usize];
             (known.kind, known.flags, known.port) == (record.kind, record.flags, record.port)
                 && self.value_of(known) == value
-                && match known.detail {
-                    NONE => is_plain(draft),
-                    at => self.details[at as usize].says(draft),
-                }
+                && self.extras.get(known.extra) == *extra
         };
-        self.by_value.find(hash, same).copied()
+        if let Some(twin) = self.twins.find(hash, same) {
+            self.add_source(twin, record.context, record.line);
+            return Ok(Added::Merged(IndicatorIx(twin)));
+        }
+        let ix = u32::try_from(self.records.len()).ok().filter(|ix| *ix != NONE).ok_or(Refusal::Full)?;
+        record.value_at = u32::try_from(self.values.len()).map_err(|_| Refusal::Full)?;
+        record.extra = self.extras.keep(extra, &mut self.wants)?;
+        self.has_conditions |= extra.when.is_some();
+        self.has_function_conditions |= extra.when.is_some_and(|when| when.function.is_some());
+        self.wants.add(KINDS[usize::from(record.kind)], value.len());
+        self.values.extend_from_slice(value);
+        self.records.push(record);
+        if !self.twins.has_room() {
+            self.make_room((ix as usize + 1) * 2);
+        } else {
+            self.twins.insert(hash, ix);
+        }
+        Ok(Added::New(IndicatorIx(ix)))
     }
 
-    fn insert(&mut self, hash: u64, mut record: Record, draft: &Draft<'_>) -> Result<IndicatorIx, Refusal> {
-        let ix = u32::try_from(self.records.len()).ok().filter(|ix| *ix != NONE).ok_or(Refusal::Full)?;
-        if !is_plain(draft) {
-            record.detail = self.details.len() as u32;
-            let Draft { window, pattern, when, rule, .. } = *draft;
-            let when = when.cloned().map(Box::new);
-            self.has_conditions |= when.is_some();
-            self.has_function_conditions |= when.as_ref().is_some_and(|when| when.function.is_some());
-            let rule = rule.cloned().map(Box::new);
-            self.wants.content |= reads_content(rule.as_deref());
-            self.details.push(Detail { id: draft.id.map(Box::from), window, pattern, when, rule });
-        }
-        self.wants.add(KINDS[usize::from(record.kind)], usize::from(record.value_bytes));
-        self.records.push(record);
-        let (records, values, hasher) = (&self.records, &self.values, &self.hasher);
-        self.by_value.insert_unique(hash, ix, |&other| rehash(hasher, values, &records[other as usize]));
-        Ok(IndicatorIx(ix))
+    /// Makes the index of duplicates anew.
+    fn make_room(&mut self, entries: usize) {
+        let Self { records, values, extras, hasher, twins, .. } = self;
+        twins.rebuild(entries, records.len() as u32, |ix| {
+            let record = &records[ix as usize];
+            let value = &values[record.value_at as usize..][..usize::from(record.value_bytes)];
+            hash_of(hasher, value, record, &extras.get(record.extra))
+        });
     }
 
     /// One line of each context is kept: a feed that repeats itself is one source.
@@ -219,8 +196,10 @@ impl IndicatorSet {
     pub fn reserve(&mut self, entries: usize) {
         self.records.reserve(entries);
         memory::ask_for_large_pages(&self.records);
-        let (records, values, hasher) = (&self.records, &self.values, &self.hasher);
-        self.by_value.reserve(entries, |&other| rehash(hasher, values, &records[other as usize]));
+        let (needed, room) = (self.records.len() + entries, self.twins.capacity());
+        if room < needed {
+            self.make_room(needed.max(room * 2));
+        }
     }
 
     /// One indicator.
@@ -229,7 +208,7 @@ impl IndicatorSet {
     /// If `ix` is of another set.
     pub fn get(&self, ix: IndicatorIx) -> Indicator<'_> {
         let record = &self.records[ix.0 as usize];
-        let detail = (record.detail != NONE).then(|| &self.details[record.detail as usize]);
+        let Extra { id, window, pattern, when, rule } = self.extras.get(record.extra);
         Indicator {
             ix,
             kind: KINDS[usize::from(record.kind)],
@@ -246,11 +225,11 @@ impl IndicatorSet {
                 2 => Some(Transport::Udp),
                 _ => Some(Transport::Ethernet),
             },
-            pattern: detail.map_or_else(Pattern::default, |d| d.pattern),
-            when: detail.and_then(|d| d.when.as_deref()),
-            rule: detail.and_then(|d| d.rule.as_deref()),
-            window: detail.map_or(Window::ALWAYS, |d| d.window),
-            explicit_id: detail.and_then(|d| d.id.as_deref()),
+            pattern,
+            when,
+            rule,
+            window,
+            explicit_id: id,
         }
     }
 
@@ -314,9 +293,12 @@ impl IndicatorSet {
 
     /// Frees what only loading needs, the index of duplicates first.
     pub fn seal(&mut self) {
-        self.by_value = HashTable::new();
-        self.context_index = HashMap::default();
-        self.details.shrink_to_fit();
+        debug_assert!(self.staging.is_empty(), "entries are staged and not settled");
+        self.settle(|_, _| {});
+        (self.twins, self.staging, self.scratch) = (Twins::default(), Staging::default(), Vec::new());
+        self.context_index = HashTable::new();
+        self.extras.seal();
+        self.contexts.shrink_to_fit();
         self.more_sources.shrink_to_fit();
         self.values.shrink_to_fit();
         self.records.shrink_to_fit();
@@ -326,11 +308,11 @@ impl IndicatorSet {
     pub fn memory_bytes(&self) -> usize {
         self.values.capacity()
             + self.records.capacity() * size_of::<Record>()
-            + self.details.capacity() * size_of::<Detail>()
+            + self.extras.memory_bytes()
             + self.contexts.capacity() * size_of::<Context>()
             + self.more_sources.capacity() * size_of::<MoreSource>()
             + self.more_of.allocation_size()
-            + self.by_value.allocation_size()
+            + self.twins.memory_bytes()
     }
 
     fn value_of(&self, record: &Record) -> &[u8] {
@@ -338,27 +320,41 @@ impl IndicatorSet {
     }
 }
 
-impl Detail {
-    fn says(&self, draft: &Draft<'_>) -> bool {
-        self.id.as_deref() == draft.id
-            && self.window == draft.window
-            && self.pattern == draft.pattern
-            && self.when.as_deref() == draft.when
-            && self.rule.as_deref() == draft.rule
+/// Appends a draft's value in normal form to `out`; its record, but for where its parts are kept.
+fn normalised(draft: &Draft<'_>, force: bool, out: &mut Vec<u8>) -> Result<Record, Refusal> {
+    let matching = draft.matching.unwrap_or(draft.kind.default_match);
+    let start = out.len();
+    let mut danger = (draft.kind.normalise)(draft.value, matching, out)?;
+    let value = &out[start..];
+    let kind = match draft.kind.index {
+        Index::Prefix => kind::of_normalised(value),
+        _ => draft.kind,
+    };
+    if kind.index == Index::Pattern {
+        danger = danger.or(pattern_danger(value.len(), draft.pattern)?);
     }
-}
-
-/// Whether it is a rule over the content of files.
-fn reads_content(rule: Option<&Rule>) -> bool {
-    rule.is_some_and(|rule| matches!(rule.body, Body::Bytes { scope: Scope::Content, .. }))
-}
-
-fn is_plain(draft: &Draft<'_>) -> bool {
-    draft.id.is_none()
-        && draft.window == Window::ALWAYS
-        && draft.pattern == Pattern::default()
-        && draft.when.is_none()
-        && draft.rule.is_none()
+    // The text of a rule alone says nothing: what it asks comes from a feed of rules.
+    if kind.index == Index::Rule && draft.rule.is_none() {
+        return Err(Refusal::UnknownKind);
+    }
+    if let Some(danger) = danger
+        && !force
+    {
+        return Err(danger);
+    }
+    if value.len() > MAX_VALUE_BYTES {
+        return Err(Refusal::TooLong);
+    }
+    Ok(Record {
+        value_at: 0,
+        extra: NONE,
+        context: draft.context,
+        line: draft.line,
+        value_bytes: value.len() as u16,
+        port: draft.port.unwrap_or(0),
+        kind: kind.number(),
+        flags: flags_of(matching, draft.transport, draft.port),
+    })
 }
 
 /// What is dangerous about a byte signature of this length; `Err` if it could never match.
@@ -380,40 +376,16 @@ fn flags_of(matching: Match, transport: Option<Transport>, port: Option<u16>) ->
     matching as u8 | transport << 2 | u8::from(port.is_some()) << 4
 }
 
-fn hash_of(hasher: &RandomState, value: &[u8], record: &Record) -> u64 {
+/// Of all that tells indicators apart but what a rule asks, of which the value is the text: a feed of one value under many ids must
+/// not have each compared with all.
+fn hash_of(hasher: &RandomState, value: &[u8], record: &Record, extra: &Extra<'_>) -> u64 {
     let mut hasher = hasher.build_hasher();
     hasher.write(value);
     hasher.write_u32(u32::from(record.kind) << 24 | u32::from(record.flags) << 16 | u32::from(record.port));
+    if *extra != Extra::NONE {
+        (extra.id, extra.window, extra.pattern, extra.when).hash(&mut hasher);
+    }
     hasher.finish()
-}
-
-fn rehash(hasher: &RandomState, values: &[u8], record: &Record) -> u64 {
-    hash_of(hasher, &values[record.value_at as usize..][..usize::from(record.value_bytes)], record)
-}
-
-/// `KIND--` and 128 bits of SHA-256 over the value and all that limits it. Written down here byte by byte, because
-/// alerts of different versions must name the same indicator alike.
-pub(super) fn derived_id(indicator: &Indicator<'_>) -> String {
-    let mut hash = Sha256::new();
-    hash.update(indicator.kind.name);
-    hash.update([0]);
-    hash.update((indicator.value.len() as u32).to_be_bytes());
-    hash.update(indicator.value);
-    hash.update([flags_of(indicator.matching, indicator.transport, indicator.port)]);
-    hash.update(indicator.port.unwrap_or(0).to_be_bytes());
-    let Pattern { nocase, offset, depth, source_port } = indicator.pattern;
-    for limit in [Some(u32::from(nocase)), offset, depth, source_port.map(u32::from)] {
-        hash.update([u8::from(limit.is_some())]);
-        hash.update(limit.unwrap_or(0).to_be_bytes());
-    }
-    if let Some(when) = indicator.when {
-        hash.update(when.canonical());
-    }
-    let mut id = format!("{}--", indicator.kind.name);
-    for byte in hash.finalize().iter().take(16) {
-        id.push_str(&format!("{byte:02x}"));
-    }
-    id
 }
 
 const NONE: u32 = u32::MAX;
@@ -426,113 +398,4 @@ const MAX_VALUE_BYTES: usize = 8192;
 const MAX_MORE_SOURCES: u32 = 64;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::indicator::kind::{BYTES, DOMAIN, IPV4, IPV6};
-
-    #[test]
-    fn a_record_is_small() {
-        assert_eq!(size_of::<Record>(), 24);
-    }
-
-    #[test]
-    fn duplicates_merge_and_keep_their_sources() {
-        let mut set = IndicatorSet::default();
-        let a = set.context(Context { feed: "a".into(), ..Context::default() });
-        let b = set.context(Context { feed: "b".into(), ..Context::default() });
-        let first = set.add(&Draft::new(&DOMAIN, b"evil.example", a, 1), false).expect("loads");
-        let Added::New(ix) = first else { panic!("{first:?}") };
-        assert_eq!(set.add(&Draft::new(&DOMAIN, b"evil.example", b, 7), false), Ok(Added::Merged(ix)));
-        assert_eq!(set.add(&Draft::new(&DOMAIN, b"evil.example", b, 7), false), Ok(Added::Merged(ix)));
-        let with_id = Draft { id: Some("x1"), ..Draft::new(&DOMAIN, b"evil.example", b, 8) };
-        assert!(matches!(set.add(&with_id, false), Ok(Added::New(_))), "another id is another indicator");
-        let sources: Vec<_> = set.sources(ix).map(|(c, line)| (c.feed.to_string(), line)).collect();
-        assert_eq!(sources[..2], [("a".to_string(), 1), ("b".to_string(), 7)]);
-        assert!(set.get(ix).id().starts_with("domain-name--"));
-    }
-
-    #[test]
-    fn a_port_makes_another_indicator() {
-        let mut set = IndicatorSet::default();
-        let c = set.context(Context::default());
-        let plain = Draft::new(&IPV4, b"192.0.2.1", c, 1);
-        let with_port = Draft { port: Some(0), ..plain };
-        assert!(matches!(set.add(&plain, false), Ok(Added::New(_))));
-        assert!(matches!(set.add(&with_port, false), Ok(Added::New(_))));
-        assert_eq!(set.get(IndicatorIx(1)).port, Some(0));
-        assert_ne!(set.get(IndicatorIx(0)).id(), set.get(IndicatorIx(1)).id());
-        assert!(matches!(set.add(&Draft { value: b"x", ..plain }, false), Err(Refusal::BadAddress)));
-        assert_eq!(set.values.len(), 8, "a refused value leaves nothing behind");
-    }
-
-    #[test]
-    fn a_condition_makes_another_indicator() {
-        let mut set = IndicatorSet::default();
-        let c = set.context(Context::default());
-        let plain = Draft::new(&IPV4, b"192.0.2.1", c, 1);
-        let when = Condition { port: Some(502), ..Condition::default() };
-        let with_condition = Draft { when: Some(&when), ..plain };
-        assert!(matches!(set.add(&plain, false), Ok(Added::New(_))));
-        assert!(!set.has_conditions());
-        assert!(matches!(set.add(&with_condition, false), Ok(Added::New(_))));
-        assert!(matches!(set.add(&with_condition, false), Ok(Added::Merged(_))));
-        assert!(set.has_conditions() && !set.has_function_conditions());
-        assert_eq!(set.get(IndicatorIx(1)).when, Some(&when));
-        assert_ne!(set.get(IndicatorIx(0)).id(), set.get(IndicatorIx(1)).id());
-    }
-
-    #[test]
-    fn an_address_is_of_the_kind_that_it_is() {
-        let mut set = IndicatorSet::default();
-        let c = set.context(Context::default());
-        let mapped = set.add(&Draft::new(&IPV6, b"::ffff:192.0.2.1", c, 1), false);
-        assert_eq!(mapped, Ok(Added::New(IndicatorIx(0))));
-        assert_eq!(set.get(IndicatorIx(0)).kind, &IPV4);
-        assert_eq!(set.add(&Draft::new(&IPV4, b"192.0.2.1/32", c, 2), false), Ok(Added::Merged(IndicatorIx(0))));
-        assert!(set.add(&Draft::new(&IPV4, b"2001:db8::1", c, 3), false).is_ok());
-        assert_eq!(set.get(IndicatorIx(1)).kind, &IPV6);
-    }
-
-    #[test]
-    fn a_short_signature_needs_an_anchor() {
-        let mut set = IndicatorSet::default();
-        let c = set.context(Context::default());
-        let short = Draft::new(&BYTES, b"abc", c, 1);
-        assert_eq!(set.add(&short, false), Err(Refusal::ShortPattern));
-        let with_depth = |depth| Draft { pattern: Pattern { depth: Some(depth), ..Pattern::default() }, ..short };
-        assert_eq!(set.add(&with_depth(2), true), Err(Refusal::BadPattern), "cannot match");
-        assert!(set.add(&with_depth(3), false).is_ok());
-        assert!(set.add(&short, true).is_ok());
-        assert!(set.add(&Draft::new(&BYTES, b"abcd", c, 2), false).is_ok());
-    }
-
-    #[test]
-    fn sources_are_one_a_context_and_bounded() {
-        let mut set = IndicatorSet::default();
-        for feed in 0..MAX_MORE_SOURCES + 9 {
-            let c = set.context(Context { feed: feed.to_string().into(), ..Context::default() });
-            for line in 1..4 {
-                set.add(&Draft::new(&IPV4, b"192.0.2.1", c, line), false).expect("loads");
-            }
-        }
-        let sources: Vec<_> = set.sources(IndicatorIx(0)).map(|(c, line)| (c.feed.to_string(), line)).collect();
-        assert_eq!(sources.len(), MAX_MORE_SOURCES as usize + 1);
-        assert_eq!(sources[..3], [("0".into(), 1), ("1".into(), 1), ("2".into(), 1)]);
-        assert_eq!(set.dropped_sources(), 8 * 3);
-    }
-
-    #[test]
-    fn a_derived_id_never_changes() {
-        let mut set = IndicatorSet::default();
-        let c = set.context(Context::default());
-        set.reserve(1000);
-        set.add(&Draft::new(&DOMAIN, b"evil.example", c, 1), false).expect("loads");
-        set.add(&Draft { port: Some(443), ..Draft::new(&IPV4, b"192.0.2.1", c, 1) }, false).expect("loads");
-        let ids: Vec<_> = set.iter().map(|i| i.id().into_owned()).collect();
-        assert_eq!(
-            ids,
-            ["domain-name--7160054d3422c2a05a0dbd9d89a64c59", "ipv4-addr--10e7d2d00884a73cb51d6d3140f88169"],
-        );
-        assert!(!format!("{:?}", set.get(IndicatorIx(0))).contains("evil"), "Debug shows no value");
-    }
-}
+mod tests;

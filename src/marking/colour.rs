@@ -22,15 +22,18 @@ impl Tlp {
     /// Reads `AMBER`, `tlp:amber+strict`, `TLP:WHITE`, ... in any case; `None` for what is no TLP (treat it as
     /// [`Tlp::Red`]).
     pub fn parse(text: &str) -> Option<Self> {
-        let word = without_prefix(text, "tlp");
-        Some(match word.to_ascii_lowercase().as_str() {
-            "clear" | "white" => Self::Clear,
-            "green" => Self::Green,
-            "amber" => Self::Amber,
-            "amber+strict" | "amber strict" | "amber-strict" | "amber_strict" => Self::AmberStrict,
-            "red" => Self::Red,
-            _ => return None,
-        })
+        let words = [
+            ("amber", Self::Amber),
+            ("green", Self::Green),
+            ("red", Self::Red),
+            ("clear", Self::Clear),
+            ("white", Self::Clear),
+            ("amber+strict", Self::AmberStrict),
+            ("amber strict", Self::AmberStrict),
+            ("amber-strict", Self::AmberStrict),
+            ("amber_strict", Self::AmberStrict),
+        ];
+        named(&words, without_prefix(text, "tlp"))
     }
 }
 
@@ -62,14 +65,14 @@ pub enum Pap {
 impl Pap {
     /// Reads `RED`, `PAP:AMBER`, `pap:white`, ... in any case; `None` for what is no PAP (treat it as [`Pap::Red`]).
     pub fn parse(text: &str) -> Option<Self> {
-        let word = without_prefix(text, "pap");
-        Some(match word.to_ascii_lowercase().as_str() {
-            "clear" | "white" => Self::Clear,
-            "green" => Self::Green,
-            "amber" => Self::Amber,
-            "red" => Self::Red,
-            _ => return None,
-        })
+        let words = [
+            ("amber", Self::Amber),
+            ("green", Self::Green),
+            ("red", Self::Red),
+            ("clear", Self::Clear),
+            ("white", Self::Clear),
+        ];
+        named(&words, without_prefix(text, "pap"))
     }
 }
 
@@ -85,6 +88,11 @@ impl fmt::Display for Pap {
 }
 
 /// `text` trimmed and without a leading `name:` in any case.
+/// What a word in any case stands for.
+fn named<T: Copy>(words: &[(&str, T)], word: &str) -> Option<T> {
+    words.iter().find(|(known, _)| known.eq_ignore_ascii_case(word)).map(|(_, meant)| *meant)
+}
+
 fn without_prefix<'a>(text: &'a str, name: &str) -> &'a str {
     let text = text.trim();
     match text.split_once(':') {

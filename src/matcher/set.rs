@@ -1,7 +1,8 @@
 //! [`MatchSet`]: a feed compiled for matching.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::hash::Seeds;
 use super::observed;
@@ -29,7 +30,13 @@ pub struct MatchSet {
     patterns: Patterns,
     rules: Rules,
     allow: Option<Allow>,
+    /// Those with a condition, by [`Indicator::likeness`].
+    conditional: HashMap<u64, IndicatorIx>,
+    id: u64,
 }
+
+/// Numbers sets, for [`MatchSet::id`].
+static SETS: AtomicU64 = AtomicU64::new(1);
 
 /// Values that suppress hits.
 struct Allow {
@@ -72,7 +79,22 @@ impl MatchSet {
         let patterns = Patterns::build(&indicators);
         let rules = Rules::build(&indicators);
         let allow = (!allow.is_empty()).then(|| Allow::build(allow, &indicators, seeds));
-        Self { indicators, index, patterns, rules, allow }
+        let conditional = match indicators.has_conditions() {
+            true => indicators.iter().filter(|i| i.when.is_some()).map(|i| (i.likeness(), i.ix)).collect(),
+            false => HashMap::new(),
+        };
+        let id = SETS.fetch_add(1, Ordering::Relaxed);
+        Self { indicators, index, patterns, rules, allow, conditional, id }
+    }
+
+    /// Tells it from every other set of this process.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// The indicator with a condition that is like this ([`Indicator::likeness`]): what finds one of another set again.
+    pub fn conditional(&self, likeness: u64) -> Option<IndicatorIx> {
+        self.conditional.get(&likeness).copied()
     }
 
     /// The indicators.

@@ -56,6 +56,9 @@ pub enum Layer {
     Capwap,
     Tzsp,
     Esp,
+    IpComp,
+    Nhrp,
+    Sflow,
     WireGuard,
 }
 
@@ -80,6 +83,12 @@ pub enum ErrorKind {
     MplsPayload,
     /// A piece of a datagram.
     Fragment,
+    /// A piece of a frame that a tunnel cut; such are not put together.
+    TunnelFragment,
+    /// The rest is compressed.
+    Compressed,
+    /// The rest was compressed, and is read as a packet of its own: nothing is left out here.
+    Inflated,
     /// Nothing here looks into the payload of this IP protocol.
     Protocol(u8),
     /// The rest is encrypted.
@@ -107,6 +116,9 @@ impl fmt::Display for DecodeError {
                 write!(f, "{}.fragment", self.layer.name())
             }
             ErrorKind::Fragment => f.write_str("ip.fragment"),
+            ErrorKind::TunnelFragment => write!(f, "{}.fragment", self.layer.name()),
+            ErrorKind::Inflated => write!(f, "{}.inflated", self.layer.name()),
+            ErrorKind::Compressed => write!(f, "{}.compressed", self.layer.name()),
             ErrorKind::Encrypted => write!(f, "{}.encrypted", self.layer.name()),
             ErrorKind::NotData => write!(f, "{}.not_data", self.layer.name()),
             ErrorKind::BadChecksum => write!(f, "{}.bad_checksum", self.layer.name()),
@@ -157,6 +169,9 @@ impl Layer {
             Self::Capwap => "capwap",
             Self::Tzsp => "tzsp",
             Self::Esp => "esp",
+            Self::IpComp => "ipcomp",
+            Self::Nhrp => "nhrp",
+            Self::Sflow => "sflow",
             Self::WireGuard => "wireguard",
         }
     }

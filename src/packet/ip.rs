@@ -139,13 +139,18 @@ pub(super) fn ipv6(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
 fn piece(cursor: &Cursor<'_>, packet: &mut Packet, layer: Layer, fragment: Fragment) -> Step {
     packet.set_fragment(fragment);
     if fragment.offset == 0 {
-        match packet.protocol {
-            protocol::TCP | protocol::UDP | protocol::SCTP => transport::ports(cursor, packet),
-            protocol::ICMP | protocol::ICMPV6 => transport::kind_and_code(cursor, packet),
-            _ => {}
-        }
+        show_ports(cursor, packet);
     }
     Err((layer, ErrorKind::Fragment))
+}
+
+/// Ports, or what stands in for them, where the header of layer 4 begins.
+pub(super) fn show_ports(cursor: &Cursor<'_>, packet: &mut Packet) {
+    match packet.protocol {
+        protocol::TCP | protocol::UDP | protocol::SCTP => transport::ports(cursor, packet),
+        protocol::ICMP | protocol::ICMPV6 => transport::kind_and_code(cursor, packet),
+        _ => {}
+    }
 }
 
 /// Walks extension headers, from the one that `packet.protocol` names, to the layer-4 protocol.
@@ -209,6 +214,8 @@ fn layer4(number: u8) -> Step {
         protocol::GRE => Next::Gre,
         protocol::ETHER_IP => Next::EtherIp,
         protocol::L2TP => Next::L2tp,
+        protocol::IPCOMP => Next::IpComp,
+        protocol::NHRP => Next::Nhrp,
         protocol::MPLS => inside(Scope::Ends, Inner::Mpls),
         protocol::ETHERNET => inside(Scope::Ends, Inner::Ethernet),
         protocol::ESP => return Err((Layer::Esp, ErrorKind::Encrypted)),

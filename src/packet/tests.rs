@@ -89,6 +89,34 @@ fn tags_are_kept_and_told_apart() {
 }
 
 #[test]
+fn backbones_in_backbones_are_capped() {
+    let nested = |count: usize| {
+        let head = [&MACS[..], &[0x88, 0xe7, 0, 0, 0, 1]].concat().repeat(count);
+        [head, ethernet(&[8, 0])].concat()
+    };
+    finds_the_datagram(&nested(1), LinkType::ETHERNET);
+    finds_the_datagram(&nested(128), LinkType::ETHERNET);
+    let stopped = decode(&nested(129), LinkType::ETHERNET).stopped.map(|e| (e.layer, e.kind));
+    assert_eq!(stopped, Some((Layer::Tag, ErrorKind::TooDeep)));
+    assert_eq!(decode(&nested(2)[..30], LinkType::ETHERNET).stopped.map(|e| e.kind), Some(ErrorKind::Truncated));
+}
+
+#[test]
+fn parts_of_one_decode_are_capped() {
+    let inner = [&[0; 12][..], &[0, 8], &[0xaa, 0xaa, 3, 0, 0, 0, 8, 0], &[0; 2]].concat();
+    for (count, parts) in [(1, 0), (3, 2), (MAX_PARTS + 1, MAX_PARTS), (MAX_PARTS + 50, MAX_PARTS)] {
+        // Data, quality of service, an aggregate.
+        let frame = [&[0x88, 1][..], &[0; 22], &[0x80, 0], &inner.repeat(count)].concat();
+        let (mut packet, mut beside) = (Packet::default(), Beside::default());
+        decode_into(&mut packet, &frame, LinkType::WIFI, &mut beside);
+        assert_eq!((beside.parts.len(), beside.is_empty()), (parts, parts == 0), "{count}");
+        let last = beside.parts.pop().map(|part| decode_part(&part, &frame, &mut beside).stopped.map(|e| e.kind));
+        let is_too_many = last.flatten() == Some(ErrorKind::TooDeep);
+        assert_eq!(is_too_many, parts == MAX_PARTS, "{count}");
+    }
+}
+
+#[test]
 fn padding_is_no_payload_and_a_cut_is_counted() {
     let mut padded = ethernet(&[8, 0]);
     padded.extend([0xee; 20]);

@@ -1,9 +1,10 @@
 //! IEEE 802.11 data frames, bare or behind radiotap, PPI, AVS or Prism headers.
 //!
-//! Not read: protected frames (counted as encrypted), fragments, management and control frames, mesh headers, and of an
-//! aggregate (A-MSDU) all but its first part.
+//! Of an aggregate (A-MSDU) the first frame is decoded and the others are noted as parts.
+//!
+//! Not read: protected frames (counted as encrypted), fragments (counted), management and control frames, mesh headers.
 
-use super::{Cursor, ErrorKind, Layer, Next, Step};
+use super::{Cursor, ErrorKind, Layer, Next, Packet, Step};
 use crate::bytes::Reader;
 
 const TRUNCATED: (Layer, ErrorKind) = (Layer::Wifi, ErrorKind::Truncated);
@@ -19,7 +20,7 @@ const PROTECTED: u8 = 0x40;
 const ORDER: u8 = 0x80;
 
 /// The MAC header, perhaps padded to four bytes, then LLC. `swapped`: frame control has its bytes in the other order.
-pub(super) fn wifi(cursor: &mut Cursor<'_>, swapped: bool, is_padded: bool) -> Step {
+pub(super) fn wifi(cursor: &mut Cursor<'_>, packet: &Packet, swapped: bool, is_padded: bool) -> Step {
     let [mut kind, mut flags]: [u8; 2] = cursor.reader.array().ok_or(TRUNCATED)?;
     if swapped {
         std::mem::swap(&mut kind, &mut flags);
@@ -64,11 +65,27 @@ pub(super) fn wifi(cursor: &mut Cursor<'_>, swapped: bool, is_padded: bool) -> S
         cursor.skip(Layer::Wifi, 2)?;
     }
     if is_aggregate {
+        note_further(cursor, packet);
         cursor.skip(Layer::Wifi, 12)?;
         let length = cursor.reader.u16().ok_or(TRUNCATED)?;
         cursor.limit(usize::from(length));
     }
     Ok(Next::Llc)
+}
+
+/// Notes the frames of an aggregate that follow its first: addresses, length, LLC; all but the last padded to a multiple of four.
+fn note_further(cursor: &mut Cursor<'_>, packet: &Packet) {
+    const HEAD_BYTES: usize = 14;
+    let frames = cursor.rest();
+    let mut at = 0;
+    for number in 0..=super::MAX_PARTS {
+        let Some(&[high, low]) = frames.get(at + 12..).and_then(<[u8]>::first_chunk) else { return };
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        if number > 0 {
+            cursor.add_part(Layer::Wifi, (at + HEAD_BYTES, length, length), Next::Llc, *packet);
+        }
+        at += (HEAD_BYTES + length).next_multiple_of(4);
+    }
 }
 
 /// Version 0 and a data frame; if it carries anything, LLC behind it. `swapped` as for [`wifi`].

@@ -1,4 +1,4 @@
-//! [`Clock`]: how long the stages of a run take. The only clock below the command line: it times, and decides nothing.
+//! [`Clock`]: how long the stages of a run take. It times, and decides nothing.
 
 use std::time::{Duration, Instant};
 

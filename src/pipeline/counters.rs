@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
+use super::flowlog::FlowLogCounters;
 use super::visibility::Visibility;
+use crate::alert::SuppressCounters;
 use crate::flow::{DefragCounters, StreamCounters};
 use crate::indicator::IndicatorIx;
 use crate::metrics::Tally;
@@ -42,10 +44,18 @@ pub struct Counters {
     pub unscanned_bytes: u64,
     /// Long byte signatures that had begun and were not followed because too many were.
     pub begun_refused: u64,
+    /// Payload bytes that were not scanned for byte signatures because there was too much traffic.
+    pub shed_scan_bytes: u64,
     /// Hits that the allow-list suppressed, by indicator.
     pub suppressed: Tally<IndicatorIx>,
     /// Hits beyond the cap of one flow.
     pub over_flow_cap: u64,
+    /// Alerts that were held back and summed up.
+    pub held_back: SuppressCounters,
+    /// The flow log.
+    pub flow_log: FlowLogCounters,
+    /// Alerts that went out before all packets after them were kept, for want of room.
+    pub evidence_cut_short: u64,
 }
 
 /// One line of "what was not inspected".
@@ -77,8 +87,12 @@ impl Counters {
         self.no_memory += other.no_memory;
         self.unscanned_bytes += other.unscanned_bytes;
         self.begun_refused += other.begun_refused;
+        self.shed_scan_bytes += other.shed_scan_bytes;
         self.suppressed.merge(&other.suppressed);
         self.over_flow_cap += other.over_flow_cap;
+        self.held_back.merge(&other.held_back);
+        self.flow_log.merge(&other.flow_log);
+        self.evidence_cut_short += other.evidence_cut_short;
     }
 
     /// Everything that was not looked into, most first.
@@ -117,7 +131,11 @@ impl Counters {
             ("stream_memory_full", self.no_memory, "segments"),
             ("pattern_scan_budget", self.unscanned_bytes, "bytes"),
             ("pattern_followers_cap", self.begun_refused, "signatures"),
+            ("overload_not_scanned", self.shed_scan_bytes, "bytes"),
             ("alerts_per_flow_cap", self.over_flow_cap, "hits"),
+            ("flow_log_notes_cap", self.flow_log.notes_left_out, "names"),
+            ("flow_log_dropped", self.flow_log.dropped, "records"),
+            ("evidence_cut_short", self.evidence_cut_short, "alerts"),
         ];
         let rest = rest.into_iter().map(|(reason, count, unit)| Uninspected { reason: reason.into(), count, unit });
         let mut all: Vec<Uninspected> = stopped.chain(unread).chain(rest).filter(|line| line.count > 0).collect();

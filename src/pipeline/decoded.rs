@@ -2,11 +2,13 @@
 //!
 //! Most frames are one [`Item`]. One that crosses tunnels is several: the outer packets, each an item of its own flow without
 //! payload, then the innermost one. A piece of a datagram that completes it is followed by the datagram, whose bytes are beside
-//! the capture's. Items are in capture order; each belongs to the shard of its own flow.
+//! the capture's, and a frame that holds others by these ([`unfold`]). Items are in capture order; each belongs to the shard of its own flow.
+
+mod unfold;
 
 use crate::capture::{Batch, Data};
-use crate::flow::{Defrag, End, FlowKey, HashSeed, Share, Whole};
-use crate::packet::{self, FrameMeta, Packet};
+use crate::flow::{End, FlowKey, HashSeed, Share};
+use crate::packet::{self, Beside, FrameMeta, Packet, Part};
 use crate::prefetch;
 
 use super::SHARDS;
@@ -14,9 +16,6 @@ use super::fragments::{Assembler, Turn};
 
 /// Frames whose bytes are asked for ahead of the one being decoded.
 const AHEAD_FRAMES: usize = 12;
-
-/// Datagrams in pieces within datagrams in pieces, at most: a tunnel over a narrow link has two.
-const MAX_NESTED: usize = 4;
 
 /// See the module. Reused from batch to batch.
 #[derive(Default)]
@@ -42,10 +41,12 @@ pub(super) struct Headers {
     /// Items besides the frames' own, in order: those that come before the own item of their frame, and those behind it.
     before: Vec<Item>,
     behind: Vec<Item>,
-    /// Frames whose own item is a piece.
-    pieces: Vec<u16>,
-    /// Outer packets of the frame being decoded.
-    outer: Vec<Packet>,
+    /// Frames whose own item is a piece, or that hold parts.
+    folded: Vec<u16>,
+    /// The parts, each with its frame.
+    parts: Vec<(u16, Part)>,
+    /// Of the frame being decoded.
+    beside: Beside,
 }
 
 /// What an item is to its frame.
@@ -58,6 +59,8 @@ pub(super) enum Role {
     Piece,
     /// A tunnel around the frame's own.
     Outer,
+    /// Beside the frame's own, or beside a datagram that was put together: the frame is judged without it.
+    Part,
     /// Of a datagram that was put together: in it, or around what is in it.
     Rebuilt,
 }
@@ -137,7 +140,7 @@ impl<'a> Bytes<'a> {
     pub(super) fn share(self, (frame, item): (&FrameMeta, &Item)) -> Share {
         match item.role {
             Role::Own => Share { packets: 1, bytes: u64::from(frame.wire_bytes) },
-            Role::Piece | Role::Outer => Share::default(),
+            Role::Piece | Role::Outer | Role::Part => Share::default(),
             Role::Rebuilt => self.rebuilt_of(item).map(|rebuilt| rebuilt.share).unwrap_or_default(),
         }
     }
@@ -156,8 +159,8 @@ impl Decoded {
 
     /// Decodes the frames and deals them out.
     pub(super) fn decode(&mut self, seed: HashSeed, workers: usize, turn: &Turn<'_>) {
-        self.headers.read(&self.data, &self.frames, seed);
-        if self.headers.has_pieces() {
+        self.headers.read(&self.data, &self.frames, seed, |_| {});
+        if self.headers.is_folded() {
             turn.with(|assembler| self.headers.assemble(&self.data, &self.frames, seed, assembler));
         }
         self.headers.merge();
@@ -177,13 +180,24 @@ impl Decoded {
 }
 
 impl Headers {
-    /// Decodes frames in place of what was there, on one thread.
-    pub(super) fn decode(&mut self, data: &[u8], frames: &[FrameMeta], seed: HashSeed, assembler: &mut Assembler) {
-        self.read(data, frames, seed);
-        if self.has_pieces() {
+    /// Decodes frames in place of what was there, on one thread. `ahead` is given each frame's item as soon as its hash is known, so that
+    /// what it asks memory for comes while the next frames are decoded.
+    pub(super) fn decode(
+        &mut self,
+        data: &[u8],
+        frames: &[FrameMeta],
+        seed: HashSeed,
+        assembler: &mut Assembler,
+        ahead: impl Fn(&Item),
+    ) {
+        self.read(data, frames, seed, &ahead);
+        if self.is_folded() {
             self.assemble(data, frames, seed, assembler);
         }
-        self.merge();
+        if !self.before.is_empty() || !self.behind.is_empty() {
+            self.merge();
+            self.items[self.own..].iter().for_each(ahead);
+        }
     }
 
     /// An item and its frame, given the frames that were decoded.
@@ -193,7 +207,7 @@ impl Headers {
         (&frames[usize::from(item.frame)], item)
     }
 
-    /// The frames' own items, if there are no others.
+    /// The frames' own items, if there are no others; then there is no order but theirs.
     #[inline]
     pub(super) fn only(&self) -> Option<&[Item]> {
         Some(self.items.as_slice()).filter(|items| items.len() == self.own)
@@ -205,18 +219,20 @@ impl Headers {
         Bytes { captured, rebuilt: &self.rebuilt }
     }
 
-    fn has_pieces(&self) -> bool {
-        !self.pieces.is_empty()
+    fn is_folded(&self) -> bool {
+        !self.folded.is_empty()
     }
 
     /// Each frame by itself.
-    fn read(&mut self, data: &[u8], frames: &[FrameMeta], seed: HashSeed) {
-        let Self { items, own, rebuilt, before, behind, pieces, outer, .. } = self;
+    #[inline(always)]
+    fn read(&mut self, data: &[u8], frames: &[FrameMeta], seed: HashSeed, ahead: impl Fn(&Item)) {
+        let Self { items, own, rebuilt, before, behind, folded, parts, beside, .. } = self;
         rebuilt.clear();
         before.clear();
         behind.clear();
-        pieces.clear();
-        outer.clear();
+        folded.clear();
+        parts.clear();
+        beside.clear();
         items.resize(frames.len(), Item::default());
         *own = frames.len();
         for frame in frames.iter().take(AHEAD_FRAMES) {
@@ -226,74 +242,21 @@ impl Headers {
             if let Some(ahead) = frames.get(at + AHEAD_FRAMES) {
                 prefetch::byte(data, ahead.offset);
             }
-            item.packet = Packet::default();
             (item.frame, item.role, item.rebuilt) = (at as u16, Role::Own, 0);
-            packet::decode_into(&mut item.packet, frame_bytes(data, frame), frame.link, outer);
-            if !outer.is_empty() {
-                before.extend(outer.drain(..).map(|packet| Item::further(at as u16, packet, Role::Outer, seed)));
+            packet::decode_into(&mut item.packet, frame_bytes(data, frame), frame.link, beside);
+            if !beside.is_empty() {
+                before.extend(beside.outer.drain(..).map(|packet| Item::further(at as u16, packet, Role::Outer, seed)));
+                if !beside.parts.is_empty() && !item.packet.is_fragment {
+                    folded.push(at as u16);
+                }
+                parts.extend(beside.parts.drain(..).map(|part| (at as u16, part)));
+                beside.clear();
             }
             if item.packet.is_fragment {
-                pieces.push(at as u16);
+                folded.push(at as u16);
             }
             item.file_under_flow(seed);
-        }
-    }
-
-    /// Puts the pieces together, in capture order.
-    #[cold]
-    fn assemble(&mut self, data: &[u8], frames: &[FrameMeta], seed: HashSeed, assembler: &mut Assembler) {
-        let defrag = &mut assembler.defrag;
-        for at in std::mem::take(&mut self.pieces) {
-            let (frame, item) = (&frames[usize::from(at)], &mut self.items[usize::from(at)]);
-            let payload = item.packet.payload(frame_bytes(data, frame));
-            let share = Share { packets: 1, bytes: u64::from(frame.wire_bytes) };
-            let added = defrag.add(&item.packet, payload, frame.time, share);
-            item.role = if added.is_counted { Role::Piece } else { Role::Own };
-            item.packet.set_ports(added.ports);
-            item.file_under_flow(seed);
-            let piece = item.packet;
-            if let Some(whole) = added.whole {
-                self.add_whole(at, &piece, whole, seed, (defrag, frame));
-            }
-        }
-        assembler.count_lost();
-    }
-
-    /// Decodes a datagram; it may hold a tunnel, and in that the last piece of another datagram.
-    fn add_whole(
-        &mut self,
-        at: u16,
-        piece: &Packet,
-        whole: Whole,
-        seed: HashSeed,
-        (defrag, frame): (&mut Defrag, &FrameMeta),
-    ) {
-        let mut waiting = vec![(*piece, whole)];
-        for _ in 0..MAX_NESTED {
-            let Some((piece, whole)) = waiting.pop() else { return };
-            let Whole { payload, other, missing_bytes, protocol, mut share, has_portless } = whole;
-            for payload in std::iter::once(payload).chain(other) {
-                let first = Packet { protocol, ..piece };
-                let mut inner = packet::decode_datagram(&first, &payload, missing_bytes, &mut self.outer);
-                if inner.is_fragment {
-                    let added = defrag.add(&inner, inner.payload(&payload), frame.time, share);
-                    inner.set_ports(added.ports);
-                    waiting.extend(added.whole.map(|whole| (inner, whole)));
-                    share = if added.is_counted { Share::default() } else { share };
-                }
-                self.behind.extend(self.outer.drain(..).map(|packet| Item::further(at, packet, Role::Rebuilt, seed)));
-                // The first reading's verdict counts.
-                self.rebuilt.push(Rebuilt { payload, share: std::mem::take(&mut share) });
-                let rebuilt = self.rebuilt.len() as u32;
-                self.behind.push(Item { rebuilt, ..Item::further(at, inner, Role::Rebuilt, seed) });
-            }
-            if has_portless {
-                self.behind.push(Item::further(at, without_ports(&piece), Role::Rebuilt, seed));
-            }
-        }
-        defrag.counters.too_deep += waiting.len() as u64;
-        for (piece, whole) in waiting {
-            defrag.lose(&piece, whole.share);
+            ahead(item);
         }
     }
 
@@ -320,19 +283,6 @@ impl Headers {
                 behind.start += 1;
             }
         }
-    }
-}
-
-/// What leads to the flow of those pieces that came before their ports were known: they have been read.
-fn without_ports(piece: &Packet) -> Packet {
-    Packet {
-        source_port: 0,
-        destination_port: 0,
-        payload_bytes: 0,
-        payload_missing_bytes: 0,
-        is_fragment: false,
-        stopped: None,
-        ..*piece
     }
 }
 

@@ -11,18 +11,23 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounde
 use super::clock::Clock;
 use super::counters::Counters;
 use super::decoded::{Decoded, Headers};
+use super::exit::{Exit, Readers, Said};
 use super::fragments::{Assembler, Turns};
-use super::order::{Order, Place};
+use super::order::Place;
 use super::worker::{GROUP, Worker};
-use super::{Options, SHARDS};
-use crate::alert::Alert;
+use super::{EvidenceCounters, Options, SHARDS};
+use crate::alert::{Alert, FlowRecord, SuppressCounters};
 use crate::capture::{Batch, FileInfo, Files, Source, Trouble};
 use crate::flow::HashSeed;
 use crate::matcher::MatchSet;
 use crate::packet::FrameMeta;
+use crate::time::Timestamp;
 
 /// Alerts that may wait for their reader; then the run waits.
 const ALERT_CHANNEL: usize = 1024;
+
+/// Flow records that may wait for theirs; then the run waits.
+const FLOW_CHANNEL: usize = 4096;
 
 /// Reports of a worker that may wait to be put in order.
 const REPORT_CHANNEL: usize = 16;
@@ -91,12 +96,17 @@ pub struct Outcome {
     pub troubles: Vec<Trouble>,
     /// Time by stage.
     pub stages: Stages,
+    /// What became of evidence.
+    pub evidence: EvidenceCounters,
 }
 
 /// A run under way: alerts come through the channel in order, until it is closed.
 pub struct Replay {
     /// The alerts. Bounded: nothing is lost, the run waits.
     pub alerts: Receiver<Alert>,
+    /// Flows as they end, if [`Options::flow_log`] asks for them. Bounded too: read it beside the alerts, on another thread, or the run
+    /// waits for ever.
+    pub flows: Receiver<FlowRecord>,
     /// How far it is.
     pub progress: Arc<Progress>,
     handle: JoinHandle<Outcome>,
@@ -108,7 +118,7 @@ impl Replay {
     /// # Panics
     /// If the run did: a defect.
     pub fn finish(self) -> Outcome {
-        drop(self.alerts);
+        drop((self.alerts, self.flows));
         match self.handle.join() {
             Ok(outcome) => outcome,
             Err(panic) => std::panic::resume_unwind(panic),
@@ -119,23 +129,25 @@ impl Replay {
 /// Runs captures against a set, on threads of its own.
 pub fn replay(files: Files, set: Arc<MatchSet>, options: &Options) -> Replay {
     let (to_reader, alerts) = bounded(ALERT_CHANNEL);
+    let (to_flow_reader, flows) = bounded(FLOW_CHANNEL);
     let progress = Arc::new(Progress::default());
     let options = Options { threads: options.threads.clamp(1, SHARDS), ..options.clone() };
     let shared = Arc::clone(&progress);
     let handle = thread::spawn(move || {
         let (start, cpu_start) = (Instant::now(), process_cpu());
+        let readers = Readers { alerts: to_reader, flows: to_flow_reader, figures: Arc::default() };
         let captures = files.files().iter().map(|file| Arc::from(file.path.as_path())).collect();
-        let run = Run { files, set, captures, options, progress: shared, alerts: to_reader };
+        let run = Run { files, set, captures, options, progress: shared, readers };
         let mut outcome = if run.options.threads == 1 { run.on_one_thread() } else { run.on_several() };
         outcome.stages.wall = start.elapsed();
         outcome.stages.cpu = process_cpu().saturating_sub(cpu_start);
         outcome
     });
-    Replay { alerts, progress, handle }
+    Replay { alerts, flows, progress, handle }
 }
 
 /// Processor time that this process has used.
-fn process_cpu() -> Duration {
+pub(super) fn process_cpu() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
@@ -146,20 +158,19 @@ struct Run {
     captures: Arc<[Arc<Path>]>,
     options: Options,
     progress: Arc<Progress>,
-    alerts: Sender<Alert>,
+    readers: Readers,
 }
 
 /// What a worker tells after each batch.
 struct Report {
     worker: usize,
-    alerts: Vec<Alert>,
-    mark: Place,
+    said: Said,
 }
 
 impl Run {
     fn on_one_thread(mut self) -> Outcome {
-        let mut worker = Worker::new(&self.set, &self.captures, &self.options, 1);
-        let mut order = Order::new(1);
+        let mut worker = Worker::new(&self.set, &self.captures, &self.of_workers(), 1);
+        let mut exit = self.exit(1);
         let mut batch = Batch::default();
         let (mut headers, mut assembler) = (Headers::default(), Assembler::default());
         let mut clock = Clock::default();
@@ -169,42 +180,31 @@ impl Run {
                 break;
             }
             for group in batch.frames.chunks(GROUP) {
-                clock.decode(|| headers.decode(&batch.data, group, REPLAY_SEED, &mut assembler));
-                let bytes = headers.bytes(&batch.data);
-                match headers.only() {
-                    Some(items) => clock.inspect(|| worker.process(bytes, group.iter().zip(items))),
-                    None => headers.order.chunks(GROUP).for_each(|order| {
-                        let items = order.iter().map(|&at| headers.framed(at, group));
-                        clock.inspect(|| worker.process(bytes, items));
-                    }),
-                }
+                let ahead = |item: &_| worker.prefetch(item);
+                clock.decode(|| headers.decode(&batch.data, group, REPLAY_SEED, &mut assembler, ahead));
+                clock.inspect(|| worker.process_decoded(&headers, &batch.data, group));
             }
             self.show_progress(&batch);
-            let mark = mark(&mut worker, &batch.frames);
-            if !order.add(0, worker.take_alerts(), mark).into_iter().all(|alert| self.alerts.send(alert).is_ok()) {
+            if !exit.add(0, said(&mut worker, &batch.frames)) {
                 // Nobody listens any more.
                 break;
             }
         }
-        let (alerts, mut counters) = worker.close();
+        let (alerts, flows, mut counters) = worker.close();
         assembler.close(&mut counters);
-        let _ = order.add(0, alerts, (0, 0));
-        for alert in order.finish() {
-            if self.alerts.send(alert).is_err() {
-                break;
-            }
-        }
+        exit.add(0, Said { alerts, flows, mark: (0, 0), end: (0, 0) });
+        counters.held_back = exit.finish();
         self.outcome(counters, clock.stages())
     }
 
     fn on_several(self) -> Outcome {
         let workers = self.options.threads;
         let (reports_in, reports) = bounded::<Report>(workers * REPORT_CHANNEL);
-        let (alerts, progress) = (self.alerts.clone(), Arc::clone(&self.progress));
-        let orderer = thread::spawn(move || put_in_order(workers, &reports, &alerts, &progress));
+        let (exit, progress) = (self.exit(workers), Arc::clone(&self.progress));
+        let orderer = thread::spawn(move || put_in_order(&reports, exit, &progress));
         let (inlets, inboxes): (Vec<_>, Vec<_>) =
             (0..workers).map(|_| bounded(workers * (AHEAD_PER_WORKER + 1) + 1)).unzip();
-        let (set, captures, options) = (Arc::clone(&self.set), Arc::clone(&self.captures), self.options.clone());
+        let (set, captures, options) = (Arc::clone(&self.set), Arc::clone(&self.captures), self.of_workers());
         let shared = Arc::new(Shared {
             reader: Mutex::new(Reader::new(self)),
             inlets,
@@ -234,13 +234,20 @@ impl Run {
             spent.decode += time.decode;
             spent.inspect += time.inspect;
         }
-        if let Err(panic) = orderer.join() {
-            std::panic::resume_unwind(panic);
-        }
+        counters.held_back = orderer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         let reader = shared.reader.lock().unwrap_or_else(PoisonError::into_inner);
         shared.turns.close(&mut counters);
         let stages = Stages { read: reader.clock.stages().read, ..spent };
         reader.run.outcome(counters, stages)
+    }
+
+    /// What workers are to do: alerts are held back when they are in order.
+    fn of_workers(&self) -> Options {
+        Options { suppress: None, ..self.options.clone() }
+    }
+
+    fn exit(&self, workers: usize) -> Exit {
+        Exit::new((&self.options, workers), &self.set, &self.captures, self.readers.clone())
     }
 
     fn show_progress(&self, batch: &Batch) {
@@ -249,7 +256,13 @@ impl Run {
     }
 
     fn outcome(&self, counters: Counters, stages: Stages) -> Outcome {
-        Outcome { counters, files: self.files.files().to_vec(), troubles: self.files.troubles().to_vec(), stages }
+        Outcome {
+            counters,
+            files: self.files.files().to_vec(),
+            troubles: self.files.troubles().to_vec(),
+            stages,
+            evidence: self.readers.figures.counters(),
+        }
     }
 }
 
@@ -424,8 +437,8 @@ fn work(
         shared.done[number].fetch_add(1, Ordering::Relaxed);
     }
     let Desk { worker, clock, .. } = desk;
-    let (alerts, counters) = worker.close();
-    let _ = reports.send(Report { worker: number, alerts, mark: (0, 0) });
+    let (alerts, flows, counters) = worker.close();
+    let _ = reports.send(Report { worker: number, said: Said { alerts, flows, mark: (0, 0), end: (0, 0) } });
     (counters, Stages { decode: decoding.stages().decode, ..clock.stages() })
 }
 
@@ -444,40 +457,37 @@ impl Desk<'_> {
         self.clock.next();
         for group in decoded.parts[self.number].chunks(GROUP) {
             let (bytes, framed) = (decoded.headers.bytes(&decoded.data), |&at: &u32| decoded.framed(at));
-            self.clock.inspect(|| self.worker.process(bytes, group.iter().map(framed)));
+            self.clock.inspect(|| {
+                group.iter().map(framed).for_each(|(_, item)| self.worker.prefetch(item));
+                self.worker.process(bytes, group.iter().map(framed));
+            });
         }
-        let alerts = self.worker.take_alerts();
+        let said = said(&mut self.worker, &decoded.frames);
         self.silent_batches += 1;
-        if alerts.is_empty() && self.silent_batches < MAX_SILENT_BATCHES {
+        if said.alerts.is_empty() && said.flows.is_empty() && self.silent_batches < MAX_SILENT_BATCHES {
             return true;
         }
         self.silent_batches = 0;
-        let mark = mark(&mut self.worker, &decoded.frames);
-        self.reports.send(Report { worker: self.number, alerts, mark }).is_ok()
+        self.reports.send(Report { worker: self.number, said }).is_ok()
     }
 }
 
-fn put_in_order(workers: usize, reports: &Receiver<Report>, out: &Sender<Alert>, progress: &Progress) {
-    let mut order = Order::new(workers);
+fn put_in_order(reports: &Receiver<Report>, mut exit: Exit, progress: &Progress) -> SuppressCounters {
     let mut listens = true;
-    for Report { worker, alerts, mark } in reports {
-        for alert in order.add(worker, alerts, mark) {
-            listens = listens && out.send(alert).is_ok();
-        }
+    for Report { worker, said } in reports {
+        listens = listens && exit.add(worker, said);
         if !listens {
             progress.stop();
         }
     }
-    for alert in order.finish() {
-        if out.send(alert).is_err() {
-            return;
-        }
-    }
+    exit.finish()
 }
 
-/// The first place that the worker may still raise alerts for.
-fn mark(worker: &mut Worker, frames: &[FrameMeta]) -> Place {
-    let end = frames.last().map_or((0, 0), |frame| (frame.file, frame.number + 1));
+/// After a batch.
+fn said(worker: &mut Worker, frames: &[FrameMeta]) -> Said {
+    worker.end_batch(frames.last().map_or(Timestamp::ZERO, |frame| frame.time));
+    let end: Place = frames.last().map_or((0, 0), |frame| (frame.file, frame.number + 1));
     let held = worker.held_back().map(|frame| (frame.file, frame.number));
-    held.map_or(end, |held| held.min(end))
+    let mark = held.map_or(end, |held| held.min(end));
+    Said { alerts: worker.take_alerts(), flows: worker.take_flows(), mark, end }
 }

@@ -102,11 +102,8 @@ impl Run {
     }
 
     fn look_at(&mut self, data: &[u8], group: &[FrameMeta]) {
-        self.headers.decode(data, group, REPLAY_SEED, &mut self.assembler);
-        let headers = &self.headers;
-        for order in headers.order.chunks(GROUP) {
-            self.worker.process(headers.bytes(data), order.iter().map(|&at| headers.framed(at, group)));
-        }
+        self.headers.decode(data, group, REPLAY_SEED, &mut self.assembler, |_| {});
+        self.worker.process_decoded(&self.headers, data, group);
     }
 
     /// The frame itself.

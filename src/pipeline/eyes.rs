@@ -5,11 +5,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::decoded::Item;
+use super::flowlog::Showing;
+use super::live::{Names, OverloadOptions, Shedding};
 use super::recorder::Recorder;
 use super::shard::{Raise, Seldom, State};
 use super::verdict::Verdict;
 use super::waiting;
-use crate::alert::Alert;
+use crate::alert::{Alert, Notice, Occurrence, SuppressCounters, SuppressOptions, Suppressor};
 use crate::flow::{Chunk, Direction, Identity, Pool};
 use crate::indicator::rule::{Body, Flowing, Message, Scope};
 use crate::indicator::{Field, FieldValue, IndicatorIx, Observable, Sighting, Transport, Value, Wants, Where, kind};
@@ -46,6 +48,8 @@ pub(super) struct Eyes {
     matcher: Matcher,
     wants: Wants,
     set: Arc<MatchSet>,
+    /// Of `set`, where one takes over from another.
+    generation: u32,
     captures: Arc<[Arc<Path>]>,
     hits: Vec<Hit>,
     /// Whether an indicator has a condition. If none has, nothing is ever spent on one.
@@ -57,6 +61,10 @@ pub(super) struct Eyes {
     facing: Direction,
     /// Raised since they were last taken.
     pub(super) alerts: Vec<Alert>,
+    /// Holds further alerts of a host and indicator back. Live; replay does it when all alerts are in order.
+    pub(super) suppressor: Option<Box<Suppressor>>,
+    /// What the packet being read has shown, if there is a flow log.
+    pub(super) shown: Option<Box<Showing>>,
     /// Hits that the allow-list suppressed.
     pub(super) suppressed: Tally<IndicatorIx>,
     /// Hits beyond the cap of one flow.
@@ -65,6 +73,13 @@ pub(super) struct Eyes {
     pub(super) unscanned_bytes: u64,
     /// Long signatures that were not followed.
     pub(super) begun_refused: u64,
+    /// From which position of a stream on it is not scanned and not parsed, where a live sensor has too much to do.
+    scan_until: u64,
+    parse_until: u64,
+    /// Payload bytes that were not scanned for that.
+    pub(super) shed_scan_bytes: u64,
+    /// The last names seen, in a live run.
+    pub(super) names: Option<Box<Names>>,
     /// Notes every observable, if somebody wants to know.
     pub(super) recorder: Option<Box<Recorder>>,
 }
@@ -75,6 +90,7 @@ impl Eyes {
             matcher: Matcher::new(Arc::clone(set)),
             wants: set.wants(),
             set: Arc::clone(set),
+            generation: 0,
             captures: Arc::clone(captures),
             hits: Vec::new(),
             has_conditions: set.indicators().has_conditions(),
@@ -82,17 +98,101 @@ impl Eyes {
             has_rules: set.has_rules(),
             facing: Direction::ToResponder,
             alerts: Vec::new(),
+            suppressor: None,
+            shown: None,
             suppressed: Tally::default(),
             over_flow_cap: 0,
             unscanned_bytes: 0,
             begun_refused: 0,
+            scan_until: u64::MAX,
+            parse_until: u64::MAX,
+            shed_scan_bytes: 0,
+            names: None,
             recorder: None,
         }
+    }
+
+    /// Looks with another set from now on. Returns the hits that the old one's allow-list suppressed.
+    #[cold]
+    pub(super) fn adopt(&mut self, set: &Arc<MatchSet>) -> Tally<IndicatorIx> {
+        self.matcher = Matcher::new(Arc::clone(set));
+        self.wants = set.wants();
+        if self.shown.is_some() {
+            self.wants.add(&kind::JA4, 0);
+        }
+        self.set = Arc::clone(set);
+        self.generation += 1;
+        self.suppressor.iter_mut().for_each(|suppressor| suppressor.swap(set));
+        self.has_conditions = set.indicators().has_conditions();
+        self.has_function_conditions = set.indicators().has_function_conditions();
+        self.has_rules = set.has_rules();
+        std::mem::take(&mut self.suppressed)
+    }
+
+    /// Leaves this out from now on.
+    pub(super) fn shed(&mut self, shedding: Shedding, options: &OverloadOptions) {
+        let from = |least, bytes| if shedding >= least { bytes } else { u64::MAX };
+        self.scan_until = from(Shedding::Bulk, options.bulk_bytes);
+        self.parse_until = from(Shedding::Long, options.long_bytes);
+    }
+
+    /// Whether bytes of a stream are too far in to be scanned at present; counted.
+    #[inline]
+    fn sheds_scan(&mut self, chunk: &Chunk<'_>) -> bool {
+        let sheds = chunk.position >= self.scan_until;
+        self.shed_scan_bytes += if sheds { chunk.data.len() as u64 } else { 0 };
+        sheds
+    }
+
+    /// Makes what a flow remembers speak of the set.
+    #[inline]
+    pub(super) fn renew(&self, seldom: &mut Seldom) {
+        seldom.renew(&self.set, self.generation);
     }
 
     /// Has fingerprints of clients made that nobody looks for.
     pub(super) fn show_fingerprints(&mut self) {
         [&kind::JA3, &kind::JA4].into_iter().for_each(|kind| self.wants.add(kind, 0));
+    }
+
+    /// Holds repeated alerts back, or goes on to say everything.
+    pub(super) fn suppress(&mut self, options: Option<&SuppressOptions>) {
+        let suppressor = |options: &SuppressOptions| Suppressor::new(options.clone(), &self.set, &self.captures);
+        self.suppressor = options.map(suppressor).map(Box::new);
+    }
+
+    /// Notes what is shown, for the flow log.
+    pub(super) fn note_flows(&mut self) {
+        self.shown = Some(Box::default());
+        self.wants.add(&kind::JA4, 0);
+    }
+
+    /// Sums up what was held back so far.
+    pub(super) fn close(&mut self) {
+        self.suppressor.iter_mut().for_each(|suppressor| suppressor.close());
+    }
+
+    /// What was held back.
+    pub(super) fn held_back(&self) -> SuppressCounters {
+        self.suppressor.as_ref().map(|suppressor| suppressor.counters()).unwrap_or_default()
+    }
+
+    /// What there is to say of indicators that flood.
+    pub(super) fn take_notice(&mut self) -> Option<Notice> {
+        self.suppressor.as_mut()?.take_notice()
+    }
+
+    /// Whether there are any for [`Eyes::take_alerts`].
+    #[inline]
+    pub(super) fn has_alerts(&self) -> bool {
+        !self.alerts.is_empty() || self.suppressor.as_ref().is_some_and(|suppressor| suppressor.has_roll_ups())
+    }
+
+    /// Alerts raised since the last call, then what sums up others.
+    pub(super) fn take_alerts(&mut self) -> Vec<Alert> {
+        let mut alerts = std::mem::take(&mut self.alerts);
+        alerts.extend(self.suppressor.iter_mut().flat_map(|suppressor| suppressor.take()));
+        alerts
     }
 
     /// Hashes both ends of a packet and asks for the filter lines that tell whether they are worth a look.
@@ -123,6 +223,12 @@ impl Eyes {
             self.facing = facing;
             self.see(identity, seldom, &end(identity, at, &[]), frame);
         }
+    }
+
+    /// Looks both ends of a live flow up, after another set took over.
+    pub(super) fn look_at_ends_again(&mut self, identity: &Identity, seldom: &mut Seldom, frame: FrameRef) {
+        let keys = [identity.originator(), identity.responder()].map(|(ip, port)| self.set.endpoint_key(ip, port));
+        self.look_at_ends(&keys, identity, seldom, frame);
     }
 
     /// Looks both ends of the packet up that an ICMP error quotes.
@@ -167,6 +273,9 @@ impl Eyes {
         if let Some(recorder) = &mut self.recorder {
             recorder.note(identity, observable, frame, &self.hits);
         }
+        if let Some(names) = &mut self.names {
+            names.note(identity, observable, frame);
+        }
         if !self.hits.is_empty() {
             self.raise(identity, seldom, observable, frame);
         }
@@ -194,6 +303,9 @@ impl Eyes {
         hint: &Hint,
         (direction, frame): (Direction, FrameRef),
     ) {
+        if let Some(shown) = &mut self.shown {
+            shown.note(observable);
+        }
         match observable.value {
             Value::Piece { .. } => self.scan_piece((identity, seldom), hint, direction, observable.value, frame),
             _ => self.see(identity, seldom, observable, frame),
@@ -207,6 +319,7 @@ impl Eyes {
 
     #[cold]
     fn raise(&mut self, identity: &Identity, seldom: &mut Seldom, observable: &Observable<'_>, frame: FrameRef) {
+        self.renew(seldom);
         for hit in &self.hits {
             if let Some(when) = self.set.indicator(hit.indicator).when {
                 let ports = matches!(identity.protocol(), protocol::TCP | protocol::UDP | protocol::SCTP);
@@ -220,12 +333,15 @@ impl Eyes {
                     continue;
                 }
             }
-            match seldom.reported().raise(hit.indicator, observable.at) {
+            match seldom.reported().raise(&self.set, hit.indicator, observable.at) {
                 Raise::Again => {}
                 Raise::Yes if hit.suppressed => self.suppressed.count(hit.indicator),
                 Raise::Yes => {
                     let Some(capture) = self.captures.get(frame.file as usize) else { continue };
                     let covered = (hit.indicator, hit.how);
+                    if !admits(&mut self.suppressor, identity, frame, observable.at, covered) {
+                        continue;
+                    }
                     self.alerts.push(Alert::new(identity, frame, capture, observable, covered, &self.set));
                 }
                 Raise::OverCap => self.over_flow_cap += 1,
@@ -243,26 +359,30 @@ impl Eyes {
         frame: FrameRef,
     ) -> bool {
         let (indicator, how, at) = (hit.indicator, hit.how, observable.at);
-        if seldom.reported().contains(indicator, at) || seldom.waiting().contains(indicator, at) {
+        if seldom.reported().contains(&self.set, indicator, at) || seldom.waiting().contains(indicator, at) {
             return true;
         }
         let Some(capture) = self.captures.get(frame.file as usize) else { return true };
         let is_end = matches!(at, ORIGINATOR | RESPONDER);
         let alert =
             (!is_end).then(|| Box::new(Alert::new(identity, frame, capture, observable, (indicator, how), &self.set)));
-        seldom.waiting().add(waiting::Hit { indicator, how, at, frame_number: frame.number, alert })
+        let likeness = self.set.indicator(indicator).likeness();
+        seldom.waiting().add(waiting::Hit { indicator, likeness, how, at, frame_number: frame.number, alert })
     }
 
     /// Raises what waited and has come true by `frame`, for good: the frame is what the alerts name.
     #[cold]
     fn settle(&mut self, identity: &Identity, seldom: &mut Seldom, protocol: Option<&'static str>, frame: FrameRef) {
+        self.renew(seldom);
         let Some((waiting, reported)) = seldom.waiting_hits() else { return };
         let Some(capture) = self.captures.get(frame.file as usize) else { return };
-        while let Some(waiting::Hit { indicator, how, at, frame_number, alert }) = waiting.take_due(protocol, &self.set)
+        while let Some(waiting::Hit { indicator, how, at, frame_number, alert, .. }) =
+            waiting.take_due(protocol, &self.set)
         {
-            match reported.raise(indicator, at) {
+            match reported.raise(&self.set, indicator, at) {
                 Raise::Again => {}
                 Raise::OverCap => self.over_flow_cap += 1,
+                Raise::Yes if !admits(&mut self.suppressor, identity, frame, at, (indicator, how)) => {}
                 Raise::Yes => {
                     let seen = [Field::number(SEEN_FRAME, frame_number)];
                     let with = if frame_number == frame.number { &[][..] } else { &seen };
@@ -432,6 +552,17 @@ impl Eyes {
     }
 }
 
+/// Whether an alert is to be made of a hit; asked before anything is copied.
+fn admits(
+    suppressor: &mut Option<Box<Suppressor>>,
+    identity: &Identity,
+    frame: FrameRef,
+    at: Where,
+    covered: (IndicatorIx, How),
+) -> bool {
+    suppressor.as_mut().is_none_or(|suppressor| suppressor.admits(&Occurrence::new(identity, frame, at, covered)))
+}
+
 /// One direction of one flow, being handed bytes.
 pub(super) struct Delivery<'w> {
     pub(super) identity: &'w Identity,
@@ -480,7 +611,7 @@ impl Delivery<'_> {
         let Self { identity, state, direction, scans, eyes, unread } = self;
         eyes.facing = *direction;
         let State { conversation, seldom } = &mut **state;
-        if *scans && !chunk.data.is_empty() {
+        if *scans && !chunk.data.is_empty() && !eyes.sheds_scan(chunk) {
             let place = place(&hint, *direction, chunk.position, chunk.start_is_known, chunk.frame);
             let what = if chunk.is_aside { Scanned::Alone } else { Scanned::Stream(*direction) };
             eyes.scan(identity, seldom, what, (chunk.data, &place), chunk.frame);
@@ -490,6 +621,9 @@ impl Delivery<'_> {
                 let piece = Piece { data, offset, start_known, is_last: false, flow, time };
                 eyes.follow((identity, seldom), what, &piece, frame);
             }
+        }
+        if chunk.position >= eyes.parse_until && conversation.wants(*direction) {
+            conversation.shed(*direction, pool, &mut |why| unread.count(why));
         }
         if conversation.wants(*direction) {
             let at = (*direction, chunk.frame);
@@ -504,7 +638,7 @@ impl Delivery<'_> {
     }
 
     /// A datagram, or what lies straight in a frame: the same.
-    pub(super) fn datagram(&mut self, transport: Transport, payload: &[u8], frame: FrameRef) {
+    pub(super) fn datagram(&mut self, transport: Transport, payload: &[u8], pool: &mut Pool, frame: FrameRef) {
         let hint = self.hint(transport);
         let first = self.eyes.alerts.len();
         let Self { identity, state, direction, scans, eyes, unread } = self;
@@ -521,7 +655,7 @@ impl Delivery<'_> {
         if conversation.wants(*direction) {
             let at = (*direction, frame);
             let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, at);
-            conversation.datagram(*direction, payload, &hint, &mut seen, &mut |why| unread.count(why));
+            conversation.datagram(*direction, payload, &hint, pool, &mut seen, &mut |why| unread.count(why));
         }
         eyes.conclude(first, identity, state, frame);
     }

@@ -9,15 +9,15 @@ use super::shard::{State, is_waiting};
 use super::verdict::Verdict;
 use super::worker::{Framed, Worker};
 use crate::flow::{Direction, Flow, Open, Slot, Stream};
-use crate::packet::{DecodeError, protocol};
+use crate::packet::{DecodeError, ErrorKind, protocol};
 use crate::proto::Reading;
 
 impl Worker {
     /// A decode that stopped is counted.
     #[cold]
     pub(super) fn stop(&mut self, stopped: DecodeError, (frame, item): Framed<'_>) -> Verdict {
-        // Pieces are counted by what became of their datagrams.
-        if !item.packet.is_fragment {
+        // Pieces are counted by what became of their datagrams, and so is what was inflated.
+        if !item.packet.is_fragment && stopped.kind != ErrorKind::Inflated {
             self.counters.stopped.count((stopped.layer, stopped.kind));
         }
         Verdict::of_stop(stopped, frame.captured_bytes < frame.wire_bytes)
@@ -46,17 +46,23 @@ impl Worker {
     ) {
         let (frame, item) = framed;
         let flow = self.flows.get_mut(slot);
-        let is_heard = flow.tags[direction.reverse().index()] != 0 || item.packet.protocol != protocol::TCP;
-        if let Some(verdict) = verdict
-            && (is_heard || verdict != Verdict::Inspected)
-            && item.packet.payload_missing_bytes == 0
-            && flow.open.packets == 0
-            && item.role == Role::Own
-        {
+        if item.packet.payload_missing_bytes == 0 && item.role == Role::Own {
+            let is_heard = flow.tags[direction.reverse().index()] != 0 || item.packet.protocol != protocol::TCP;
             let tag = &mut flow.tags[direction.index()];
-            *tag = verdict.tag().max(*tag);
-            let vlans = || item.packet.vlan_ids().to_vec();
-            return self.counters.visibility.packet(item.key.network(), vlans, verdict, frame.wire_bytes);
+            match verdict {
+                Some(verdict) if flow.open.packets == 0 && (is_heard || verdict != Verdict::Inspected) => {
+                    *tag = verdict.tag().max(*tag);
+                    let vlans = || item.packet.vlan_ids().to_vec();
+                    return self.counters.visibility.packet(item.key.network(), vlans, verdict, frame.wire_bytes);
+                }
+                Some(Verdict::Inspected) if !is_heard => {
+                    if flow.open.add(frame.wire_bytes) {
+                        *tag = Verdict::Inspected.tag().max(*tag);
+                        return;
+                    }
+                }
+                _ => {}
+            }
         }
         self.judge_with_flow(slot, direction, data, framed, verdict);
     }
@@ -147,7 +153,7 @@ impl Worker {
     }
 
     /// A flow that ended.
-    pub(super) fn judge_flow(&mut self, slot: Slot, is_evicted: bool) {
+    pub(super) fn judge_flow(&mut self, slot: Slot, is_evicted: bool) -> Verdict {
         let worst = self.unread.take_worst();
         let flow = self.flows.get_mut(slot);
         let verdict = if is_evicted { Verdict::TableFull } else { worst.max(at_end(flow)) };
@@ -155,6 +161,7 @@ impl Worker {
         let Flow { identity, tags, .. } = self.flows.get_mut(slot);
         let verdict = Verdict::of_tag(tags[0].max(tags[1]));
         self.counters.visibility.flow(identity.network(), || identity.vlans().to_vec(), verdict);
+        verdict
     }
 }
 
@@ -213,12 +220,14 @@ fn at_end(flow: &Flow<State>) -> Verdict {
 }
 
 /// A flow that the end of the captures ends.
-pub(super) fn end_open(flow: &Flow<State>, counters: &mut Counters) {
+pub(super) fn end_open(flow: &Flow<State>, counters: &mut Counters) -> Verdict {
     let end = at_end(flow);
     let (network, vlans) = (flow.identity.network(), || flow.identity.vlans().to_vec());
     let Open { packets, bytes } = flow.open;
     counters.visibility.packets(network, vlans, end, u64::from(packets), u64::from(bytes));
     let [there, back] = flow.tags.map(Verdict::of_tag);
     let of_open = if packets > 0 { end } else { Verdict::Inspected };
-    counters.visibility.flow(network, vlans, there.max(back).max(of_open));
+    let verdict = there.max(back).max(of_open);
+    counters.visibility.flow(network, vlans, verdict);
+    verdict
 }

@@ -1,68 +1,89 @@
-//! [`Order`]: alerts of several workers in the order of their frames again.
+//! [`Order`]: what several workers say in the order of the frames that it is about again.
 //!
 //! A worker that has finished a batch has no more alerts for frames up to its end, except for frames that wait behind a hole
-//! in a stream; it says which is the first of those. What is before every worker's mark goes out, the rest is kept: as much
-//! as holes are waited for.
+//! in a stream or for evidence; it says which is the first of those. What is before every worker's mark goes out, the rest is kept: as
+//! much as holes are waited for.
 
 use std::cmp::Ordering;
 
-use crate::alert::Alert;
+use crate::alert::{Alert, AlertFlow, FlowRecord};
 
 /// A place in the run: file and frame number.
 pub(super) type Place = (u32, u64);
 
-/// See the module.
-pub(super) struct Order {
-    /// For each worker, the first place that it may still raise alerts for.
-    marks: Vec<Place>,
-    /// Not sorted.
-    kept: Vec<Alert>,
+/// What has a place, and an order within it that does not depend on who says it.
+pub(super) trait Placed: Sized {
+    fn place(&self) -> Place;
+    fn order(&self, other: &Self) -> Ordering;
 }
 
-impl Order {
+/// See the module.
+pub(super) struct Order<T> {
+    /// For each worker, the first place that it may still say something of.
+    marks: Vec<Place>,
+    /// Not sorted.
+    kept: Vec<T>,
+}
+
+impl<T: Placed> Order<T> {
     pub(super) fn new(workers: usize) -> Self {
         Self { marks: vec![(0, 0); workers], kept: Vec::new() }
     }
 
-    /// Takes what a worker raised, and its new mark; returns what can go out now, in order.
-    pub(super) fn add(&mut self, worker: usize, alerts: Vec<Alert>, mark: Place) -> Vec<Alert> {
+    /// Takes what a worker says, and its new mark; returns what can go out now, in order.
+    pub(super) fn add(&mut self, worker: usize, said: Vec<T>, mark: Place) -> Vec<T> {
         if let Some(own) = self.marks.get_mut(worker) {
             *own = mark;
         }
-        self.kept.extend(alerts);
+        self.kept.extend(said);
         let Some(&least) = self.marks.iter().min() else { return Vec::new() };
         if self.kept.is_empty() {
             return Vec::new();
         }
-        let (mut out, kept) = std::mem::take(&mut self.kept).into_iter().partition(|alert| place(alert) < least);
+        let (mut out, kept) = std::mem::take(&mut self.kept).into_iter().partition(|said: &T| said.place() < least);
         self.kept = kept;
-        sort(&mut out);
+        out.sort_by(T::order);
         out
     }
 
     /// Everything that is left, in order.
-    pub(super) fn finish(mut self) -> Vec<Alert> {
-        sort(&mut self.kept);
+    pub(super) fn finish(mut self) -> Vec<T> {
+        self.kept.sort_by(T::order);
         self.kept
     }
 }
 
-fn place(alert: &Alert) -> Place {
-    (alert.frame.file, alert.frame.number)
-}
-
 /// By file, frame, indicator id, field, flow (a frame with tunnels is of several); what is equal in all of these came from one
 /// flow in one order.
-fn sort(alerts: &mut [Alert]) {
-    alerts.sort_by(|a, b| {
-        place(a).cmp(&place(b)).then_with(|| by_indicator(a, b)).then_with(|| a.field.cmp(&b.field)).then_with(|| {
-            let flow = |alert: &Alert| {
-                let flow = &alert.flow;
-                (flow.tunnel, flow.protocol_number, flow.originator, flow.responder)
-            };
-            flow(a).cmp(&flow(b))
-        })
-    });
+impl Placed for Alert {
+    fn place(&self) -> Place {
+        (self.frame.file, self.frame.number)
+    }
+
+    fn order(&self, other: &Self) -> Ordering {
+        let flows = || flow(&self.flow).cmp(&flow(&other.flow));
+        let fields = || self.field.cmp(&other.field);
+        self.place().cmp(&other.place()).then_with(|| by_indicator(self, other)).then_with(fields).then_with(flows)
+    }
+}
+
+/// By the frame that was looked at when it ended, then by its first one.
+impl Placed for FlowRecord {
+    fn place(&self) -> Place {
+        self.ended_at
+    }
+
+    fn order(&self, other: &Self) -> Ordering {
+        let first = |record: &Self| (record.first.file, record.first.number);
+        let flows = || flow(&self.flow).cmp(&flow(&other.flow));
+        self.place().cmp(&other.place()).then_with(|| first(self).cmp(&first(other))).then_with(flows)
+    }
+}
+
+type FlowOrder<'f> = (u32, u8, (std::net::IpAddr, u16), (std::net::IpAddr, u16), &'f [u16]);
+
+fn flow(flow: &AlertFlow) -> FlowOrder<'_> {
+    (flow.tunnel, flow.protocol_number, flow.originator, flow.responder, &flow.vlans)
 }
 
 fn by_indicator(a: &Alert, b: &Alert) -> Ordering {

@@ -2,12 +2,13 @@
 //! never shared and sees its packets in capture order: what it does depends on nothing else.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::waiting::Waiting;
 use crate::flow::{Direction, Flow, FlowTable, Pool, Slot};
 use crate::indicator::{IndicatorIx, Where};
-use crate::matcher::{Carry, Trail};
+use crate::matcher::{Carry, MatchSet, Trail};
 use crate::packet::FrameRef;
 use crate::proto::Conversation;
 use crate::time::Timestamp;
@@ -38,6 +39,8 @@ pub(super) struct Seldom(Option<Box<Rare>>);
 
 #[derive(Default)]
 struct Rare {
+    /// Of the set that `reported` and `waiting` speak of.
+    generation: u32,
     reported: Reported,
     carries: [Carry; 2],
     waiting: Waiting,
@@ -46,11 +49,30 @@ struct Rare {
     content_trails: [Trail; 2],
 }
 
-/// What a flow has raised alerts for: nothing is raised twice.
+/// What a flow has raised alerts for: nothing is raised twice, by whichever set.
 #[derive(Default)]
-pub(super) struct Reported(Vec<(IndicatorIx, Where)>);
+pub(super) struct Reported(Vec<Known>);
+
+struct Known {
+    /// [`FOREIGN`] once another set has taken over.
+    indicator: IndicatorIx,
+    at: Where,
+    /// [`Indicator::likeness`](crate::indicator::Indicator::likeness), which is the same in every set.
+    likeness: u64,
+}
+
+/// An indicator of a set that is gone.
+const FOREIGN: IndicatorIx = IndicatorIx(u32::MAX);
 
 impl Seldom {
+    /// Makes what it remembers speak of `set`, if that is another than before.
+    #[inline]
+    pub(super) fn renew(&mut self, set: &Arc<MatchSet>, generation: u32) {
+        if let Some(rare) = self.0.as_deref_mut().filter(|rare| rare.generation != generation) {
+            rare.renew(set, generation);
+        }
+    }
+
     pub(super) fn reported(&mut self) -> &mut Reported {
         &mut self.0.get_or_insert_default().reported
     }
@@ -102,20 +124,34 @@ pub(super) enum Raise {
 }
 
 impl Reported {
-    pub(super) fn contains(&self, indicator: IndicatorIx, at: Where) -> bool {
-        self.0.contains(&(indicator, at))
+    pub(super) fn contains(&self, set: &MatchSet, indicator: IndicatorIx, at: Where) -> bool {
+        self.0.iter().any(|known| known.indicator == indicator && known.at == at) || {
+            let mut foreign = self.0.iter().filter(|known| known.indicator == FOREIGN && known.at == at).peekable();
+            foreign.peek().is_some() && {
+                let likeness = set.indicator(indicator).likeness();
+                foreign.any(|known| known.likeness == likeness)
+            }
+        }
     }
 
-    pub(super) fn raise(&mut self, indicator: IndicatorIx, at: Where) -> Raise {
-        let known = &mut self.0;
-        if known.contains(&(indicator, at)) {
+    pub(super) fn raise(&mut self, set: &MatchSet, indicator: IndicatorIx, at: Where) -> Raise {
+        if self.contains(set, indicator, at) {
             return Raise::Again;
         }
-        if known.len() >= MAX_REPORTED {
+        if self.0.len() >= MAX_REPORTED {
             return Raise::OverCap;
         }
-        known.push((indicator, at));
+        self.0.push(Known { indicator, at, likeness: set.indicator(indicator).likeness() });
         Raise::Yes
+    }
+}
+
+impl Rare {
+    #[cold]
+    fn renew(&mut self, set: &Arc<MatchSet>, generation: u32) {
+        self.generation = generation;
+        self.reported.0.iter_mut().for_each(|known| known.indicator = FOREIGN);
+        self.waiting.renew(set);
     }
 }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::counters::Uninspected;
 use super::engine::Outcome;
+use super::live::WatchOutcome;
 use super::visibility::Report;
 use crate::alert::{Audience, CustomerRecord, Release, View, printable};
 use crate::capture::{FileInfo, Trouble};
@@ -30,6 +31,7 @@ const WITHHELD: &str = "withheld";
 pub struct AlertTally {
     total: u64,
     not_told: u64,
+    repeats: u64,
     by_kind: Tally<&'static str>,
     by_indicator: Tally<String>,
     by_provider: Tally<String>,
@@ -83,6 +85,32 @@ pub struct Summary {
     pub packets_per_second: f64,
     /// What the feeds gave.
     pub feeds: LoadReport,
+    /// What only a live run has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub live: Option<LiveFigures>,
+}
+
+/// Of a live run.
+#[derive(Debug, Serialize)]
+pub struct LiveFigures {
+    /// Frames by worker.
+    pub frames_by_worker: Vec<u64>,
+    /// Frames that the kernel dropped.
+    pub kernel_dropped: u64,
+    /// How often a ring was full.
+    pub ring_freezes: u64,
+    /// Frames that interfaces dropped.
+    pub interface_dropped: u64,
+    /// Alerts that found no room in the channel.
+    pub alerts_dropped: u64,
+    /// Notices that did not.
+    pub notices_dropped: u64,
+    /// Workers that were made anew after a panic.
+    pub worker_restarts: u64,
+    /// Frames of the batches in which that happened.
+    pub frames_lost_to_restarts: u64,
+    /// Sets that took over from another.
+    pub reloads: u64,
 }
 
 /// TCP reassembly.
@@ -101,6 +129,9 @@ pub struct Alerts {
     /// Those that they may not, in number.
     #[serde(skip_serializing_if = "is_zero")]
     pub not_told: u64,
+    /// Further ones that some of them stand for.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub repeats: u64,
     /// By indicator kind.
     pub by_kind: BTreeMap<&'static str, u64>,
     /// By indicator id.
@@ -169,6 +200,7 @@ impl AlertTally {
     /// Counts one, under what the summary's readers may see of it.
     pub fn count(&mut self, view: &View<'_>) {
         self.total += u64::from(!matches!(view, View::Nothing));
+        self.repeats += view.repeats();
         match view {
             View::Nothing => self.not_told += 1,
             View::Full(full) => {
@@ -231,6 +263,7 @@ impl AlertTally {
         Alerts {
             total: self.total,
             not_told: self.not_told,
+            repeats: self.repeats,
             by_kind: self.by_kind.iter().map(|(key, count)| (*key, count)).collect(),
             by_indicator: owned(&self.by_indicator),
             by_provider: owned(&self.by_provider),
@@ -286,7 +319,28 @@ impl Summary {
             } else {
                 report
             },
+            live: None,
         }
+    }
+
+    /// Adds what only a live run has.
+    pub fn add_live(&mut self, outcome: &WatchOutcome, audience: &Audience) {
+        for (id, count) in &outcome.suppressed_before {
+            // Of a set that is gone nobody can say what may be seen.
+            let name = if audience.withholds() { WITHHELD } else { id };
+            *self.suppressed.entry(name.to_owned()).or_default() += count;
+        }
+        self.live = Some(LiveFigures {
+            frames_by_worker: outcome.frames_by_worker.clone(),
+            kernel_dropped: outcome.losses.kernel_dropped,
+            ring_freezes: outcome.losses.ring_freezes,
+            interface_dropped: outcome.losses.interface_dropped,
+            alerts_dropped: outcome.alerts_dropped,
+            notices_dropped: outcome.notices_dropped,
+            worker_restarts: outcome.restarts,
+            frames_lost_to_restarts: outcome.frames_lost_to_restarts,
+            reloads: outcome.swaps,
+        });
     }
 
     /// For a person.
@@ -308,7 +362,10 @@ impl Summary {
             self.feeds.totals.refused,
             if self.feeds.is_clean() { "" } else { " (picket feed check says which)" }
         )?;
-        writeln!(out, "alerts: {}", self.alerts.total)?;
+        match self.alerts.repeats {
+            0 => writeln!(out, "alerts: {}", self.alerts.total)?,
+            repeats => writeln!(out, "alerts: {}, and {repeats} more that were summed up in them", self.alerts.total)?,
+        }
         list(out, "  by kind", self.alerts.by_kind.iter().map(|(key, &count)| ((*key).to_owned(), count)))?;
         list(out, "  by indicator", self.alerts.by_indicator.iter().map(|(key, &count)| (key.clone(), count)))?;
         list(out, "  by provider", self.alerts.by_provider.iter().map(|(key, &count)| (key.clone(), count)))?;
@@ -323,8 +380,28 @@ impl Summary {
         for trouble in &self.troubles {
             writeln!(out, "warning: {} at byte {}: {}", trouble.path, trouble.offset, trouble.reason)?;
         }
+        if let Some(live) = &self.live {
+            live.print(out)?;
+        }
         if self.interrupted {
             writeln!(out, "stopped before the end of the captures")?;
+        }
+        Ok(())
+    }
+}
+
+impl LiveFigures {
+    fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        let by_worker: Vec<String> = self.frames_by_worker.iter().map(u64::to_string).collect();
+        writeln!(out, "workers: {} frames; {} reloads", by_worker.join(", "), self.reloads)?;
+        writeln!(
+            out,
+            "lost: {} frames dropped by the kernel, {} by interfaces, {} times a ring was full; {} alerts, {} notices",
+            self.kernel_dropped, self.interface_dropped, self.ring_freezes, self.alerts_dropped, self.notices_dropped
+        )?;
+        if self.worker_restarts > 0 {
+            let (restarts, frames) = (self.worker_restarts, self.frames_lost_to_restarts);
+            writeln!(out, "warning: {restarts} restarts of workers after a defect, {frames} frames lost with them")?;
         }
         Ok(())
     }

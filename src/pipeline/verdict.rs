@@ -45,6 +45,8 @@ pub enum Verdict {
     UnknownRandom,
     /// A part that its parser knows and does not read: a body, what follows the part of interest.
     PassedOver,
+    /// A long stream that was given up because there was too much traffic.
+    Shed,
     /// A layer below that nothing here decodes.
     UnknownLayer,
     /// A tunnel that cannot be looked into.
@@ -60,7 +62,7 @@ impl Verdict {
     pub(super) const COUNT: usize = Self::ALL.len();
 
     /// All, in order.
-    pub(super) const ALL: [Self; 21] = [
+    pub(super) const ALL: [Self; 22] = [
         Self::Inspected,
         Self::OutOfWindow,
         Self::BadChecksum,
@@ -78,6 +80,7 @@ impl Verdict {
         Self::UnknownBinary,
         Self::UnknownRandom,
         Self::PassedOver,
+        Self::Shed,
         Self::UnknownLayer,
         Self::OpaqueTunnel,
         Self::Encrypted,
@@ -104,6 +107,7 @@ impl Verdict {
             Self::UnknownBinary => "unknown_protocol.binary",
             Self::UnknownRandom => "unknown_protocol.random",
             Self::PassedOver => "passed_over",
+            Self::Shed => "overload",
             Self::UnknownLayer => "unknown_layer",
             Self::OpaqueTunnel => "opaque_tunnel",
             Self::Encrypted => "encrypted",
@@ -131,6 +135,7 @@ impl Verdict {
             Self::UnknownBinary => "unknown protocol, binary",
             Self::UnknownRandom => "unknown protocol, looks encrypted",
             Self::PassedOver => "known, not read (bodies and the like)",
+            Self::Shed => "given up because there was too much",
             Self::UnknownLayer => "unknown layer",
             Self::OpaqueTunnel => "opaque tunnel",
             Self::Encrypted => "encrypted",
@@ -163,7 +168,9 @@ impl Verdict {
         match stopped.kind {
             ErrorKind::Truncated if is_cut => Self::Truncated,
             ErrorKind::Truncated | ErrorKind::BadHeader | ErrorKind::TooDeep => Self::Malformed,
-            ErrorKind::Fragment => Self::Fragment,
+            ErrorKind::Fragment | ErrorKind::TunnelFragment => Self::Fragment,
+            ErrorKind::Inflated => Self::Inspected,
+            ErrorKind::Compressed => Self::OpaqueTunnel,
             ErrorKind::BadChecksum => Self::BadChecksum,
             ErrorKind::Encrypted | ErrorKind::Protocol(ESP) => Self::OpaqueTunnel,
             _ => Self::UnknownLayer,
@@ -181,6 +188,7 @@ impl Verdict {
             Unread::Incomplete => Self::Incomplete,
             Unread::Gap => Self::Gap,
             Unread::PassedOver => Self::PassedOver,
+            Unread::Shed => Self::Shed,
             Unread::Parser(reason) if reason == ENCRYPTED_HELLO => Self::EncryptedHello,
             Unread::Parser(_) => Self::Malformed,
         }

@@ -1,6 +1,8 @@
 //! [`Waiting`]: the hits of a flow whose indicator has a condition that may yet come true, and what is known of control-system
 //! functions in the flow to judge it by. Only flows in which such an indicator was hit have one.
 
+use std::sync::Arc;
+
 use crate::alert::Alert;
 use crate::flow::Direction;
 use crate::indicator::{Condition, IndicatorIx, Where};
@@ -17,6 +19,8 @@ pub(super) struct Waiting {
 /// A hit that waits.
 pub(super) struct Hit {
     pub(super) indicator: IndicatorIx,
+    /// What leads to the same indicator in another set.
+    pub(super) likeness: u64,
     pub(super) how: How,
     /// Where the value was seen.
     pub(super) at: Where,
@@ -57,6 +61,18 @@ impl Waiting {
         has_room
     }
 
+    /// Has the hits speak of a set that took over; those whose indicators are not in it are of no interest any more.
+    pub(super) fn renew(&mut self, set: &Arc<MatchSet>) {
+        self.hits.retain_mut(|hit| {
+            let Some(indicator) = set.conditional(hit.likeness) else { return false };
+            hit.indicator = indicator;
+            if let Some(alert) = &mut hit.alert {
+                alert.renew(indicator, set);
+            }
+            true
+        });
+    }
+
     /// Takes out a hit whose condition holds in a flow of this protocol; to be asked until there is none.
     pub(super) fn take_due(&mut self, protocol: Option<&str>, set: &MatchSet) -> Option<Hit> {
         let functions = &self.functions;
@@ -88,7 +104,7 @@ mod tests {
 
     fn hit(indicator: u32) -> Hit {
         let at = Where("source.ip");
-        Hit { indicator: IndicatorIx(indicator), how: How::Exact, at, frame_number: 1, alert: None }
+        Hit { indicator: IndicatorIx(indicator), likeness: 0, how: How::Exact, at, frame_number: 1, alert: None }
     }
 
     #[test]

@@ -6,18 +6,19 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::aside::Aside;
 use super::counters::Counters;
-use super::decoded::{Bytes, Item, frame_bytes};
+use super::decoded::{Bytes, Headers, Item, frame_bytes};
 use super::eyes::{Delivery, Eyes, Unseen};
 use super::judge;
-use super::shard::{Shard, Table, Wait, is_waiting};
+use super::shard::{Shard, State, Table, Wait, is_waiting};
 use super::verdict::Verdict;
 use super::{Options, SHARDS};
-use crate::alert::Alert;
+use crate::alert::{Alert, FlowRecord};
 use crate::flow::{Accepted, Candidate, Direction, Flow, Home, Outlet, Room, Segment, Slot, StreamCounters};
 use crate::indicator::Transport;
 use crate::matcher::{EndpointKey, MatchSet};
-use crate::packet::{self, Ends, FrameMeta, FrameRef, protocol, tcp_flag};
+use crate::packet::{self, Ends, FrameMeta, FrameRef, Packet, protocol, tcp_flag};
 use crate::time::Timestamp;
 
 /// Packets whose misses overlap. More would push the first out of the nearest cache again.
@@ -40,20 +41,22 @@ enum Guess {
 
 /// See the module.
 pub(super) struct Worker {
-    shards: Vec<Shard>,
+    pub(super) shards: Vec<Shard>,
     /// A region for each of `shards`.
     pub(super) flows: Table,
     /// Of the flows of a group that are probably new: both ends, hashed for the filters.
     ends: Vec<[EndpointKey; 2]>,
     /// By shard number: where it is in `shards`.
     places: [u8; SHARDS],
-    scans_tcp: bool,
-    scans_udp: bool,
+    pub(super) scans_tcp: bool,
+    pub(super) scans_udp: bool,
     verifies_checksums: bool,
     pub(super) eyes: Eyes,
     pub(super) counters: Counters,
     pub(super) unread: Unseen,
     pub(super) streams: StreamCounters,
+    /// The flow log and evidence, if there are any.
+    pub(super) aside: Option<Box<Aside>>,
 }
 
 impl Worker {
@@ -61,6 +64,12 @@ impl Worker {
     pub(super) fn new(set: &Arc<MatchSet>, captures: &Arc<[Arc<Path>]>, options: &Options, stride: usize) -> Self {
         let per_shard = |total: usize| total.div_ceil(SHARDS);
         let shards = SHARDS.div_ceil(stride);
+        let mut eyes = Eyes::new(set, captures);
+        eyes.suppress(options.suppress.as_ref());
+        let aside = Aside::new(options, shards);
+        if aside.as_ref().is_some_and(|aside| aside.has_log()) {
+            eyes.note_flows();
+        }
         Self {
             shards: (0..shards).map(|_| Shard::new(per_shard(options.max_stream_bytes))).collect(),
             flows: Table::new(shards, per_shard(options.max_flows)),
@@ -69,38 +78,60 @@ impl Worker {
             scans_tcp: set.has_patterns_for(Transport::Tcp),
             scans_udp: set.has_patterns_for(Transport::Udp),
             verifies_checksums: options.verifies_checksums,
-            eyes: Eyes::new(set, captures),
+            eyes,
             counters: Counters::default(),
             unread: Unseen::default(),
             streams: StreamCounters::default(),
+            aside,
         }
     }
 
-    /// Takes up to [`GROUP`] frames of one batch through everything.
+    /// Asks for the bucket that tells where an item's flow is.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, item: &Item) {
+        self.flows.prefetch_bucket(self.home(item));
+    }
+
+    /// Takes up to [`GROUP`] frames, all decoded on this thread, through everything.
+    #[inline]
+    pub(super) fn process_decoded(&mut self, headers: &Headers, data: &[u8], group: &[FrameMeta]) {
+        let bytes = headers.bytes(data);
+        match headers.only() {
+            Some(items) => self.process(bytes, group.iter().zip(items)),
+            None => headers.order.chunks(GROUP).for_each(|order| {
+                self.process(bytes, order.iter().map(|&at| headers.framed(at, group)));
+            }),
+        }
+    }
+
+    /// Takes up to [`GROUP`] frames of one batch through everything. [`Worker::prefetch`] was asked for each.
     pub(super) fn process<'i>(&mut self, data: Bytes<'_>, items: impl Iterator<Item = Framed<'i>> + Clone) {
-        let mut homes = [Home::default(); GROUP];
-        for ((frame, item), home) in items.clone().zip(&mut homes) {
-            *home = self.flows.home(usize::from(self.places[item.shard()]), item.hash);
-            self.flows.prefetch_bucket(*home);
+        let mut plans = [(Home::default(), Guess::New(0)); GROUP];
+        self.ends.clear();
+        for ((frame, item), plan) in items.clone().zip(&mut plans) {
             if item.role.is_own() {
                 self.counters.frames += 1;
                 self.counters.captured_bytes += u64::from(frame.captured_bytes);
             }
-        }
-        let mut guesses = [Guess::New(0); GROUP];
-        self.ends.clear();
-        for (((frame, item), &home), guess) in items.clone().zip(&homes).zip(&mut guesses) {
-            *guess = match self.flows.prefetch_record(home, frame.time) {
+            let home = self.home(item);
+            let guess = match self.flows.prefetch_record(home, frame.time) {
                 Some(candidate) => Guess::Known(candidate),
                 None => {
                     self.ends.push(self.eyes.prefetch_ends(item));
                     Guess::New((self.ends.len() - 1) as u8)
                 }
             };
+            *plan = (home, guess);
         }
-        for ((framed, &home), &guess) in items.zip(&homes).zip(&guesses) {
+        for (framed, &(home, guess)) in items.zip(&plans) {
             self.step(data, framed, home, guess);
         }
+    }
+
+    /// Where the table's first bucket for an item's flow is.
+    #[inline(always)]
+    fn home(&self, item: &Item) -> Home {
+        self.flows.home(usize::from(self.places[item.shard()]), item.hash)
     }
 
     /// One packet.
@@ -120,12 +151,15 @@ impl Worker {
         let verdict = match packet.protocol {
             _ if !packet.is_readable() => None,
             protocol::TCP => self.segment(shard, slot, direction, data, framed),
-            protocol::UDP => Some(self.datagram(slot, direction, data, framed)),
+            protocol::UDP => Some(self.datagram(shard, slot, direction, data, framed)),
             protocol::ICMP | protocol::ICMPV6 => Some(self.message(slot, direction, data, framed)),
-            _ if packet.ends == Ends::Hardware => Some(self.in_frame(slot, direction, data, framed)),
+            _ if packet.ends == Ends::Hardware => Some(self.in_frame(shard, slot, direction, data, framed)),
             _ => Some(Verdict::Inspected),
         };
         self.judge(slot, direction, data, framed, stop.or(verdict));
+        if self.aside.is_some() {
+            self.attend((shard, slot), direction, data, framed);
+        }
         self.keep_house(shard, frame.time);
     }
 
@@ -158,6 +192,9 @@ impl Worker {
     fn track_anew(&mut self, framed: Framed<'_>, home: Home, guess: Guess) -> (Slot, Direction) {
         let (frame, item) = framed;
         let now = frame.time;
+        if let Some(aside) = &mut self.aside {
+            aside.go_on(frame.reference());
+        }
         if let Some(slot) = self.flows.find(home, &item.key, now) {
             let flow = self.flows.get_mut(slot);
             match flow.accept(&item.packet, item.from, now) {
@@ -213,6 +250,8 @@ impl Worker {
             if flow.is_quiet[direction.index()] {
                 flow.streams[direction.index()].follow(packet.sequence.wrapping_add(bytes));
                 verdict = Some(judge::lasting(flow, direction, || data.payload(framed)));
+            } else if !self.scans_tcp && steps_over(flow, direction, packet) {
+                verdict = Some(Verdict::PassedOver);
             } else {
                 verdict = self.push(shard, slot, direction, data, framed);
             }
@@ -327,7 +366,14 @@ impl Worker {
     }
 
     #[inline(always)]
-    fn datagram(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) -> Verdict {
+    fn datagram(
+        &mut self,
+        shard: usize,
+        slot: Slot,
+        direction: Direction,
+        data: Bytes<'_>,
+        framed: Framed<'_>,
+    ) -> Verdict {
         if framed.1.packet.payload_bytes == 0 {
             return Verdict::Inspected;
         }
@@ -335,36 +381,45 @@ impl Worker {
         if flow.is_quiet[direction.index()] {
             return judge::lasting(flow, direction, || data.payload(framed));
         }
-        self.read_datagram(Transport::Udp, slot, direction, data, framed)
+        self.read_datagram(Transport::Udp, shard, slot, direction, data, framed)
     }
 
     /// What lies in an Ethernet frame without IP.
     #[cold]
-    fn in_frame(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) -> Verdict {
+    fn in_frame(
+        &mut self,
+        shard: usize,
+        slot: Slot,
+        direction: Direction,
+        data: Bytes<'_>,
+        framed: Framed<'_>,
+    ) -> Verdict {
         let flow = self.flows.get_mut(slot);
         if flow.is_quiet[direction.index()] {
             return judge::lasting(flow, direction, || data.payload(framed));
         }
-        self.read_datagram(Transport::Ethernet, slot, direction, data, framed)
+        self.read_datagram(Transport::Ethernet, shard, slot, direction, data, framed)
     }
 
     #[inline(never)]
     fn read_datagram(
         &mut self,
         transport: Transport,
+        shard: usize,
         slot: Slot,
         direction: Direction,
         data: Bytes<'_>,
         framed: Framed<'_>,
     ) -> Verdict {
         let payload = data.payload(framed);
+        let pool = &mut self.shards[shard].pool;
         let flow = self.flows.get_mut(slot);
         let reading = flow.state.conversation.reading(direction);
         let Flow { identity, state, is_quiet, .. } = flow;
         let scans = self.scans_udp && transport == Transport::Udp;
         let (eyes, unread) = (&mut self.eyes, &mut self.unread);
         let frame = framed.0.reference();
-        Delivery { identity, state, direction, scans, eyes, unread }.datagram(transport, payload, frame);
+        Delivery { identity, state, direction, scans, eyes, unread }.datagram(transport, payload, pool, frame);
         is_quiet[direction.index()] = !scans && !state.conversation.wants(direction);
         match self.unread.take_worst() {
             Verdict::Inspected => judge::read(flow, direction, reading, payload).unwrap_or_default(),
@@ -393,7 +448,7 @@ impl Worker {
     }
 
     #[inline(never)]
-    fn clean_up(&mut self, shard: usize, now: Timestamp) {
+    pub(super) fn clean_up(&mut self, shard: usize, now: Timestamp) {
         for slot in self.flows.sweep(shard, now).into_iter().flatten() {
             self.counters.expired_flows += 1;
             self.finish(shard, slot, false);
@@ -404,6 +459,7 @@ impl Worker {
         while let Some(Wait { slot, direction, .. }) = self.shards[shard].overdue(&self.flows, now) {
             self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
             self.decide_if_lost(slot);
+            self.claim(shard, slot);
         }
     }
 
@@ -415,17 +471,52 @@ impl Worker {
             }
         }
         self.unread.finish(&mut self.flows.get_mut(slot).state, &mut self.shards[shard].pool);
-        self.judge_flow(slot, is_evicted);
+        let verdict = self.judge_flow(slot, is_evicted);
+        if self.aside.is_some() {
+            self.attend_end((shard, slot), verdict, is_evicted);
+        }
+    }
+
+    /// The end of a batch, or of a while without one: packet time is `now`.
+    pub(super) fn end_batch(&mut self, now: Timestamp) {
+        if let Some(suppressor) = &mut self.eyes.suppressor {
+            suppressor.tick(now);
+        }
+        if let Some(aside) = &mut self.aside {
+            aside.tick(now);
+        }
     }
 
     /// Alerts raised since the last call.
     pub(super) fn take_alerts(&mut self) -> Vec<Alert> {
-        std::mem::take(&mut self.eyes.alerts)
+        let mut alerts = self.eyes.take_alerts();
+        alerts.extend(self.aside.iter_mut().flat_map(|aside| aside.take_alerts()));
+        alerts
+    }
+
+    /// Everything that was raised, when the worker is no good any more.
+    #[cold]
+    pub(super) fn give_up(&mut self) -> Vec<Alert> {
+        self.eyes.close();
+        self.aside.iter_mut().for_each(|aside| aside.close());
+        self.take_alerts()
+    }
+
+    /// Whether there are any.
+    #[inline]
+    pub(super) fn has_alerts(&self) -> bool {
+        self.eyes.has_alerts() || self.aside.as_ref().is_some_and(|aside| aside.has_alerts())
+    }
+
+    /// Flows that have ended since the last call, if there is a flow log.
+    pub(super) fn take_flows(&mut self) -> Vec<FlowRecord> {
+        self.aside.as_mut().map(|aside| aside.take_flows()).unwrap_or_default()
     }
 
     /// The first frame that an alert still to come may name, among those already processed.
     pub(super) fn held_back(&mut self) -> Option<FrameRef> {
-        self.shards.iter_mut().filter_map(|shard| shard.held_back(&self.flows)).min()
+        let aside = self.aside.as_ref().and_then(|aside| aside.held_back());
+        self.shards.iter_mut().filter_map(|shard| shard.held_back(&self.flows)).chain(aside).min()
     }
 
     /// The end of the captures: what still waits is looked at.
@@ -435,26 +526,60 @@ impl Worker {
                 self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
                 self.cut(shard, slot, direction, frame);
                 self.decide_if_lost(slot);
+                self.claim(shard, slot);
             }
         }
     }
 
-    /// The end of the captures. Returns the last alerts and the numbers.
-    pub(super) fn close(mut self) -> (Vec<Alert>, Counters) {
+    /// The end of the captures. Returns the last alerts and flows, and the numbers.
+    pub(super) fn close(mut self) -> (Vec<Alert>, Vec<FlowRecord>, Counters) {
         self.end_waits();
-        for flow in self.flows.iter() {
+        for (slot, flow) in self.flows.iter() {
             flow.state.conversation.unfinished().into_iter().for_each(|why| self.unread.tally.count(why));
-            judge::end_open(flow, &mut self.counters);
+            let verdict = judge::end_open(flow, &mut self.counters);
+            self.aside.iter_mut().for_each(|aside| aside.stop(slot, flow, verdict));
         }
-        let mut counters = self.counters;
+        self.eyes.close();
+        self.aside.iter_mut().for_each(|aside| aside.close());
+        let counters = self.numbers();
+        (self.take_alerts(), self.take_flows(), counters)
+    }
+
+    /// The numbers so far. Packets that only the end of their flow judges are not among them.
+    pub(super) fn numbers(&self) -> Counters {
+        let mut counters = self.counters.clone();
         counters.wire_bytes = counters.visibility.total().bytes;
         counters.no_memory = self.shards.iter().map(|shard| shard.pool.refused).sum();
         counters.streams = self.streams;
-        counters.unread = self.unread.tally;
-        counters.suppressed = self.eyes.suppressed;
+        counters.unread = self.unread.tally.clone();
+        counters.suppressed = self.eyes.suppressed.clone();
+        counters.held_back = self.eyes.held_back();
+        if let Some(aside) = &self.aside {
+            let (records, cut_short) = aside.counters();
+            counters.flow_log.merge(&records);
+            counters.evidence_cut_short += cut_short;
+        }
         counters.over_flow_cap = self.eyes.over_flow_cap;
         counters.unscanned_bytes = self.eyes.unscanned_bytes;
         counters.begun_refused = self.eyes.begun_refused;
-        (self.eyes.alerts, counters)
+        counters.shed_scan_bytes = self.eyes.shed_scan_bytes;
+        counters
     }
+}
+
+/// Whether a segment is the next of its stream and holds nothing but bytes that its parser steps over, most of a long body: then
+/// nothing else is done for it.
+#[inline(always)]
+fn steps_over(flow: &mut Flow<State>, direction: Direction, packet: &Packet) -> bool {
+    let stream = &mut flow.streams[direction.index()];
+    let is_plain = packet.payload_missing_bytes == 0
+        && packet.payload_bytes > 0
+        && packet.urgent_pointer == 0
+        && !packet.has(tcp_flag::SYN)
+        && stream.is_at(packet.sequence);
+    let steps = is_plain && flow.state.conversation.step_over(direction, packet.payload_bytes);
+    if steps {
+        stream.step_over(packet.payload_bytes);
+    }
+    steps
 }

@@ -109,12 +109,25 @@ impl Conversation {
         self.lanes.get(direction).mode != Mode::Done || self.whole.is_some()
     }
 
+    /// Steps over the next bytes of a direction if all of them are of no interest to its parser; false, and nothing done, if not.
+    #[inline]
+    pub fn step_over(&mut self, direction: Direction, bytes: u32) -> bool {
+        let lane = self.lanes.of(direction);
+        let steps = lane.skip_bytes >= u64::from(bytes) && lane.mode == Mode::Parsing && lane.held.is_none();
+        if steps && self.whole.is_none() {
+            lane.skip_bytes -= u64::from(bytes);
+            return true;
+        }
+        false
+    }
+
     /// A datagram.
     pub fn datagram(
         &mut self,
         direction: Direction,
         data: &[u8],
         hint: &Hint,
+        pool: &mut Pool,
         seen: Seen<'_>,
         unread: &mut dyn FnMut(Unread),
     ) {
@@ -127,6 +140,10 @@ impl Conversation {
             Progress::Damaged { reason, .. } | Progress::Stopped(reason) => unread(Unread::Parser(reason)),
             Progress::DoneDirection => self.lanes.of(direction).mode = Mode::Done,
             Progress::Done => self.lanes.both().into_iter().for_each(|lane| lane.mode = Mode::Done),
+        }
+        // No other parser keeps anything of datagrams.
+        if matches!(self.session, Session::Quic(_) | Session::OpenVpn(_)) {
+            self.settle(pool, unread);
         }
     }
 
@@ -478,6 +495,18 @@ impl Conversation {
         let held = self.lanes.of(direction).held.as_ref().map_or(0, |held| held.bytes.len());
         if held > self.session.max_pending_bytes() {
             self.stop(direction, Unread::MessageTooLong, pool, unread);
+        }
+    }
+
+    /// There is too much traffic: a direction is read no further, for good.
+    #[cold]
+    pub fn shed(&mut self, direction: Direction, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
+        self.drop_whole(pool);
+        let lane = self.lanes.of(direction);
+        pool.release(&mut lane.held);
+        if lane.mode != Mode::Done {
+            (lane.mode, lane.need_bytes, lane.skip_bytes) = (Mode::Done, 0, 0);
+            unread(Unread::Shed);
         }
     }
 

@@ -26,8 +26,9 @@ use crate::indicator::{Seen, Transport};
 
 use awaited::{Answering, Awaited};
 use body::Files;
-pub(super) use head::Line;
-use head::{Framing, Head};
+pub(super) use body::{Body, url_of};
+use head::Framing;
+pub(super) use head::{Head, Line};
 
 /// Longest head read, in bytes: above the limits of common servers (8 to 64 KiB).
 pub const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -39,8 +40,8 @@ const MAX_CHUNK_LINE_BYTES: usize = 4096;
 const MAX_UNDECIDED_BYTES: u64 = 64;
 
 /// Reports a message that was not text: its first line and the header lines that matter.
-pub(super) fn report(line: Line<'_>, headers: &[u8], hint: &Hint, seen: Seen<'_>) {
-    emit::head(&Head { line, headers }, hint, seen);
+pub(super) fn report(head: &Head<'_>, hint: &Hint, seen: Seen<'_>) {
+    emit::head(head, hint, seen);
 }
 
 /// The same of header lines whose first line is not known.

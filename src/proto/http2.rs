@@ -2,12 +2,14 @@
 //!
 //! Of each header block it reports what `http` does of a head, under the same fields: the URL made of `:scheme`, `:authority`
 //! and `:path`, the host, the user agent, and the URLs in `referer` and `location`; of a push promise, the promised request.
-//! Nothing is remembered of a stream, so nothing grows with their number; what a connection keeps is each direction's HPACK
-//! table (`hpack`), and a block that goes on in CONTINUATION frames ([`MAX_BLOCK_BYTES`]). DATA is stepped over.
+//! What a connection keeps is each direction's HPACK table (`hpack`), a block that goes on in CONTINUATION frames ([`MAX_BLOCK_BYTES`]), and,
+//! if somebody wants something of files, the bodies in progress (`bodies`). Else nothing is remembered of a stream, and DATA is stepped over.
 //!
 //! After a gap the first segment that begins with plausible frames is where reading resumes, without the table of before.
-//! Not read: connections picked up in their middle, bodies, trailers' and unknown frames' contents.
+//! Not read: connections picked up in their middle, trailers' and unknown frames' contents; the path of the request that an upgrade from
+//! HTTP/1.1 answers is not known here, so the body on stream 1 has no name of it.
 
+mod bodies;
 mod frame;
 mod hpack;
 mod huffman;
@@ -16,12 +18,14 @@ mod tests;
 
 use std::cell::Cell;
 
+use super::file::Wants;
 use super::http;
 use super::{Account, AfterGap, Hint, Parser, Probe, Progress};
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
 
-use frame::{CONTINUATION, DATA, HEADER_BYTES, HEADERS, Header, PREFACE, PUSH_PROMISE};
+use bodies::{Bodies, Heading};
+use frame::{CONTINUATION, DATA, HEADER_BYTES, HEADERS, Header, PREFACE, PUSH_PROMISE, RST_STREAM};
 use hpack::{Decoder, List, Name};
 
 /// Longest frame with a header block that is read: above the size that peers allow each other (16 KiB).
@@ -35,6 +39,7 @@ const MAX_RESUME_SEGMENTS: u8 = 64;
 #[derive(Default)]
 pub struct Http2 {
     halves: Box<[Half; 2]>,
+    bodies: Option<Box<Bodies>>,
 }
 
 impl std::fmt::Debug for Http2 {
@@ -49,7 +54,21 @@ struct Half {
     phase: Phase,
     decoder: Decoder,
     /// A block whose end has not come.
-    block: Option<Vec<u8>>,
+    block: Option<Block>,
+}
+
+/// The first frames of a header block.
+struct Block {
+    bytes: Vec<u8>,
+    heading: Heading,
+}
+
+/// What is lent to each step.
+struct Context<'c> {
+    direction: Direction,
+    hint: &'c Hint,
+    seen: Seen<'c>,
+    bodies: &'c mut Option<Box<Bodies>>,
 }
 
 /// What the next byte of a direction belongs to.
@@ -61,8 +80,19 @@ enum Phase {
     Frame,
     /// So many bytes of a frame's payload that is passed over.
     Unread(u32),
+    /// A body's bytes, then padding.
+    Data(Data),
     /// Anything: bytes are missing before it. So many segments were turned down.
     Lost(u8),
+}
+
+/// What is left of a DATA frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Data {
+    stream: u32,
+    bytes: u32,
+    padding: u8,
+    ends_stream: bool,
 }
 
 /// What one look at the bytes led to.
@@ -90,13 +120,16 @@ impl Parser for Http2 {
     }
 
     fn parse(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress {
+        let Self { halves, bodies } = self;
+        let half = of(halves, direction);
+        let mut context = Context { direction, hint, seen, bodies };
         let mut at = 0;
         loop {
             let rest = data.get(at..).unwrap_or(&[]);
             if rest.is_empty() {
                 return Progress::Consumed { bytes: at, need: 0 };
             }
-            match self.half(direction).step(rest, hint, seen) {
+            match half.step(rest, &mut context) {
                 Step::Past(bytes) if bytes > rest.len() => return Progress::Skip((at + bytes) as u64),
                 Step::Past(bytes) => at += bytes,
                 Step::Trouble(bytes, reason) => return Progress::Damaged { bytes: at + bytes, need: 0, reason },
@@ -108,7 +141,8 @@ impl Parser for Http2 {
 
     /// What is there of a header block is shown, as far as it goes.
     fn cut(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) {
-        let half = self.half(direction);
+        let Self { halves, bodies } = self;
+        let half = of(halves, direction);
         let Some(header) = Header::read(data).filter(|_| half.phase != Phase::Start) else { return };
         let payload = data.get(HEADER_BYTES..).unwrap_or_default();
         if matches!(header.kind, HEADERS | PUSH_PROMISE | CONTINUATION) {
@@ -116,24 +150,39 @@ impl Parser for Http2 {
             let unpadded = Header { flags: header.flags & !frame::PADDED, ..header };
             let skipped = usize::from(header.flags & frame::PADDED != 0 && header.kind != CONTINUATION);
             let block = payload.get(skipped..).and_then(|payload| frame::block(&unpadded, payload)).unwrap_or_default();
-            let mut whole = half.block.take().unwrap_or_default();
-            whole.extend_from_slice(block);
-            let _ = half.show(&whole, hint, seen);
+            let heading = heading(&header, payload, direction);
+            let mut whole = half.block.take().unwrap_or(Block { bytes: Vec::new(), heading });
+            whole.bytes.extend_from_slice(block);
+            let _ = half.show(&whole.bytes, &whole.heading, &mut Context { direction, hint, seen, bodies });
         }
     }
 
     #[inline]
     fn account(&mut self) -> Account {
-        Account { memory_bytes: self.halves.iter().map(Half::memory_bytes).sum(), ..Account::default() }
+        let tables: usize = self.halves.iter().map(Half::memory_bytes).sum();
+        let bodies = self.bodies.as_mut().map_or(Account::default(), |bodies| bodies.account());
+        Account { memory_bytes: tables + bodies.memory_bytes, ..bodies }
     }
 
     /// What the table held is unknown from here on.
     fn shed(&mut self) {
         self.halves.iter_mut().for_each(Half::lose_block);
+        if let Some(bodies) = &mut self.bodies {
+            bodies.shed();
+        }
     }
 
-    fn gap(&mut self, direction: Direction, _missing_bytes: u64) -> AfterGap {
-        let half = self.half(direction);
+    /// Within a body nothing but the body is lost.
+    fn gap(&mut self, direction: Direction, missing_bytes: u64) -> AfterGap {
+        let half = of(&mut self.halves, direction);
+        if let Phase::Data(data) = half.phase
+            && let Some(left) = u64::from(data.bytes + u32::from(data.padding)).checked_sub(missing_bytes)
+        {
+            half.phase = if left > 0 { Phase::Unread(left as u32) } else { Phase::Frame };
+            self.bodies.iter_mut().for_each(|bodies| bodies.abandon_one(data.stream, direction));
+            return AfterGap::Continue;
+        }
+        self.bodies.iter_mut().for_each(|bodies| bodies.abandon(direction));
         half.phase = Phase::Lost(0);
         half.block = None;
         half.decoder.lose();
@@ -141,19 +190,23 @@ impl Parser for Http2 {
     }
 }
 
-impl Http2 {
-    fn half(&mut self, direction: Direction) -> &mut Half {
-        let [to_responder, to_originator] = &mut *self.halves;
-        match direction {
-            Direction::ToResponder => to_responder,
-            Direction::ToOriginator => to_originator,
-        }
+fn of(halves: &mut [Half; 2], direction: Direction) -> &mut Half {
+    let [to_responder, to_originator] = halves;
+    match direction {
+        Direction::ToResponder => to_responder,
+        Direction::ToOriginator => to_originator,
     }
+}
+
+/// What the block that begins with a frame belongs to.
+fn heading(header: &Header, payload: &[u8], direction: Direction) -> Heading {
+    let promised = frame::promised(header, payload);
+    Heading { stream: header.stream, direction, ends_stream: header.ends_stream(), promised }
 }
 
 impl Half {
     /// One step over `rest`, which is not empty.
-    fn step(&mut self, rest: &[u8], hint: &Hint, seen: Seen<'_>) -> Step {
+    fn step(&mut self, rest: &[u8], context: &mut Context<'_>) -> Step {
         match self.phase {
             Phase::Start => {
                 let start = rest.get(..PREFACE.len()).unwrap_or(rest);
@@ -180,15 +233,16 @@ impl Half {
                 self.phase = Phase::Frame;
                 return Step::Past(bytes as usize);
             }
+            Phase::Data(data) => return self.data(data, rest, context),
             Phase::Frame => {}
         }
         match Header::read(rest) {
-            Some(header) => self.frame(&header, rest, hint, seen),
+            Some(header) => self.frame(&header, rest, context),
             None => Step::Need(HEADER_BYTES),
         }
     }
 
-    fn frame(&mut self, header: &Header, rest: &[u8], hint: &Hint, seen: Seen<'_>) -> Step {
+    fn frame(&mut self, header: &Header, rest: &[u8], context: &mut Context<'_>) -> Step {
         let end = HEADER_BYTES + header.length;
         let has_block = matches!(header.kind, HEADERS | PUSH_PROMISE | CONTINUATION);
         // Nothing may stand between the frames of a block (RFC 9113 section 6.10).
@@ -199,16 +253,20 @@ impl Half {
             return if has_block { self.pass_over(header, TOO_LONG) } else { Step::Stopped("HTTP/2 framing lost") };
         }
         if !has_block {
-            return Step::Past(end);
+            return if context.bodies.is_some() { self.of_body(header, rest, context) } else { Step::Past(end) };
         }
         let Some(payload) = rest.get(HEADER_BYTES..end) else { return Step::Need(end) };
         let Some(block) = frame::block(header, payload) else {
             self.lose_block();
             return Step::Trouble(end, "malformed HTTP/2 frame");
         };
+        let heading = heading(header, payload, context.direction);
         let result = match self.block.take() {
-            None if header.ends_headers() => self.show(block, hint, seen),
-            pending => self.collect(pending, block, header.ends_headers(), hint, seen),
+            None if header.ends_headers() => self.show(block, &heading, context),
+            pending => {
+                let begun = pending.unwrap_or(Block { bytes: Vec::new(), heading });
+                self.collect(begun, block, header.ends_headers(), context)
+            }
         };
         match result {
             Ok(()) => Step::Past(end),
@@ -220,28 +278,80 @@ impl Half {
     #[cold]
     fn collect(
         &mut self,
-        pending: Option<Vec<u8>>,
+        mut whole: Block,
         block: &[u8],
         is_last: bool,
-        hint: &Hint,
-        seen: Seen<'_>,
+        context: &mut Context<'_>,
     ) -> Result<(), &'static str> {
-        let mut whole = pending.unwrap_or_default();
-        if whole.len() + block.len() > MAX_BLOCK_BYTES {
+        if whole.bytes.len() + block.len() > MAX_BLOCK_BYTES {
             self.lose_block();
             return Err(TOO_LONG);
         }
-        whole.extend_from_slice(block);
+        whole.bytes.extend_from_slice(block);
         if is_last {
-            return self.show(&whole, hint, seen);
+            return self.show(&whole.bytes, &whole.heading, context);
         }
         self.block = Some(whole);
         Ok(())
     }
 
+    /// A frame without a header block, where bodies are followed.
+    #[cold]
+    fn of_body(&mut self, header: &Header, rest: &[u8], context: &mut Context<'_>) -> Step {
+        let (end, direction) = (HEADER_BYTES + header.length, context.direction);
+        let Some(bodies) = &mut *context.bodies else { return Step::Past(end) };
+        if header.kind == RST_STREAM {
+            bodies.reset(header.stream);
+        }
+        if header.kind != DATA || !bodies.has(header.stream, direction) {
+            return Step::Past(end);
+        }
+        let is_padded = header.flags & frame::PADDED != 0 && header.length > 0;
+        let (head_bytes, padding) = match rest.get(HEADER_BYTES) {
+            _ if !is_padded => (HEADER_BYTES, 0),
+            Some(padding) => (HEADER_BYTES + 1, *padding),
+            None => return Step::Need(HEADER_BYTES + 1),
+        };
+        let Some(bytes) = (end - head_bytes).checked_sub(usize::from(padding)) else {
+            bodies.abandon_one(header.stream, direction);
+            self.phase = Phase::Unread((end - head_bytes) as u32);
+            return Step::Trouble(head_bytes, "malformed HTTP/2 frame");
+        };
+        let (stream, ends_stream) = (header.stream, header.ends_stream());
+        let data = Data { stream, bytes: bytes as u32, padding, ends_stream };
+        self.phase = Phase::Data(data);
+        if bytes == 0 {
+            self.end_data(&data, context);
+        }
+        Step::Past(head_bytes)
+    }
+
+    /// The next bytes of a body.
+    #[cold]
+    fn data(&mut self, data: Data, rest: &[u8], context: &mut Context<'_>) -> Step {
+        let here = rest.get(..data.bytes as usize).unwrap_or(rest);
+        let left = data.bytes - here.len() as u32;
+        if let Some(bodies) = &mut *context.bodies {
+            bodies.push(data.stream, context.direction, here, context.seen);
+        }
+        if left > 0 {
+            self.phase = Phase::Data(Data { bytes: left, ..data });
+        } else {
+            self.end_data(&data, context);
+        }
+        Step::Past(here.len())
+    }
+
+    fn end_data(&mut self, data: &Data, context: &mut Context<'_>) {
+        self.phase = if data.padding > 0 { Phase::Unread(u32::from(data.padding)) } else { Phase::Frame };
+        if let (true, Some(bodies)) = (data.ends_stream, &mut *context.bodies) {
+            bodies.complete(data.stream, context.direction, context.seen);
+        }
+    }
+
     /// What grows with what its sender says.
     fn memory_bytes(&self) -> usize {
-        self.decoder.memory_bytes() + self.block.as_ref().map_or(0, Vec::capacity)
+        self.decoder.memory_bytes() + self.block.as_ref().map_or(0, |block| block.bytes.capacity())
     }
 
     fn lose_block(&mut self) {
@@ -257,12 +367,12 @@ impl Half {
     }
 
     /// Reads a block and shows what it says.
-    fn show(&mut self, block: &[u8], hint: &Hint, seen: Seen<'_>) -> Result<(), &'static str> {
+    fn show(&mut self, block: &[u8], heading: &Heading, context: &mut Context<'_>) -> Result<(), &'static str> {
         let mut scratch = SCRATCH.take();
         scratch.list.clear();
         let decoded = self.decoder.decode(block, &mut scratch.list);
         let is_cut = scratch.list.is_cut;
-        scratch.show(hint, seen);
+        scratch.show(heading, context);
         SCRATCH.set(scratch);
         match decoded {
             None => Err("malformed HTTP/2 header block"),
@@ -282,7 +392,7 @@ struct Scratch {
 
 impl Scratch {
     /// Shows the fields as the head of a message of HTTP/1.1 would be: that is where what a head shows is decided.
-    fn show(&mut self, hint: &Hint, seen: Seen<'_>) {
+    fn show(&mut self, heading: &Heading, context: &mut Context<'_>) {
         let Self { list, target, lines } = self;
         lines.clear();
         for (name, field) in [
@@ -290,12 +400,16 @@ impl Scratch {
             ("user-agent", Name::UserAgent),
             ("referer", Name::Referer),
             ("location", Name::Location),
+            ("content-type", Name::ContentType),
+            ("content-encoding", Name::ContentEncoding),
+            ("content-disposition", Name::ContentDisposition),
+            ("content-range", Name::ContentRange),
         ] {
             list.values(field).for_each(|value| push_line(lines, name, value));
         }
         if let Some(status) = list.first(Name::Status) {
             let status = std::str::from_utf8(status).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
-            return http::report(http::Line::Response { status }, lines, hint, seen);
+            return context.report(heading, &http::Head { line: http::Line::Response { status }, headers: lines });
         }
         let (authority, path) = (list.first(Name::Authority), list.first(Name::Path));
         let method = list.first(Name::Method).unwrap_or_default();
@@ -310,11 +424,30 @@ impl Scratch {
             // A block of which not all is known, or trailers: what there is counts by itself.
             (authority, None) => {
                 authority.into_iter().for_each(|authority| push_line(lines, "host", authority));
-                return http::report_fields(lines, hint, seen);
+                context.end_of_body(heading);
+                return http::report_fields(lines, context.hint, context.seen);
             }
         }
         clean(target);
-        http::report(http::Line::Request { method, target }, lines, hint, seen);
+        context.report(heading, &http::Head { line: http::Line::Request { method, target }, headers: lines });
+    }
+}
+
+impl Context<'_> {
+    /// A message's head.
+    fn report(&mut self, heading: &Heading, head: &http::Head<'_>) {
+        http::report(head, self.hint, self.seen);
+        let wants = Wants::of(&self.hint.wants);
+        if wants.any() {
+            self.bodies.get_or_insert_default().head(heading, head, wants, self.seen);
+        }
+    }
+
+    /// Trailers end a body, too.
+    fn end_of_body(&mut self, heading: &Heading) {
+        if let (true, Some(bodies)) = (heading.ends_stream, &mut *self.bodies) {
+            bodies.complete(heading.stream, heading.direction, self.seen);
+        }
     }
 }
 

@@ -28,6 +28,7 @@ pub mod ja4;
 pub mod ldap;
 mod mail;
 pub mod mysql;
+pub mod openflow;
 pub mod openvpn;
 pub mod pop3;
 pub mod postgresql;
@@ -363,6 +364,7 @@ protocols! {
     Quic => quic::Quic,
     Http2 => http2::Http2,
     Http => http::Http,
+    OpenFlow => openflow::OpenFlow,
     OpenVpn => openvpn::OpenVpn,
     Dns => dns::Dns,
     Ssh => ssh::Ssh,

@@ -8,7 +8,7 @@
 //! Not read: data packets; sessions picked up later; `tls-crypt`, which seals the control channel; rekeying.
 
 use super::tls::Tls;
-use super::{Hint, Parser, Probe, Progress};
+use super::{Account, Hint, Parser, Probe, Progress};
 use crate::bytes::Reader;
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
@@ -68,6 +68,16 @@ impl Parser for OpenVpn {
         }
     }
 
+    #[inline]
+    fn account(&mut self) -> Account {
+        self.session.as_mut().map_or(Account::default(), |session| session.account())
+    }
+
+    /// Nothing more of the session is read.
+    fn shed(&mut self) {
+        self.session = None;
+    }
+
     fn unfinished(&self) -> Option<&'static str> {
         let is_unfinished = |side: &Side| !side.is_done && (!side.waiting.is_empty() || !side.pending.is_empty());
         let sides = self.session.iter().flat_map(|session| &session.sides);
@@ -124,6 +134,14 @@ struct Side {
     is_done: bool,
 }
 
+impl Side {
+    /// What it has on the heap.
+    fn memory_bytes(&self) -> usize {
+        let waiting: usize = self.waiting.iter().map(|(_, payload)| payload.len()).sum();
+        self.waiting.capacity() * size_of::<(u32, Box<[u8]>)>() + waiting + self.pending.capacity()
+    }
+}
+
 impl std::fmt::Debug for Side {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Side").field("number", &self.number).field("is_done", &self.is_done).finish()
@@ -131,6 +149,13 @@ impl std::fmt::Debug for Side {
 }
 
 impl Session {
+    /// With what its TLS says.
+    fn account(&mut self) -> Account {
+        let tls = self.tls.account();
+        let sides: usize = self.sides.iter().map(Side::memory_bytes).sum();
+        Account { memory_bytes: size_of::<Self>() + sides + tls.memory_bytes, ..tls }
+    }
+
     fn side(&mut self, direction: Direction) -> &mut Side {
         let [to_responder, to_originator] = &mut self.sides;
         match direction {

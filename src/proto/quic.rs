@@ -20,7 +20,7 @@ mod tests;
 use std::cell::Cell;
 
 use super::client_hello::{self, Carrier};
-use super::{Hint, Parser, Probe, Progress, server_hello};
+use super::{Account, Hint, Parser, Probe, Progress, server_hello};
 use crate::bytes::Reader;
 use crate::flow::Direction;
 use crate::indicator::kind::JA3S;
@@ -34,6 +34,8 @@ use keys::{Keys, Version};
 #[derive(Default)]
 pub struct Quic {
     sides: Option<Box<[Side; 2]>>,
+    /// Directions of which nothing more is read.
+    is_done: [bool; 2],
 }
 
 impl std::fmt::Debug for Quic {
@@ -65,13 +67,39 @@ impl Parser for Quic {
         SCRATCH.set(scratch);
         match outcome {
             Outcome::Next => Progress::Consumed { bytes: data.len(), need: 0 },
-            Outcome::Done => Progress::DoneDirection,
+            Outcome::Done => {
+                self.end_direction(direction);
+                Progress::DoneDirection
+            }
             Outcome::Trouble(reason) => Progress::Damaged { bytes: data.len(), need: 0, reason },
         }
     }
 
+    #[inline]
+    fn account(&mut self) -> Account {
+        let sides = self.sides.iter().flat_map(|sides| sides.iter());
+        Account { memory_bytes: sides.map(Side::memory_bytes).sum(), ..Account::default() }
+    }
+
+    /// What came of hellos is gone; a later Initial packet may bring another one.
+    fn shed(&mut self) {
+        self.sides = None;
+    }
+
     fn unfinished(&self) -> Option<&'static str> {
         self.sides.iter().flat_map(|sides| sides.iter()).any(Side::is_unfinished).then_some(INCOMPLETE)
+    }
+}
+
+impl Quic {
+    /// With the second one nothing is left to be known.
+    fn end_direction(&mut self, direction: Direction) {
+        if let Some(done) = self.is_done.get_mut(direction.index()) {
+            *done = true;
+        }
+        if self.is_done == [true; 2] {
+            self.sides = None;
+        }
     }
 }
 
@@ -111,6 +139,12 @@ enum Outcome {
 }
 
 impl Side {
+    /// What it has on the heap.
+    fn memory_bytes(&self) -> usize {
+        let connections = self.connections.iter().chain(self.answer.as_deref());
+        size_of::<Self>() + connections.map(|c| size_of::<Connection>() + c.crypto.memory_bytes()).sum::<usize>()
+    }
+
     /// Part of a hello came, no whole one did, and nobody has said so yet.
     fn is_unfinished(&self) -> bool {
         let waits = |connection: &Connection| connection.crypto.is_waiting() && !connection.was_cut;

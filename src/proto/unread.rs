@@ -21,6 +21,8 @@ pub enum Unread {
     Gap,
     /// Bytes that a parser has no interest in.
     PassedOver,
+    /// A long stream, given up because there was too much traffic.
+    Shed,
     /// A parser stopped at something: its own words.
     Parser(&'static str),
 }
@@ -38,6 +40,7 @@ impl Unread {
             Self::Incomplete => "message_incomplete",
             Self::Gap => "gap_in_message",
             Self::PassedOver => "passed_over",
+            Self::Shed => "overload_not_parsed",
             Self::Parser(reason) => reason,
         }
     }
@@ -45,7 +48,7 @@ impl Unread {
     /// What is counted.
     pub fn unit(self) -> &'static str {
         match self {
-            Self::NotRecognised | Self::RecognisedLater => "flow directions",
+            Self::NotRecognised | Self::RecognisedLater | Self::Shed => "flow directions",
             Self::FileBegun | Self::FileEnded => "files",
             _ => "messages",
         }

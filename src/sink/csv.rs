@@ -1,13 +1,18 @@
 //! Comma-separated values (RFC 4180), one row an alert, for a spreadsheet.
 
-use std::io::{self, Write};
-
 use super::ecs::{how, transport};
-use super::{Format, Sink};
-use crate::alert::{CustomerRecord, Full, Heading, Notice, Release, View};
+use super::{Format, Header};
+use crate::alert::{CustomerRecord, Full, Heading, Notice, Release, View, printable};
+use crate::time::Timestamp;
 
 /// `--format csv`.
-pub static FORMAT: Format = Format { name: "csv", open };
+pub static FORMAT: Format = Format {
+    name: "csv",
+    media_type: "text/csv",
+    header: Some(Header { line: || HEADER.join(","), is_always: true }),
+    view: write,
+    notice,
+};
 
 const HEADER: [&str; COLUMNS] = [
     "@timestamp",
@@ -33,51 +38,51 @@ const HEADER: [&str; COLUMNS] = [
     "picket.flow_reference",
     "picket.action",
     "picket.handling",
+    "event.start",
+    "event.end",
+    "picket.repeats.count",
+    "picket.evidence.path",
+    "picket.evidence.sha256",
 ];
 
-/// Those of a full record, then those that only a customer record has.
-const COLUMNS: usize = 23;
+/// Those of a full record, those that only a customer record has, those of a roll-up, those of evidence.
+const COLUMNS: usize = 28;
 
-struct Csv(csv::Writer<Box<dyn Write + Send>>);
-
-fn open(writer: Box<dyn Write + Send>) -> Box<dyn Sink> {
-    let mut writer = csv::Writer::from_writer(writer);
-    // A writer that cannot take the header cannot take the first row either, and says so then.
-    let _ = writer.write_record(HEADER);
-    Box::new(Csv(writer))
+fn write(view: &View<'_>, out: &mut Vec<u8>) {
+    let mut row: [String; COLUMNS] = Default::default();
+    match view {
+        View::Full(full) => {
+            set_traffic(&mut row, full);
+            set_indicator(&mut row, &full.release);
+        }
+        View::Partial(release, record) => {
+            set_customer(&mut row, record);
+            set_indicator(&mut row, release);
+        }
+        View::Customer(record) => set_customer(&mut row, record),
+        View::Nothing => return,
+    }
+    put(&row, out);
 }
 
-impl Sink for Csv {
-    fn write(&mut self, view: &View<'_>) -> io::Result<()> {
-        let mut row: [String; COLUMNS] = Default::default();
-        match view {
-            View::Full(full) => {
-                set_traffic(&mut row, full);
-                set_indicator(&mut row, &full.release);
-            }
-            View::Partial(release, record) => {
-                set_customer(&mut row, record);
-                set_indicator(&mut row, release);
-            }
-            View::Customer(record) => set_customer(&mut row, record),
-            View::Nothing => return Ok(()),
-        }
-        self.0.write_record(&row)?;
-        Ok(())
-    }
+/// Its time, severity, and what it says where a reader looks for what to do.
+fn notice(notice: &Notice, out: &mut Vec<u8>) {
+    let mut row: [String; COLUMNS] = Default::default();
+    set(&mut row, "@timestamp", notice.time);
+    set(&mut row, "event.severity", notice.severity);
+    set(&mut row, "picket.action", harmless(&format!("{}: {}", notice.action, notice.message)));
+    put(&row, out);
+}
 
-    /// Its time, severity, and what it says where a reader looks for what to do.
-    fn notice(&mut self, notice: &Notice) -> io::Result<()> {
-        let mut row: [String; COLUMNS] = Default::default();
-        set(&mut row, "@timestamp", notice.time);
-        set(&mut row, "event.severity", notice.severity);
-        set(&mut row, "picket.action", harmless(&format!("{}: {}", notice.action, notice.message)));
-        self.0.write_record(&row)?;
-        Ok(())
-    }
-
-    fn finish(&mut self) -> io::Result<()> {
-        self.0.flush()
+/// Appends a row without its line end.
+fn put<T: AsRef<[u8]>>(row: &[T], out: &mut Vec<u8>) {
+    let start = out.len();
+    let mut writer = csv::Writer::from_writer(&mut *out);
+    // Memory takes all of it.
+    let _ = writer.write_record(row);
+    drop(writer);
+    if out.len() > start && out.ends_with(b"\n") {
+        out.pop();
     }
 }
 
@@ -111,6 +116,19 @@ fn set_traffic(row: &mut [String; COLUMNS], full: &Full<'_>) {
     set(row, "network.community_id", full.community_id().unwrap_or_default());
     set(row, "matched.field", full.field().0);
     set(row, "matched.atomic", harmless(full.atomic()));
+    if let Some(file) = full.evidence() {
+        set(row, "picket.evidence.path", harmless(&file.path.to_string_lossy()));
+        set(row, "picket.evidence.sha256", &file.sha256);
+    }
+    if let Some(repeats) = full.repeats() {
+        set_repeats(row, (repeats.count, repeats.first, repeats.last));
+    }
+}
+
+fn set_repeats(row: &mut [String; COLUMNS], (count, first, last): (u64, Timestamp, Timestamp)) {
+    set(row, "event.start", first);
+    set(row, "event.end", last);
+    set(row, "picket.repeats.count", count);
 }
 
 fn set_indicator(row: &mut [String; COLUMNS], release: &Release<'_>) {
@@ -138,10 +156,14 @@ fn set_customer(row: &mut [String; COLUMNS], record: &CustomerRecord) {
     }
     set(row, "picket.action", record.action);
     set(row, "picket.handling", harmless(&record.handling));
+    if let Some(repeats) = record.repeats {
+        set_repeats(row, (repeats.count, repeats.first, repeats.last));
+    }
 }
 
-/// A spreadsheet runs what starts like a formula: such a cell gets an apostrophe in front.
+/// A spreadsheet runs what starts like a formula: such a cell gets an apostrophe in front. A row is one line.
 fn harmless(cell: &str) -> String {
+    let cell = &if cell.contains(char::is_control) { printable(cell.as_bytes()) } else { cell.to_owned() };
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
 }
 

@@ -5,99 +5,73 @@
 //! has `picket.record: customer` and keyed references in place of ids.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{self, Write};
 use std::net::IpAddr;
 
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
+use super::Format;
 use super::nested::Nested;
-use super::{Format, Sink};
+use super::record::notice_id;
 use crate::alert::{AlertFlow, CustomerRecord, Full, Heading, Notice, OwnedValue, Release, Source, View};
 use crate::indicator::{Condition, Kind};
 use crate::matcher::How;
 use crate::packet::{Ends, protocol};
+use crate::time::Timestamp;
 
 /// `--format ecs`.
-pub static FORMAT: Format = Format { name: "ecs", open: |writer| Box::new(Ecs { writer, line: Vec::new() }) };
+pub static FORMAT: Format =
+    Format { name: "ecs", media_type: "application/x-ndjson", header: None, view: write, notice };
 
-const SOURCE: [&str; 3] = ["source.address", "source.ip", "source.port"];
+pub(super) const SOURCE: [&str; 3] = ["source.address", "source.ip", "source.port"];
 
-const DESTINATION: [&str; 3] = ["destination.address", "destination.ip", "destination.port"];
+pub(super) const DESTINATION: [&str; 3] = ["destination.address", "destination.ip", "destination.port"];
 
-struct Ecs {
-    writer: Box<dyn Write + Send>,
-    line: Vec<u8>,
-}
-
-impl Sink for Ecs {
-    fn write(&mut self, view: &View<'_>) -> io::Result<()> {
-        let mut root = Nested::default();
-        if !document(view, &mut root) {
-            return Ok(());
-        }
-        self.put(&root)
-    }
-
-    fn notice(&mut self, notice: &Notice) -> io::Result<()> {
-        let mut root = Nested::default();
-        root.set("@timestamp", json!(notice.time.to_string()));
-        root.set("event.action", json!(notice.action));
-        root.set("event.severity", json!(notice.severity));
-        root.set("message", json!(notice.message));
-        for (path, value) in &notice.fields {
-            root.set(path.0, value_of(value));
-        }
-        observer(&mut root);
-        for (path, value) in
-            [("event.kind", json!("event")), ("event.category", json!(["host"])), ("event.type", json!(["info"]))]
-        {
-            root.set(path, value);
-        }
-        self.put(&root)
-    }
-
-    fn finish(&mut self) -> io::Result<()> {
-        self.writer.flush()
-    }
-}
-
-impl Ecs {
-    fn put(&mut self, root: &Nested) -> io::Result<()> {
-        self.line.clear();
-        serde_json::to_writer(&mut self.line, root)?;
-        self.line.push(b'\n');
-        self.writer.write_all(&self.line)
-    }
-}
-
-/// A view as an Elastic Common Schema document; false if there is nothing to write.
-fn document(view: &View<'_>, root: &mut Nested) -> bool {
+/// A view as an Elastic Common Schema document.
+fn write(view: &View<'_>, out: &mut Vec<u8>) {
+    let mut root = Nested::default();
     match view {
         View::Full(full) => {
-            traffic(root, full);
-            indicator(root, &full.release, Some(full));
+            traffic(&mut root, full);
+            indicator(&mut root, &full.release, Some(full));
         }
         View::Partial(release, record) => {
-            customer(root, record);
-            indicator(root, release, None);
+            customer(&mut root, record);
+            indicator(&mut root, release, None);
         }
-        View::Customer(record) => customer(root, record),
-        View::Nothing => return false,
+        View::Customer(record) => customer(&mut root, record),
+        View::Nothing => return,
     }
-    observer(root);
-    for (path, value) in [
-        ("event.kind", json!("alert")),
-        ("event.category", json!(["intrusion_detection"])),
-        ("event.type", json!(["info"])),
-    ] {
-        root.set(path, value);
+    finish(root, ["alert", "intrusion_detection"], out);
+}
+
+fn notice(notice: &Notice, out: &mut Vec<u8>) {
+    let mut root = Nested::default();
+    said_by(&mut root, notice);
+    root.set("@timestamp", json!(notice.time.to_string()));
+    root.set("event.severity", json!(notice.severity));
+    root.set("message", json!(notice.message));
+    finish(root, ["event", "host"], out);
+}
+
+/// What formats with fields of their own for time, severity and message have no field for.
+pub(super) fn said_by(root: &mut Nested, notice: &Notice) {
+    root.set("event.id", json!(notice_id(notice)));
+    root.set("event.action", json!(notice.action));
+    for (path, value) in &notice.fields {
+        root.set(path.0, value_of(value));
     }
-    true
+}
+
+fn finish(mut root: Nested, [kind, category]: [&'static str; 2], out: &mut Vec<u8>) {
+    observer(&mut root);
+    root.set("event.kind", json!(kind));
+    root.set("event.category", json!([category]));
+    root.set("event.type", json!(["info"]));
+    root.write(out);
 }
 
 /// Who writes, and by which version of the schema.
-fn observer(root: &mut Nested) {
+pub(super) fn observer(root: &mut Nested) {
     for (path, value) in [
         ("ecs.version", json!("9.2.0")),
         ("observer.vendor", json!("Picket")),
@@ -112,14 +86,9 @@ fn observer(root: &mut Nested) {
 
 /// The flow, the message and the packet.
 fn traffic(root: &mut Nested, full: &Full<'_>) {
-    let community_id = full.community_id();
-    let conversation = community_id.clone().unwrap_or_else(|| full.flow().addresses().join(" "));
+    message(root, full);
     let mut set = |path: &'static str, value: Value| root.set(path, value);
-    for field in full.with() {
-        set(field.path.0, value_of(&field.value));
-    }
     set("@timestamp", json!(full.frame().time.to_string()));
-    set("event.id", json!(event_id(full, &conversation)));
     let flow = full.flow();
     match flow.hardware() {
         Some([source, destination]) => {
@@ -133,13 +102,49 @@ fn traffic(root: &mut Nested, full: &Full<'_>) {
             endpoint(&mut set, DESTINATION, flow.responder, full.has_ports());
         }
     }
-    network(&mut set, flow, community_id);
+    network(&mut set, flow, full.community_id());
     set("picket.capture", json!(full.capture().to_string_lossy()));
     set("picket.frame", json!(full.frame().number));
+    if let Some(file) = full.evidence() {
+        set("picket.evidence.path", json!(file.path.to_string_lossy()));
+        set("picket.evidence.sha256", json!(file.sha256));
+    }
+    if let Some(repeats) = full.repeats() {
+        repeated(&mut set, (repeats.count, repeats.first, repeats.last));
+        set("picket.repeats.by", json!(repeats.why.word()));
+        set("picket.repeats.sources", json!(repeats.sources.count));
+        set("picket.repeats.destinations", json!(repeats.destinations.count));
+        // Hosts are told apart up to a number: then there are so many at least.
+        if repeats.sources.is_more || repeats.destinations.is_more {
+            set("picket.repeats.more_hosts", json!(true));
+        }
+    }
+}
+
+/// How many others a record stands for, and from when to when.
+fn repeated(set: &mut impl FnMut(&'static str, Value), (count, first, last): (u64, Timestamp, Timestamp)) {
+    set("event.start", json!(first.to_string()));
+    set("event.end", json!(last.to_string()));
+    set("picket.repeats.count", json!(count));
+}
+
+/// What was known of the message, and the alert's id: what formats with fields of their own for the rest of it have no field for.
+pub(super) fn message(root: &mut Nested, full: &Full<'_>) {
+    for field in full.with() {
+        root.set(field.path.0, value_of(&field.value));
+    }
+    root.set("event.id", json!(full.event_id()));
 }
 
 /// What the feeds say, of the sources that release it; with the value as seen if that is released too.
 fn indicator(root: &mut Nested, release: &Release<'_>, full: Option<&Full<'_>>) {
+    about_match(root, release);
+    let enrichments = release.sources.iter().map(|source| enrichment(release, full, source)).collect();
+    root.set_list("threat.enrichments", enrichments);
+}
+
+/// The match, and what all sources that release the indicator say of it.
+pub(super) fn about_match(root: &mut Nested, release: &Release<'_>) {
     let mut set = |path: &'static str, value: Value| root.set(path, value);
     set("event.severity", json!(release.severity()));
     set("picket.match", json!(how(release.how)));
@@ -158,25 +163,32 @@ fn indicator(root: &mut Nested, release: &Release<'_>, full: Option<&Full<'_>>) 
     for (path, texts) in about(&release.sources) {
         set(path, json!(texts));
     }
-    let enrichments = release.sources.iter().map(|source| enrichment(release, full, source)).collect();
-    root.set_list("threat.enrichments", enrichments);
 }
 
 /// The fields of a customer record, and no other.
 fn customer(root: &mut Nested, record: &CustomerRecord) {
+    about_record(root, record);
     let mut set = |path: &'static str, value: Value| root.set(path, value);
     set("@timestamp", json!(record.time.to_string()));
-    set("event.severity", json!(record.severity));
-    set("network.direction", json!(record.direction.word()));
-    set("picket.record", json!("customer"));
-    set("picket.action", json!(record.action));
-    set("picket.handling", json!(record.handling));
     if let Some(host) = record.internal {
         let paths = match record.direction {
             Heading::Inbound => DESTINATION,
             _ => SOURCE,
         };
         endpoint(&mut set, paths, (host.ip, host.port.unwrap_or(0)), host.port.is_some());
+    }
+}
+
+/// All of a customer record but its time and host.
+pub(super) fn about_record(root: &mut Nested, record: &CustomerRecord) {
+    let mut set = |path: &'static str, value: Value| root.set(path, value);
+    set("event.severity", json!(record.severity));
+    set("network.direction", json!(record.direction.word()));
+    set("picket.record", json!("customer"));
+    set("picket.action", json!(record.action));
+    set("picket.handling", json!(record.handling));
+    if let Some(repeats) = record.repeats {
+        repeated(&mut set, (repeats.count, repeats.first, repeats.last));
     }
     if let Some(references) = &record.references {
         set("event.id", json!(references.event));
@@ -194,7 +206,7 @@ fn about<'a>(sources: &[Source<'a>]) -> BTreeMap<&'static str, BTreeSet<&'a str>
     all
 }
 
-fn endpoint(
+pub(super) fn endpoint(
     set: &mut impl FnMut(&'static str, Value),
     [address, ip_path, port_path]: [&'static str; 3],
     (ip, port): (IpAddr, u16),
@@ -208,7 +220,7 @@ fn endpoint(
     }
 }
 
-fn network(set: &mut impl FnMut(&'static str, Value), flow: &AlertFlow, community_id: Option<String>) {
+pub(super) fn network(set: &mut impl FnMut(&'static str, Value), flow: &AlertFlow, community_id: Option<String>) {
     match flow.ends {
         Ends::Hardware => {}
         Ends::Arp => set("network.type", json!("arp")),
@@ -319,24 +331,6 @@ pub(super) fn transport(protocol_number: u8) -> Option<&'static str> {
         112 => "vrrp",
         _ => return None,
     })
-}
-
-fn event_id(full: &Full<'_>, conversation: &str) -> String {
-    let mut hash = Sha256::new();
-    let frame = full.frame();
-    for part in [
-        frame.time.as_ns().to_string().as_str(),
-        &full.capture().to_string_lossy(),
-        &frame.number.to_string(),
-        conversation,
-        &full.release.indicator.id(),
-        full.field().0,
-    ] {
-        hash.update(part.as_bytes());
-        hash.update([0]);
-    }
-    let first = hash.finalize().iter().take(16).fold(0u128, |all, &byte| all << 8 | u128::from(byte));
-    format!("{first:032x}")
 }
 
 fn value_of(value: &OwnedValue) -> Value {

@@ -3,6 +3,8 @@
 //! An alert has some fifty fields: they are kept in one list and sorted once, where a tree of maps would allocate for every
 //! step of every path. It knows no schema.
 
+use std::collections::BTreeMap;
+
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 
@@ -13,6 +15,7 @@ pub(super) struct Nested(Vec<(&'static str, Leaf)>);
 enum Leaf {
     One(Value),
     List(Vec<Nested>),
+    Object(Nested),
 }
 
 impl Nested {
@@ -25,6 +28,28 @@ impl Nested {
     /// Sets a dotted path to a list of objects.
     pub(super) fn set_list(&mut self, path: &'static str, list: Vec<Nested>) {
         self.0.push((path, Leaf::List(list)));
+    }
+
+    /// Sets a dotted path to an object of its own.
+    pub(super) fn set_object(&mut self, path: &'static str, object: Nested) {
+        self.0.push((path, Leaf::Object(object)));
+    }
+
+    /// Every value with its path, sorted; of two for one path the later. Without lists and objects.
+    pub(super) fn values(&self) -> BTreeMap<&'static str, &Value> {
+        let mut values = BTreeMap::new();
+        for (path, leaf) in &self.0 {
+            if let Leaf::One(value) = leaf {
+                values.insert(*path, value);
+            }
+        }
+        values
+    }
+
+    /// Appends it as JSON.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        // What is written is made of texts and numbers, and memory takes all of it.
+        let _ = serde_json::to_writer(out, self);
     }
 }
 
@@ -61,6 +86,7 @@ impl Serialize for Level<'_> {
             match own {
                 Some((_, Leaf::One(value))) => map.serialize_entry(head, value)?,
                 Some((_, Leaf::List(list))) => map.serialize_entry(head, list)?,
+                Some((_, Leaf::Object(object))) => map.serialize_entry(head, object)?,
                 None => map.serialize_entry(head, &Level { fields: group, depth_bytes: end + 1 })?,
             }
         }

@@ -1,46 +1,38 @@
 //! A table for people: columns of fixed width so that each alert can be shown when it comes.
 
-use std::io::{self, Write};
-
 use super::ecs::transport;
-use super::{Format, Sink};
+use super::{Format, Header};
 use crate::alert::{CustomerRecord, Full, Notice, Release, View, printable};
+use crate::time::Timestamp;
 
 /// `--format table`.
-pub static FORMAT: Format = Format { name: "table", open: |writer| Box::new(Table { writer, has_header: false }) };
+pub static FORMAT: Format = Format {
+    name: "table",
+    media_type: "text/plain",
+    header: Some(Header { line: header, is_always: false }),
+    view: write,
+    notice,
+};
 
-struct Table {
-    writer: Box<dyn Write + Send>,
-    has_header: bool,
+fn header() -> String {
+    format!("{:<24} {:>8}  {:<28} {:<43} {:<24} {:<40} INDICATOR", "TIME", "FRAME", "CAPTURE", "FLOW", "FIELD", "SEEN")
 }
 
-impl Sink for Table {
-    fn write(&mut self, view: &View<'_>) -> io::Result<()> {
-        let line = match view {
-            View::Full(full) => full_line(full),
-            View::Partial(release, record) => customer_line(record, &name_of(release)),
-            View::Customer(record) => customer_line(record, "withheld"),
-            View::Nothing => return Ok(()),
-        };
-        if !self.has_header {
-            self.has_header = true;
-            writeln!(
-                self.writer,
-                "{:<24} {:>8}  {:<28} {:<43} {:<24} {:<40} INDICATOR",
-                "TIME", "FRAME", "CAPTURE", "FLOW", "FIELD", "SEEN"
-            )?;
-        }
-        writeln!(self.writer, "{line}")
-    }
+fn write(view: &View<'_>, out: &mut Vec<u8>) {
+    let line = match view {
+        View::Full(full) => full_line(full),
+        View::Partial(release, record) => customer_line(record, &name_of(release)),
+        View::Customer(record) => customer_line(record, "withheld"),
+        View::Nothing => return,
+    };
+    out.extend_from_slice(line.as_bytes());
+}
 
-    fn notice(&mut self, notice: &Notice) -> io::Result<()> {
-        let time = notice.time.to_string();
-        writeln!(self.writer, "{:<24} {}: {}", time.get(..23).unwrap_or(&time), notice.action, notice.message)
-    }
-
-    fn finish(&mut self) -> io::Result<()> {
-        self.writer.flush()
-    }
+fn notice(notice: &Notice, out: &mut Vec<u8>) {
+    let time = notice.time.to_string();
+    let message = printable(notice.message.as_bytes());
+    let line = format!("{:<24} {}: {message}", time.get(..23).unwrap_or(&time), notice.action);
+    out.extend_from_slice(line.as_bytes());
 }
 
 fn full_line(full: &Full<'_>) -> String {
@@ -52,15 +44,22 @@ fn full_line(full: &Full<'_>) -> String {
     let time = full.frame().time.to_string();
     let capture = full.capture().file_name().unwrap_or(full.capture().as_os_str()).to_string_lossy();
     format!(
-        "{:<24} {:>8}  {:<28} {:<43} {:<24} {:<40} {}",
+        "{:<24} {:>8}  {:<28} {:<43} {:<24} {:<40} {}{}",
         time.get(..23).unwrap_or(&time),
         full.frame().number,
-        shortened(&capture, 28),
+        shortened(&printable(capture.as_bytes()), 28),
         conversation,
         full.field().0,
         shortened(full.atomic(), 40),
         name_of(&full.release),
+        full.repeats().map(|repeats| again((repeats.count, repeats.first, repeats.last))).unwrap_or_default(),
     )
+}
+
+/// Of a roll-up: what stands for the others.
+fn again((count, first, last): (u64, Timestamp, Timestamp)) -> String {
+    let second = |time: Timestamp| time.to_string().get(..19).unwrap_or_default().to_owned();
+    format!(", {count} more from {} to {}", second(first), second(last))
 }
 
 /// A customer record has no frame, capture, field or value; what is known of the indicator, and what to do, come last.
@@ -72,13 +71,14 @@ fn customer_line(record: &CustomerRecord, indicator: &str) -> String {
     };
     let reference = record.references.as_ref().map_or("-", |references| &references.indicator);
     format!(
-        "{:<24} {:>8}  {:<28} {:<43} {:<24} {:<40} {indicator}, severity {}: {} ({})",
+        "{:<24} {:>8}  {:<28} {:<43} {:<24} {:<40} {indicator}{}, severity {}: {} ({})",
         time.get(..19).unwrap_or(&time),
         "-",
         "-",
         format!("{host} {}", record.direction.word()),
         "-",
         reference,
+        record.repeats.map(|repeats| again((repeats.count, repeats.first, repeats.last))).unwrap_or_default(),
         record.severity,
         record.action,
         printable(record.handling.as_bytes()),

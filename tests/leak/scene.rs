@@ -134,9 +134,11 @@ pub const CUSTOMER_FIELDS: &[&str] = &[
     "destination.port",
     "ecs.version",
     "event.category",
+    "event.end",
     "event.id",
     "event.kind",
     "event.severity",
+    "event.start",
     "event.type",
     "network.direction",
     "observer.name",
@@ -149,6 +151,7 @@ pub const CUSTOMER_FIELDS: &[&str] = &[
     "picket.handling",
     "picket.record",
     "picket.reference",
+    "picket.repeats.count",
     "source.address",
     "source.ip",
     "source.port",
@@ -306,6 +309,11 @@ pub fn replay(args: &[&str]) -> Output {
 
 /// A run with an output for each sink, in `format`; what each sink's readers got, and what all of them may read.
 pub fn replay_for_all(folder: &Path, feed: &Path, format: &str) -> (Vec<Vec<u8>>, Vec<u8>) {
+    replay_with(folder, feed, format, &[])
+}
+
+/// The same with `more` arguments.
+pub fn replay_with(folder: &Path, feed: &Path, format: &str, more: &[&str]) -> (Vec<Vec<u8>>, Vec<u8>) {
     let path = |name: &str| folder.join(name).to_str().expect("plain path").to_owned();
     let (clearance, summary, feed) = (path("clearance.toml"), path("summary.json"), feed.to_str().expect("plain path"));
     let outs: Vec<PathBuf> = SINKS.iter().map(|sink| folder.join(format!("{sink}.out"))).collect();
@@ -313,6 +321,7 @@ pub fn replay_for_all(folder: &Path, feed: &Path, format: &str) -> (Vec<Vec<u8>>
         SINKS.iter().zip(&outs).map(|(sink, out)| format!("--alerts={sink}={}", out.display())).collect();
     let mut args = vec!["--clearance", &clearance, "--feed", feed, "--summary", &summary, "--format", format];
     args.extend(alerts.iter().map(String::as_str));
+    args.extend(more);
     let output = replay(&args);
     let shared = [output.stdout, output.stderr, fs::read(&summary).expect("summary")].concat();
     (outs.iter().map(|out| fs::read(out).expect("alerts")).collect(), shared)

@@ -9,6 +9,9 @@
 
 mod block;
 mod interface;
+mod write;
+
+pub use write::PcapngWriter;
 
 use crate::packet::FrameMeta;
 use crate::time::Timestamp;

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::new_table;
 use crate::alert::printable;
-use crate::feed::{KindCount, LoadReport};
+use crate::feed::KindCount;
 use crate::indicator::{IndicatorSet, Window};
 use crate::marking::Marking;
 use crate::matcher::MatchSet;
@@ -52,7 +52,7 @@ struct Part {
 
 impl Stats {
     /// Counts what is in `set`, judging validity at `at`, and compiles it to see what it takes.
-    pub(super) fn of(set: IndicatorSet, report: &LoadReport, at: Timestamp) -> Self {
+    pub(super) fn of(set: IndicatorSet, at: Timestamp) -> Self {
         let mut markings = HashMap::<Marking, u64>::new();
         let mut providers = HashMap::<Option<&str>, u64>::new();
         let mut validity = Validity { at: at.to_string(), ..Validity::default() };
@@ -75,6 +75,7 @@ impl Stats {
         let markings = by_count(markings, |marking| (!marking.is_unmarked()).then(|| marking.to_string()));
         let providers = by_count(providers, |provider| provider.map(str::to_string));
         let indicators = set.len() as u64;
+        let kinds = KindCount::of(&set);
         let memory: Vec<Part> = MatchSet::compile(set, IndicatorSet::default())
             .memory()
             .into_iter()
@@ -82,7 +83,7 @@ impl Stats {
             .collect();
         Self {
             indicators,
-            kinds: report.kinds.clone(),
+            kinds,
             markings,
             providers,
             validity,
@@ -168,8 +169,8 @@ mod tests {
         fs::write(dir.path().join("b.txt"), "# picket: tlp=RED provider=R\n192.0.2.2\n192.0.2.3\n192.0.2.3\n")
             .expect("writes");
         let mut set = IndicatorSet::default();
-        let report = load(&[dir.path().to_owned()], &Options::default(), &mut set).expect("loads");
-        let stats = Stats::of(set, &report, Timestamp::from_parts(1_710_000_000, 0));
+        load(&[dir.path().to_owned()], &Options::default(), &mut set).expect("loads");
+        let stats = Stats::of(set, Timestamp::from_parts(1_710_000_000, 0));
         let json = serde_json::to_value(&stats).expect("serialises");
         assert_eq!(json["indicators"], 5);
         assert_eq!(json["kinds"][0], serde_json::json!({"kind": "ipv4-addr", "indicators": 3, "inert": false}));

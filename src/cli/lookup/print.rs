@@ -63,11 +63,11 @@ fn document(set: &MatchSet, answer: &Answer<'_>, found: &Found<'_>) -> Value {
     let sources: Vec<Value> = sources(set, found.indicator.ix)
         .map(|(context, line)| {
             json!({
-                "feed": context.feed,
+                "feed": &*context.feed,
                 "line": line,
-                "provider": context.provider,
+                "provider": context.provider.as_deref(),
                 "marking": marking(&context.marking),
-                "confidence": context.confidence,
+                "confidence": context.confidence.as_deref(),
             })
         })
         .collect();

@@ -4,6 +4,9 @@
 
 mod allowed;
 mod common;
+mod reader;
+
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 use serde::Serialize;
@@ -15,6 +18,8 @@ use crate::time::Timestamp;
 
 use allowed::Allowed;
 use common::Common;
+
+pub use reader::withhold;
 
 /// What a provider's entries are like. One that two providers name counts for both.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -96,7 +101,7 @@ fn name_of(digest: Digest) -> &'static str {
 /// Which file and provider a context is of; neighbours mostly have the same.
 struct Files {
     by_feed: HashMap<Box<str>, usize>,
-    by_provider: HashMap<Option<Box<str>>, usize>,
+    by_provider: HashMap<Option<Arc<str>>, usize>,
     providers: Vec<ProviderReport>,
     last: Option<(*const Context, (Option<usize>, usize))>,
 }
@@ -123,7 +128,7 @@ impl Files {
             let provider = context.provider.as_deref().map(str::to_owned);
             self.providers.push(ProviderReport { provider, ..ProviderReport::default() });
         }
-        let found = (self.by_feed.get(&context.feed).copied(), provider);
+        let found = (self.by_feed.get(&*context.feed).copied(), provider);
         self.last = Some((context, found));
         found
     }

@@ -7,7 +7,7 @@ use super::super::tests::{allowed, loaded, loaded_named};
 use super::super::{FileReport, Options, load};
 use super::{Heading, write};
 use crate::indicator::kind::{DOMAIN, FILE, IPV4};
-use crate::indicator::{Context, Draft, Indicator, IndicatorSet, Kind, Match, Refusal, Where, Window};
+use crate::indicator::{Condition, Context, Draft, Indicator, IndicatorSet, Kind, Match, Refusal, Where, Window};
 use crate::marking::{Marking, Pap, Tlp};
 use crate::time::Timestamp;
 
@@ -234,7 +234,7 @@ fn said(set: &IndicatorSet) -> Vec<String> {
 
 fn any_entry() -> impl Strategy<Value = (usize, String, Option<u16>, u8, u8, u8, u32, String)> {
     (
-        0..9_usize,
+        0..16_usize,
         "[a-z]{1,8}",
         proptest::option::of(1..u16::MAX),
         0..6_u8,
@@ -251,7 +251,7 @@ proptest! {
     #[test]
     fn what_misp_can_say_comes_back(entries in proptest::collection::vec(any_entry(), 0..12)) {
         let mut set = IndicatorSet::default();
-        for (number, (kind, word, port, tlp, pap, confidence, until, text)) in entries.iter().enumerate() {
+        for (number, (chosen, word, at_port, tlp, pap, confidence, until, text)) in entries.iter().enumerate() {
             let tlps = [None, Some(Tlp::Clear), Some(Tlp::Green), Some(Tlp::Amber), Some(Tlp::AmberStrict), Some(Tlp::Red)];
             let paps = [None, Some(Pap::Clear), Some(Pap::Green), Some(Pap::Amber), Some(Pap::Red)];
             let words = [None, Some("High"), Some("Medium"), Some("Low"), Some("None"), Some("Not Specified")];
@@ -269,23 +269,33 @@ proptest! {
             });
             let name = format!("{word}.example");
             let hex = |digits: usize| format!("{number:x}").repeat(64)[..digits].to_owned();
-            let (kind, value, port, matching): (&str, String, _, _) = match kind {
+            let (kind, value, port, matching): (&str, String, _, _) = match chosen {
                 0 => ("domain-name", name, None, Match::Subtree),
                 1 => ("domain-name", name, None, Match::Exact),
-                2 => ("ipv4-addr", format!("192.0.2.{number}"), *port, Match::Exact),
+                2 => ("ipv4-addr", format!("192.0.2.{number}"), *at_port, Match::Exact),
                 3 => ("ipv6-addr", format!("2001:db8::{number}/64"), None, Match::Exact),
                 4 => ("url", format!("http://{name}/{number}?q=%20"), None, Match::Exact),
                 5 => ("file", hex([32, 40, 64][number % 3]), None, Match::Exact),
                 6 => ("user-agent", text.clone(), None, Match::Exact),
                 7 => ("email-addr", format!("x@{name}"), None, Match::Exact),
+                8 => ("domain-name", name, None, Match::Exact),
+                9 => ("ja3", hex(32), None, Match::Exact),
+                10 => ("hassh", hex(32), None, Match::Exact),
+                11 => ("file-name", format!("{word}.exe"), None, Match::Exact),
+                12 => ("email-subject", text.clone(), None, Match::Exact),
+                13 => ("x509-certificate", hex([40, 64][number % 2]), None, Match::Exact),
+                14 => ("x509-serial", format!("a{number:x}"), None, Match::Exact),
                 _ => ("network-traffic", format!("{word}|;\"\0 bytes"), None, Match::Exact),
             };
             let id = uuid::Uuid::from_u128(number as u128 + 1).to_string();
             let until = if *until == 0 { Timestamp::MAX } else { Timestamp::from_parts(u64::from(*until), 0) };
+            // A name in a flow that uses a port is a `hostname|port`.
+            let when = Condition { port: *at_port, ..Condition::default() };
             let draft = Draft {
                 id: Some(&id),
                 port,
                 matching: Some(matching),
+                when: (*chosen == 8 && at_port.is_some()).then_some(&when),
                 window: Window { from: Timestamp::ZERO, until },
                 ..Draft::new(Kind::by_name(kind).expect("a kind"), value.as_bytes(), context, 1)
             };

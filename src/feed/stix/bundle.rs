@@ -99,6 +99,10 @@ impl Bundle {
             indicated.entry(&relationship.object.source_ref).or_default().push(relationship);
         }
         for indicator in &self.indicators.all {
+            if intake.newest().has_newer(&indicator.common.id, (indicator.modified, indicator.common.revoked)) {
+                intake.pass_over("another version");
+                continue;
+            }
             let relationships = indicated.get(&*indicator.common.id).map_or(&[][..], Vec::as_slice);
             if let Err(reason) = self.hand_on(indicator, relationships, intake) {
                 intake.refuse(indicator.number, reason);

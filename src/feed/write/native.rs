@@ -3,6 +3,8 @@
 
 use std::io::{self, Write};
 
+use serde_json::json;
+
 use super::{Writer, Written, text_of};
 use crate::feed::document::ABOUT;
 use crate::indicator::kind::BYTES;
@@ -99,11 +101,11 @@ fn signature(indicator: &Indicator<'_>, shown: &str, line: &mut Line) {
 
 fn describe(context: &Context, line: &mut Line, written: &mut Written) {
     let texts = [
-        ("threat.indicator.provider", &context.provider),
-        ("threat.indicator.confidence", &context.confidence),
-        ("threat.indicator.reference", &context.reference),
-        ("threat.indicator.description", &context.description),
-        ("threat.indicator.first_seen", &context.first_seen),
+        ("threat.indicator.provider", context.provider.as_deref()),
+        ("threat.indicator.confidence", context.confidence.as_deref()),
+        ("threat.indicator.reference", context.reference.as_deref()),
+        ("threat.indicator.description", context.description.as_deref()),
+        ("threat.indicator.first_seen", context.first_seen.as_deref()),
     ];
     for (path, text) in texts {
         if let Some(text) = text {
@@ -125,16 +127,22 @@ fn describe(context: &Context, line: &mut Line, written: &mut Written) {
     }
 }
 
-/// Of what few markings have, one statement has a place.
+/// Of what few markings have, one statement and one agency that marks as CUI have a place. Of ACS only the meaning is kept, not what
+/// the definition said, so it cannot be written.
 fn can_mark(marking: &Marking) -> bool {
-    let has_no_more =
-        marking.acs().is_empty() && marking.designators().is_empty() && marking.undefined_refs().is_empty();
-    marking.further.is_none() || (has_no_more && !marking.hides_source() && marking.statements().len() == 1)
+    let has_no_more = marking.acs().is_empty() && marking.undefined_refs().is_empty() && !marking.hides_source();
+    has_no_more && marking.designators().len() <= 1 && marking.statements().len() <= 1
 }
 
 fn mark(marking: &Marking, line: &mut Line) {
     if let [statement] = marking.statements() {
         line.text("picket.statement", statement);
+    }
+    if let [designator] = marking.designators() {
+        line.key("picket.cui");
+        // What else the definition said is in the classification.
+        let object = json!({"extension_type": "property-extension", "control": "CUI", "designator_ref": &**designator});
+        line.0.extend_from_slice(object.to_string().as_bytes());
     }
     if let Some(tlp) = marking.tlp {
         line.text("threat.indicator.marking.tlp", &tlp.to_string());

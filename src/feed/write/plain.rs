@@ -122,13 +122,13 @@ fn options_of(indicator: &Indicator<'_>, typed: bool, context: &Context, out: &m
         option("severity", &severity.to_string());
     }
     let texts = [
-        ("confidence", &context.confidence),
-        ("provider", &context.provider),
-        ("reference", &context.reference),
-        ("description", &context.description),
+        ("confidence", context.confidence.as_deref()),
+        ("provider", context.provider.as_deref()),
+        ("reference", context.reference.as_deref()),
+        ("description", context.description.as_deref()),
     ];
     for (name, text) in texts {
-        match text.as_deref() {
+        match text {
             Some(text) if cannot_be_quoted(text) => written.lose(name),
             Some(text) => option(name, text),
             None => {}

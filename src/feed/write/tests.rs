@@ -125,6 +125,8 @@ fn entry() -> impl Strategy<Value = String> {
         "",
         r#","picket.valid_until":"2030-06-01T00:00:00.5Z""#,
         r#","threat.indicator.marking.tlp":"AMBER","picket.severity":7"#,
+        r#","picket.cui":{"extension_type":"property-extension","control":"CUI","designator_ref":"identity--1","categories":["SP-CTI"]}"#,
+        r#","picket.statement":"keep \"it\"","picket.classification":"S//NF""#,
         r#","picket.pap":"mauve","picket.classification":"GEHEIM \"x\"""#,
         r#","threat.indicator.id":"an id","tags":["a","b"]"#,
         r##","threat.indicator.provider":"# p\"x","threat.indicator.description":"two\nlines""##,

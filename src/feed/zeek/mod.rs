@@ -277,7 +277,8 @@ mod tests {
         let all = |set: &crate::indicator::IndicatorSet| -> Vec<_> {
             let one = |i: crate::indicator::Indicator<'_>| {
                 let (context, _) = set.sources(i.ix).next().expect("a source");
-                let texts = [&context.provider, &context.description, &context.reference].map(Clone::clone);
+                let texts = [context.provider.as_deref(), context.description.as_deref(), context.reference.as_deref()];
+                let texts = texts.map(|text| text.map(str::to_owned));
                 (i.kind.name, i.value.to_vec(), i.matching, texts)
             };
             set.iter().map(one).collect()

@@ -21,6 +21,8 @@ pub static IPV4: Kind = Kind {
         "destination.ip",
         "icmp.quoted.source.ip",
         "icmp.quoted.destination.ip",
+        "openflow.packet.source.ip",
+        "openflow.packet.destination.ip",
         "dns.resolved_ip",
         "url.domain",
         "http.request.referrer",

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Context, Detail, IndicatorSet, NONE, Pattern, Record, Window, flags_of, reads_content};
+use super::{Context, Extra, IndicatorSet, NONE, Pattern, Record, flags_of};
 use crate::indicator::kind::{BYTES, Index, KINDS, MIN_PATTERN_BYTES};
 use crate::indicator::rule::{Body, Buffer, Content, Part, Rule, Step};
 use crate::indicator::{ContextIx, IndicatorIx, Match};
@@ -27,7 +27,7 @@ impl IndicatorSet {
             let mut sources = self.source_list(IndicatorIx(at as u32)).filter_map(source);
             let Some((context, line)) = sources.next() else { continue };
             let copy = part.records.len() as u32;
-            part.copy(self.value_of(record), Record { context, line, ..*record }, self.detail_of(record).cloned());
+            part.copy(self.value_of(record), Record { context, line, ..*record }, &self.extras.get(record.extra));
             sources.for_each(|(context, line)| part.add_source(copy, context, line));
         }
         part
@@ -51,7 +51,8 @@ impl IndicatorSet {
         let released: HashSet<_> =
             released.iter().map(|&at| &self.records[at]).map(|record| (self.value_of(record), named(record))).collect();
         for record in withheld.into_iter().map(|at| &self.records[at]) {
-            if let Some(rule) = self.detail_of(record).and_then(|detail| detail.rule.as_deref()) {
+            let extra = self.extras.get(record.extra);
+            if let Some(rule) = extra.rule {
                 literals(rule).for_each(|content| part.copy_bytes(&content.bytes, content.nocase));
                 continue;
             }
@@ -67,10 +68,9 @@ impl IndicatorSet {
                 _ => Match::Exact,
             };
             let flags = flags_of(matching, None, None);
-            let nocase = self.detail_of(record).is_some_and(|detail| detail.pattern.nocase);
-            let pattern = Pattern { nocase, ..Pattern::default() };
-            let detail = nocase.then_some(Detail { id: None, window: Window::ALWAYS, pattern, when: None, rule: None });
-            part.copy(value, Record { context: ContextIx(0), line: 0, port: 0, flags, ..*record }, detail);
+            let pattern = Pattern { nocase: extra.pattern.nocase, ..Pattern::NONE };
+            let record = Record { context: ContextIx(0), line: 0, port: 0, flags, ..*record };
+            part.copy(value, record, &Extra { pattern, ..Extra::NONE });
         }
         part
     }
@@ -78,17 +78,11 @@ impl IndicatorSet {
     /// Appends a byte signature that only asks for these bytes.
     fn copy_bytes(&mut self, bytes: &[u8], nocase: bool) {
         let Ok(value_bytes) = u16::try_from(bytes.len()) else { return };
-        let detail = Detail {
-            id: None,
-            window: Window::ALWAYS,
-            pattern: Pattern { nocase, ..Pattern::default() },
-            when: None,
-            rule: None,
-        };
+        let pattern = Pattern { nocase, ..Pattern::NONE };
         let (kind, flags) = (BYTES.number(), flags_of(Match::Exact, None, None));
         let record =
-            Record { value_at: 0, detail: NONE, context: ContextIx(0), line: 0, value_bytes, port: 0, kind, flags };
-        self.copy(bytes, record, Some(detail));
+            Record { value_at: 0, extra: NONE, context: ContextIx(0), line: 0, value_bytes, port: 0, kind, flags };
+        self.copy(bytes, record, &Extra { pattern, ..Extra::NONE });
     }
 
     /// What `keep` says of each context.
@@ -96,26 +90,15 @@ impl IndicatorSet {
         self.contexts.iter().map(keep).collect()
     }
 
-    fn detail_of(&self, record: &Record) -> Option<&Detail> {
-        (record.detail != NONE).then(|| &self.details[record.detail as usize])
-    }
-
     /// Appends a record of another set: the parts are no longer than the whole, so every number fits.
-    fn copy(&mut self, value: &[u8], record: Record, detail: Option<Detail>) {
+    fn copy(&mut self, value: &[u8], record: Record, extra: &Extra<'_>) {
         let value_at = self.values.len() as u32;
+        let Ok(kept) = self.extras.keep(extra, &mut self.wants) else { return };
         self.values.extend_from_slice(value);
-        let at = match detail {
-            None => NONE,
-            Some(detail) => {
-                self.has_conditions |= detail.when.is_some();
-                self.has_function_conditions |= detail.when.as_ref().is_some_and(|when| when.function.is_some());
-                self.wants.content |= reads_content(detail.rule.as_deref());
-                self.details.push(detail);
-                self.details.len() as u32 - 1
-            }
-        };
+        self.has_conditions |= extra.when.is_some();
+        self.has_function_conditions |= extra.when.is_some_and(|when| when.function.is_some());
         self.wants.add(KINDS[usize::from(record.kind)], value.len());
-        self.records.push(Record { value_at, detail: at, ..record });
+        self.records.push(Record { value_at, extra: kept, ..record });
     }
 }
 

@@ -1,7 +1,7 @@
 //! GRE (RFC 2784, 2890, its PPTP form RFC 2637), what it carries (NVGRE RFC 7637, ERSPAN I to III, WCCP), EtherIP (RFC 3378),
 //! GRE over UDP (RFC 8086).
 //!
-//! Not read: NHRP, and source routes beyond their length.
+//! Not read: source routes beyond their length.
 
 use super::super::ethernet::ether_type;
 use super::super::{Cursor, ErrorKind, Layer, Next, Packet, Step};
@@ -50,6 +50,10 @@ pub(in crate::packet) fn gre(cursor: &mut Cursor<'_>, packet: &mut Packet) -> St
     if header.protocol == KEEP_ALIVE {
         cursor.skip(Layer::Gre, header.bytes)?;
         return Ok(Next::Done);
+    }
+    if header.protocol == NHRP {
+        cursor.skip(Layer::Gre, header.bytes)?;
+        return Ok(Next::Nhrp);
     }
     let (layer, next, more, scope) = carried(&header, behind)?;
     cursor.skip(layer, header.bytes + more)?;
@@ -156,3 +160,4 @@ const ERSPAN: u16 = 0x88be;
 const ERSPAN_III: u16 = 0x22eb;
 const PPP: u16 = 0x880b;
 const WCCP: u16 = 0x883e;
+const NHRP: u16 = 0x2001;

@@ -6,9 +6,12 @@
 pub(super) mod capwap;
 pub(super) mod gre;
 pub(super) mod gtp;
+pub(super) mod ipcomp;
 pub(super) mod l2tp;
+pub(super) mod nhrp;
 pub(super) mod overlay;
 pub(super) mod plausible;
+pub(super) mod sflow;
 pub(super) mod udp;
 pub(super) mod v6;
 
@@ -41,15 +44,20 @@ pub(super) fn enter(
         return Err((layer, ErrorKind::TooDeep));
     }
     cursor.tunnels_left -= 1;
-    cursor.outer.push(*packet);
-    *packet = Packet {
+    cursor.beside.add_outer(*packet);
+    *packet = inside(packet, layer, scope);
+    Ok(())
+}
+
+/// What is known of a packet in this one.
+pub(super) fn inside(packet: &Packet, layer: Layer, scope: Scope) -> Packet {
+    Packet {
         tunnel: inner_id(packet, layer, scope),
         vlan_key: packet.vlan_key,
         vlans: packet.vlans,
         vlan_count: packet.vlan_count,
         ..Packet::default()
-    };
-    Ok(())
+    }
 }
 
 /// The tunnel number of the inner packet; never 0.

@@ -5,7 +5,7 @@
 //! follows looks right too ([`super::plausible`]).
 
 use super::super::{Cursor, ErrorKind, Layer, Next, Packet, Step};
-use super::{Scope, capwap, enter, gre, gtp, l2tp, overlay, plausible, v6};
+use super::{Scope, capwap, enter, gre, gtp, l2tp, overlay, plausible, sflow, v6};
 
 /// What a family found.
 #[derive(Debug, Clone, Copy)]
@@ -35,12 +35,15 @@ const FAMILIES: &[(u16, Find)] = &[
     (3544, v6::teredo),
     (5072, v6::ayiya),
     (1701, l2tp::over_udp),
-    (5247, capwap::data),
+    (CAPWAP, capwap::data),
     (37008, overlay::tzsp),
 ];
 const VXLAN: u16 = 4789;
 const VXLAN_GPE: u16 = 4790;
 const GENEVE: u16 = 6081;
+const CAPWAP: u16 = 5247;
+/// Samples of packets, beside the datagram.
+const SFLOW: u16 = 6343;
 /// Encrypted: counted, not entered.
 const WIREGUARD: u16 = 51820;
 const ESP: u16 = 4500;
@@ -72,9 +75,18 @@ pub(in crate::packet) fn tunnel(cursor: &mut Cursor<'_>, packet: &mut Packet) ->
     } else if ports.contains(&ESP) && is_esp(payload) {
         Layer::Esp
     } else {
-        return None;
+        return beside(cursor, packet, ports);
     };
     Some(Err((layer, ErrorKind::Encrypted)))
+}
+
+/// What is no tunnel and yet holds packets, or pieces of them.
+fn beside(cursor: &mut Cursor<'_>, packet: &Packet, ports: [u16; 2]) -> Option<Step> {
+    if ports.contains(&SFLOW) {
+        sflow::samples(cursor, packet);
+    }
+    let is_piece = ports.contains(&CAPWAP) && capwap::is_fragment(cursor.rest());
+    is_piece.then_some(Err((Layer::Capwap, ErrorKind::TunnelFragment)))
 }
 
 fn go(cursor: &mut Cursor<'_>, packet: &mut Packet, found: &Found) -> Step {
@@ -113,6 +125,8 @@ static PORTS: [u64; 4] = {
     bits[word] |= 1 << bit;
     let (word, bit) = slot(ESP);
     bits[word] |= 1 << bit;
+    let (word, bit) = slot(SFLOW);
+    bits[word] |= 1 << bit;
     bits
 };
 
@@ -132,7 +146,7 @@ mod tests {
         for &(port, _) in FAMILIES {
             assert!(may_be(port, 40000) && may_be(40000, port), "{port}");
         }
-        assert!(may_be(WIREGUARD, 1) && may_be(1, ESP));
+        assert!(may_be(WIREGUARD, 1) && may_be(1, ESP) && may_be(1, SFLOW));
         assert!((0..=u16::MAX).filter(|&port| may_be(port, port)).count() < 5000);
         for port in [53, 123, 443, 5353, 80, 1900, 5060] {
             assert!(!may_be(port, port), "{port}");

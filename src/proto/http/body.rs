@@ -31,7 +31,7 @@ pub(super) struct Files {
 }
 
 /// One body.
-struct Body {
+pub(in crate::proto) struct Body {
     /// What comes after the transfer codings, if content codings are to be undone from it.
     as_sent: Option<Box<File>>,
     /// The codings, in the order in which they are undone.
@@ -87,19 +87,10 @@ impl Files {
         wants: Wants,
         seen: Seen<'_>,
     ) -> bool {
-        let mut unfolded = Vec::new();
-        let fields = BodyFields::of(head.headers, &mut unfolded);
-        let about = About::of(head, &fields, url, wants);
-        if !about.name.is_empty() {
-            about.with(|fields| file::name(wants, &about.name, fields, seen));
-        }
-        let body = match Body::new(&fields, about, chunked, wants) {
-            Ok(body) => body,
-            Err(reason) => {
-                self.lost = Some(reason);
-                None
-            }
-        };
+        let body = Body::announce(head, url, chunked, wants, seen).unwrap_or_else(|reason| {
+            self.lost = Some(reason);
+            None
+        });
         let is_wanted = body.is_some();
         if let Some(slot) = self.bodies.get_mut(direction.index()) {
             *slot = body;
@@ -121,7 +112,7 @@ impl Files {
     pub(super) fn push(&mut self, direction: Direction, bytes: &[u8], seen: Seen<'_>) -> bool {
         let Some(body) = self.body(direction) else { return false };
         let Err(reason) = body.push(bytes, seen) else { return true };
-        let goes_on = body.as_sent.is_some();
+        let goes_on = body.goes_on();
         self.lost = Some(reason);
         if !goes_on {
             self.take(direction);
@@ -173,6 +164,29 @@ impl Files {
 }
 
 impl Body {
+    /// Of a head with a body after it: its name is reported. `chunked`: the body does not lie in the stream as it is. `Ok(None)` if
+    /// nobody wants it, `Err` if it is wanted and cannot be had.
+    pub(in crate::proto) fn announce(
+        head: &Head<'_>,
+        url: Option<Box<[u8]>>,
+        chunked: bool,
+        wants: Wants,
+        seen: Seen<'_>,
+    ) -> Result<Option<Self>, &'static str> {
+        let mut unfolded = Vec::new();
+        let fields = BodyFields::of(head.headers, &mut unfolded);
+        let about = About::of(head, &fields, url, wants);
+        if !about.name.is_empty() {
+            about.with(|fields| file::name(wants, &about.name, fields, seen));
+        }
+        Self::new(&fields, about, chunked, wants)
+    }
+
+    /// After [`Body::push`] failed: whether there is still a use for more bytes.
+    pub(in crate::proto) fn goes_on(&self) -> bool {
+        self.as_sent.is_some()
+    }
+
     /// `None` if nobody wants it, `Err` if it is wanted and cannot be had.
     fn new(fields: &BodyFields<'_>, about: About, chunked: bool, wants: Wants) -> Result<Option<Self>, &'static str> {
         let boundary = fields.form_boundary().filter(|_| wants.bytes() || wants.name);
@@ -194,7 +208,8 @@ impl Body {
         Ok(Some(Self { as_sent, stages, in_bytes: 0, sink: Some(sink), about }))
     }
 
-    fn push(&mut self, bytes: &[u8], seen: Seen<'_>) -> Result<(), &'static str> {
+    /// The next bytes of it.
+    pub(in crate::proto) fn push(&mut self, bytes: &[u8], seen: Seen<'_>) -> Result<(), &'static str> {
         self.in_bytes += bytes.len() as u64;
         if let Some(file) = &mut self.as_sent {
             file.push(bytes, seen);
@@ -223,7 +238,8 @@ impl Body {
         })
     }
 
-    fn complete(self, seen: Seen<'_>) -> Result<(), &'static str> {
+    /// All of it came.
+    pub(in crate::proto) fn complete(self, seen: Seen<'_>) -> Result<(), &'static str> {
         let Self { as_sent, stages, sink, about, in_bytes } = self;
         let name = (!about.name.is_empty()).then_some(&*about.name);
         if let Some(file) = as_sent {
@@ -239,7 +255,8 @@ impl Body {
         Ok(())
     }
 
-    fn memory_bytes(&self) -> usize {
+    /// What it has on the heap.
+    pub(in crate::proto) fn memory_bytes(&self) -> usize {
         let stages: usize = self.stages.iter().map(Decoder::memory_bytes).sum();
         let sink = match &self.sink {
             Some(Sink::Form(form)) => form.memory_bytes(),
@@ -307,7 +324,7 @@ impl About {
 }
 
 /// The URL that a request is for; empty if it is too long to be kept, or none.
-fn url_of(head: &Head<'_>) -> Box<[u8]> {
+pub(in crate::proto) fn url_of(head: &Head<'_>) -> Box<[u8]> {
     let Line::Request { target, .. } = head.line else { return Box::default() };
     let is_absolute = target.first().is_some_and(u8::is_ascii_alphabetic) && target.windows(3).any(|w| w == b"://");
     let host = BodyFields::plain(head.headers).host;

@@ -15,9 +15,9 @@ const MAX_EMPTY_BYTES: usize = 4;
 
 /// A head taken apart: its first line, and the lines below it.
 #[derive(Clone, Copy)]
-pub(super) struct Head<'a> {
-    pub(super) line: Line<'a>,
-    pub(super) headers: &'a [u8],
+pub(in crate::proto) struct Head<'a> {
+    pub(in crate::proto) line: Line<'a>,
+    pub(in crate::proto) headers: &'a [u8],
 }
 
 crate::bytes::opaque_debug!(Head<'_>, "Head");

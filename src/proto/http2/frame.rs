@@ -29,6 +29,11 @@ impl Header {
         self.flags & END_HEADERS != 0
     }
 
+    /// Whether nothing follows on its stream in its direction.
+    pub(super) fn ends_stream(&self) -> bool {
+        self.flags & END_STREAM != 0 && matches!(self.kind, DATA | HEADERS)
+    }
+
     /// Whether a sender that keeps to the standard, and to frames of the default size, could have sent this.
     fn is_plausible(&self) -> bool {
         let (on_stream, flags, length) = match self.kind {
@@ -112,10 +117,17 @@ pub(super) fn block<'a>(header: &Header, payload: &'a [u8]) -> Option<&'a [u8]> 
     r.take(bytes)
 }
 
+/// The stream that a PUSH_PROMISE promises.
+pub(super) fn promised(header: &Header, payload: &[u8]) -> Option<u32> {
+    let mut r = Reader::new(payload);
+    r.skip(usize::from(header.flags & PADDED != 0))?;
+    Some(r.u32()? & 0x7fff_ffff).filter(|_| header.kind == PUSH_PROMISE)
+}
+
 pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
 const PRIORITY: u8 = 2;
-const RST_STREAM: u8 = 3;
+pub(super) const RST_STREAM: u8 = 3;
 pub(super) const SETTINGS: u8 = 4;
 pub(super) const PUSH_PROMISE: u8 = 5;
 const PING: u8 = 6;
@@ -123,6 +135,7 @@ const GOAWAY: u8 = 7;
 const WINDOW_UPDATE: u8 = 8;
 pub(super) const CONTINUATION: u8 = 9;
 
+pub(super) const END_STREAM: u8 = 0x01;
 pub(super) const END_HEADERS: u8 = 0x04;
 pub(super) const PADDED: u8 = 0x08;
 pub(super) const HAS_PRIORITY: u8 = 0x20;

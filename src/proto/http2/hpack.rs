@@ -22,6 +22,10 @@ pub(super) enum Name {
     UserAgent,
     Referer,
     Location,
+    ContentType,
+    ContentEncoding,
+    ContentDisposition,
+    ContentRange,
     Other,
     /// Of an entry that was never seen.
     Unknown,
@@ -275,7 +279,7 @@ const MAX_FIELDS: usize = 32;
 const ENTRY_BYTES: usize = 32;
 const _: () = assert!(size_of::<Entry>() <= ENTRY_BYTES);
 
-const NAMES: [(&str, Name); 9] = [
+const NAMES: [(&str, Name); 13] = [
     (":authority", Name::Authority),
     (":method", Name::Method),
     (":path", Name::Path),
@@ -285,6 +289,10 @@ const NAMES: [(&str, Name); 9] = [
     ("user-agent", Name::UserAgent),
     ("referer", Name::Referer),
     ("location", Name::Location),
+    ("content-type", Name::ContentType),
+    ("content-encoding", Name::ContentEncoding),
+    ("content-disposition", Name::ContentDisposition),
+    ("content-range", Name::ContentRange),
 ];
 
 /// RFC 7541 appendix A.

@@ -241,3 +241,109 @@ fn tables_and_open_blocks_are_accounted_for_and_given_up() {
     let again = [&[0x82, 0x86, 0xBE][..], &plain(":path", "/b"), &plain(":authority", "b.example.com")].concat();
     assert_eq!(parse(&mut parser, &frame(HEADERS, 5, 5, &again)), 2);
 }
+
+/// What is seen of files, and what the parser accounts for, however the bytes are cut.
+fn files(messages: &[(Direction, Vec<u8>)]) -> (Vec<String>, Account) {
+    let mut all = Vec::new();
+    for size in [usize::MAX, 1, 3, 10] {
+        let (mut parser, mut seen, mut total) = (Http2::default(), Vec::new(), Account::default());
+        let mut held = [Vec::new(), Vec::new()];
+        for (direction, bytes) in messages {
+            let held = &mut held[direction.index()];
+            for piece in bytes.chunks(size.min(bytes.len().max(1))) {
+                held.extend_from_slice(piece);
+                while !held.is_empty() {
+                    let mut take = |o: crate::indicator::Observable<'_>| seen.push(text_of(&o));
+                    let progress = parser.parse(*direction, held, &hint(), &mut take);
+                    let account = parser.account();
+                    total.files_begun += account.files_begun;
+                    total.files_ended += account.files_ended;
+                    total.lost = account.lost.or(total.lost);
+                    match progress {
+                        Progress::Consumed { bytes, .. } | Progress::Damaged { bytes, .. } => {
+                            held.drain(..bytes);
+                            if bytes == 0 {
+                                break;
+                            }
+                        }
+                        Progress::Skip(bytes) => {
+                            let here = held.len().min(bytes as usize);
+                            assert_eq!(here as u64, bytes, "the tests send whole frames");
+                            held.drain(..here);
+                        }
+                        other => panic!("{other:?}"),
+                    }
+                }
+            }
+        }
+        let of_file = |text: &String| text.contains(" file.");
+        all.push((seen.into_iter().filter(of_file).collect::<Vec<_>>(), total));
+    }
+    assert!(all.windows(2).all(|pair| pair[0] == pair[1]), "{all:?}");
+    all.swap_remove(0)
+}
+
+fn response(stream: u32) -> Vec<u8> {
+    frame(HEADERS, frame::END_HEADERS, stream, &[0x88])
+}
+
+/// MD5, SHA-1 and SHA-256 of "picket".
+const PICKET: &str = "file file.hash.md5 db7f19fb56daa428f85e8eec7794abfa";
+
+#[test]
+fn bodies_of_parallel_streams_are_files() {
+    let up = opening(&[
+        frame(HEADERS, 5, 1, &request("www.example.com", "/a/One.bin")),
+        frame(HEADERS, 5, 3, &request("www.example.com", "/a/two.bin")),
+    ]);
+    let padded = [&[3][..], b"ck", &[0; 3]].concat();
+    let down = [
+        settings(),
+        response(3),
+        response(1),
+        frame(DATA, 0, 1, b"pi"),
+        frame(DATA, 0, 3, b"pick"),
+        frame(DATA, frame::PADDED, 1, &padded),
+        frame(DATA, frame::END_STREAM, 3, b"et"),
+        frame(DATA, 0, 1, b"et"),
+        frame(DATA, frame::END_STREAM, 1, b""),
+    ];
+    let (seen, account) = files(&[(ToResponder, up), (ToOriginator, down.concat())]);
+    assert_eq!(seen[..2], ["file-name file.name two.bin", "file-name file.name one.bin"]);
+    assert_eq!(seen.iter().filter(|text| *text == PICKET).count(), 2);
+    assert_eq!((account.files_begun, account.files_ended), (2, 2));
+    assert_eq!(account.lost, Some("http2_content_of_parallel_body"));
+}
+
+#[test]
+fn a_body_without_its_end_is_none_and_many_are_capped() {
+    let get = |stream| frame(HEADERS, 5, stream, &request("www.example.com", "/"));
+    let reset = frame(RST_STREAM, 0, 1, &[0; 4]);
+    let lies = frame(DATA, frame::PADDED, 1, &[9, 0]);
+    for rest in [frame(DATA, 0, 1, b"picket"), [frame(DATA, 0, 1, b"picket"), reset].concat(), lies] {
+        let down = [settings(), response(1), rest, frame(DATA, frame::END_STREAM, 5, b"x")].concat();
+        let (seen, account) = files(&[(ToResponder, opening(&[get(1)])), (ToOriginator, down)]);
+        assert_eq!((seen.len(), account.files_begun, account.files_ended), (0, 1, 0));
+    }
+    let (up, down): (Vec<_>, Vec<_>) = (0..40).map(|n| (get(2 * n + 1), response(2 * n + 1))).unzip();
+    let (_, account) = files(&[(ToResponder, opening(&up)), (ToOriginator, [settings(), down.concat()].concat())]);
+    assert_eq!((account.files_begun, account.lost), (32, Some("http2_bodies_too_many")));
+}
+
+#[test]
+fn a_hole_in_a_body_leaves_the_table_alone() {
+    let mut parser = Http2::default();
+    let offer = |parser: &mut Http2, data: &[u8]| {
+        let mut seen = Vec::new();
+        parser.parse(ToOriginator, data, &hint(), &mut |o| seen.push(text_of(&o)));
+        seen
+    };
+    let coded = frame(HEADERS, 4, 1, &[&[0x88][..], &indexed("location", "http://next.example.com/x")].concat());
+    offer(&mut parser, &[settings(), coded, frame(DATA, 1, 1, &[7; 90])[..50].to_vec()].concat());
+    assert_eq!(parser.gap(ToOriginator, 20), AfterGap::Continue);
+    let again = frame(HEADERS, 4, 3, &[0x88, 0xbe]);
+    let seen = offer(&mut parser, &[&[7; 29][..], &again].concat());
+    assert_eq!(seen.len(), 0, "29 bytes of the frame were left to be stepped over");
+    let seen = offer(&mut parser, &again);
+    assert_eq!(seen[0], "url http.response.headers.location http://next.example.com/x");
+}

@@ -84,6 +84,20 @@ fn what_waits_is_capped() {
 }
 
 #[test]
+fn what_waits_is_accounted_for_and_given_up() {
+    let mut parser = OpenVpn::default();
+    let offer = |parser: &mut OpenVpn, packet: &[u8]| parser.parse(ToResponder, packet, &udp(1, 1194), &mut |_| {});
+    assert_eq!(parser.account(), Account::default());
+    offer(&mut parser, &reset(0));
+    let begun = parser.account().memory_bytes;
+    offer(&mut parser, &control(0, 2, &[], &[0x16; 900]));
+    assert!(begun > 0 && parser.account().memory_bytes >= begun + 900);
+    parser.shed();
+    assert_eq!((parser.account(), parser.unfinished()), (Account::default(), None));
+    assert!(matches!(offer(&mut parser, &control(0, 1, &[], b"\x16")), Progress::Consumed { .. }));
+}
+
+#[test]
 fn data_ends_it() {
     let mut parser = OpenVpn::default();
     let mut offer = |direction, packet: &[u8]| parser.parse(direction, packet, &udp(1, 2), &mut |_| {});

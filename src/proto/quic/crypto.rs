@@ -79,6 +79,12 @@ impl Crypto {
         self.pieces.first().filter(|piece| piece.start == self.base).map_or(&[], |piece| &piece.bytes)
     }
 
+    /// What it has on the heap.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let bytes: usize = self.pieces.iter().map(|piece| piece.bytes.capacity()).sum();
+        self.pieces.capacity() * size_of::<Piece>() + bytes
+    }
+
     /// Whether bytes wait for others.
     pub(super) fn is_waiting(&self) -> bool {
         !self.pieces.is_empty()

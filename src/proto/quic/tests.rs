@@ -3,7 +3,7 @@ use aes_gcm::aes::cipher::{BlockEncrypt, KeyInit};
 use aes_gcm::{AeadInPlace, Aes128Gcm, Nonce};
 use proptest::prelude::*;
 
-use super::super::testing::{Hello, udp};
+use super::super::testing::{Hello, text_of, udp};
 use super::keys::TAG_BYTES;
 use super::*;
 
@@ -228,6 +228,33 @@ fn every_version() {
 }
 
 /// RFC 9287: a peer that allows it may be sent packets without the fixed bit.
+#[test]
+fn state_is_accounted_for_and_given_up() {
+    let mut parser = Quic::default();
+    assert_eq!(parser.account(), Account::default());
+    let hello = hello();
+    let half = |number: u32, from: usize, to: usize| {
+        Initial { version: V1, to: ID, id: ID, number, token: b"" }.seal(&crypto(&hello, from, to))
+    };
+    let (first, rest) = (half(0, 0, hello.len() / 2), half(1, hello.len() / 2, hello.len()));
+    let offer = |parser: &mut Quic, packet: &[u8]| {
+        let mut seen = Vec::new();
+        parser.parse(ToResponder, packet, &udp(50_000, 443), &mut |o| seen.push(text_of(&o)));
+        seen
+    };
+    assert!(offer(&mut parser, &first).is_empty());
+    assert!(parser.account().memory_bytes > hello.len() / 2 && parser.unfinished().is_some());
+    parser.shed();
+    assert_eq!((parser.account(), parser.unfinished()), (Account::default(), None));
+    // The rest alone tells nothing; both do again.
+    assert!(offer(&mut parser, &rest).is_empty());
+    assert_eq!(offer(&mut parser, &first), expected());
+    parser.end_direction(ToResponder);
+    assert!(parser.account().memory_bytes > 0);
+    parser.end_direction(ToOriginator);
+    assert_eq!(parser.account(), Account::default());
+}
+
 #[test]
 fn without_the_fixed_bit() {
     let hello = hello();

@@ -340,3 +340,43 @@ fn told_by_content() {
     assert_eq!(format("evil--x.example\n"), Some("plain"));
     assert_eq!(format("{\"a\": \"some--thing\"}"), Some("native"));
 }
+
+#[test]
+fn the_newest_version_of_all_files_of_a_load_counts() {
+    let other = "indicator--00000000-0000-4000-8000-000000000007";
+    let lone = |number: u32| json!({"id": format!("indicator--00000000-0000-4000-8000-0000000001{number:02}")});
+    let at = |day: u32| format!("2024-02-{day:02}T00:00:00Z");
+    let changed = |day: u32, value: &str| {
+        indicator(
+            json!({"id": other, "modified": at(day), "pattern": format!("[domain-name:value = '{value}.example']")}),
+        )
+    };
+    let files: [(&str, Vec<Value>); 3] = [
+        ("a.json", vec![indicator(json!({})), changed(1, "old"), indicator(lone(1))]),
+        ("b.json", vec![indicator(json!({"modified": at(1), "revoked": true})), changed(3, "new")]),
+        (
+            "c.json",
+            vec![changed(2, "older"), indicator(json!({"id": "indicator--00000000-0000-4000-8000-000000000008"}))],
+        ),
+    ];
+    let dir = tempfile::tempdir().expect("a directory");
+    for (name, objects) in &files {
+        let text: Vec<_> = objects.iter().map(Value::to_string).collect();
+        std::fs::write(dir.path().join(name), text.join("\n")).expect("written");
+    }
+    let load = |names: &[&str]| {
+        let mut set = IndicatorSet::default();
+        let paths: Vec<_> = names.iter().map(|name| dir.path().join(name)).collect();
+        let report = crate::feed::load(&paths, &crate::feed::Options::default(), &mut set).expect("loads");
+        let mut values: Vec<_> = set.iter().map(|one| (one.kind.display)(one.value).into_owned()).collect();
+        values.sort();
+        (values, report)
+    };
+    assert_eq!(load(&["a.json"]).0, ["192.0.2.1", "192.0.2.1", "old.example"]);
+    for names in [&["a.json", "b.json", "c.json"], &["c.json", "b.json", "a.json"]] {
+        let (values, report) = load(names);
+        assert_eq!(values, ["192.0.2.1", "192.0.2.1", "new.example"], "what b.json revokes of a.json does not match");
+        let passed: u64 = report.files.iter().filter_map(|file| file.passed_over.get("another version")).sum();
+        assert_eq!((passed, report.totals.refused), (3, 1), "{report:?}");
+    }
+}

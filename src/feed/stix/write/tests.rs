@@ -18,8 +18,13 @@ fn shown(set: &IndicatorSet) -> Vec<String> {
     let source = |context: &Context| {
         let mut about: Vec<_> = context.about.iter().map(|(path, text)| format!("{}={text}", path.0)).collect();
         about.sort();
-        let texts =
-            [&context.provider, &context.confidence, &context.reference, &context.description, &context.first_seen];
+        let texts = [
+            context.provider.as_deref(),
+            context.confidence.as_deref(),
+            context.reference.as_deref(),
+            context.description.as_deref(),
+            context.first_seen.as_deref(),
+        ];
         format!("{} {texts:?} {about:?}", context.marking)
     };
     let mut all: Vec<_> = set
@@ -89,7 +94,7 @@ prop_compose! {
         about.sort();
         about.dedup_by(|a, b| a == b || (a.0 == b.0 && a.0.0 == "rule.name"));
         Context {
-            feed: "x".into(), provider: provider.map(Box::from), marking, confidence: word.map(Box::from),
+            feed: "x".into(), provider: provider.map(Into::into), marking, confidence: word.map(Into::into),
             reference: Some("https://r.example/1".into()), description: description.map(Box::from),
             first_seen: seen.map(Box::from), about: about.into(), ..Context::default()
         }

@@ -1,0 +1,159 @@
+//! [`Feeds`]: what `picket watch` loads at its start and on every reload: feeds, allow-lists and the clearance file, and who may
+//! see what of the result.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+use crossbeam_channel::Sender;
+
+use super::WatchArgs;
+use crate::cli::clearance::ReaderArgs;
+use crate::cli::outputs::{Asked, Outputs, Readers, Terms};
+use crate::feed::LoadReport;
+use crate::marking::Clearances;
+use crate::matcher::MatchSet;
+use crate::pipeline::reload::{FeedState, Fresh, Loader};
+use crate::sink::OutputOptions;
+use crate::time::Timestamp;
+
+/// See the module.
+pub(super) struct Feeds {
+    feeds: Vec<PathBuf>,
+    allow: Vec<PathBuf>,
+    force: bool,
+    reader: ReaderArgs,
+    alerts: Vec<PathBuf>,
+    configured: Vec<(String, OutputOptions)>,
+    summary_clearance: Option<String>,
+    /// Who reads what is written, by the clearance file as it was last read.
+    terms: Terms,
+    announce: Option<Sender<Readers>>,
+    /// Whether what is in use is not everybody's to know: then no message names a feed.
+    withholds: bool,
+    /// Of what is in use.
+    report: Arc<Mutex<LoadReport>>,
+    /// Of what was loaded and is not in use yet.
+    fresh_report: LoadReport,
+}
+
+/// What was loaded at the start.
+pub(super) struct Loaded {
+    pub(super) set: Arc<MatchSet>,
+    pub(super) report: LoadReport,
+}
+
+impl Feeds {
+    pub(super) fn new(args: &WatchArgs) -> Self {
+        Self {
+            feeds: args.feeds.clone(),
+            allow: args.allow.clone(),
+            force: args.force,
+            reader: args.reader.clone(),
+            alerts: args.alerts.clone(),
+            configured: args.configured.clone(),
+            summary_clearance: args.summary_clearance.clone(),
+            terms: Terms::default(),
+            announce: None,
+            withholds: false,
+            report: Arc::default(),
+            fresh_report: LoadReport::default(),
+        }
+    }
+
+    /// Loads and compiles everything.
+    ///
+    /// # Errors
+    /// A path that cannot be read; feeds with nothing in them.
+    pub(super) fn load(&mut self, clearances: Option<&Clearances>) -> anyhow::Result<Loaded> {
+        let (set, allow, report) = crate::cli::run::load_feeds((&self.feeds, &self.allow), self.force, clearances)?;
+        if let Ok(mut known) = self.report.lock() {
+            known.clone_from(&report);
+        }
+        Ok(Loaded { set: Arc::new(MatchSet::compile(set, allow)), report })
+    }
+
+    /// Tells the outputs of every further set.
+    pub(super) fn reads_for(&mut self, outputs: &Outputs) {
+        self.terms = outputs.terms().clone();
+        self.announce = Some(outputs.announce());
+        self.withholds = outputs.summary().withholds();
+    }
+
+    /// What became of the feeds in use, whatever happens until it is asked.
+    pub(super) fn report(&self) -> Arc<Mutex<LoadReport>> {
+        Arc::clone(&self.report)
+    }
+
+    fn reload(&mut self) -> anyhow::Result<(Arc<MatchSet>, LoadReport, Terms)> {
+        let clearances = self.reader.read()?;
+        let asked = Asked {
+            alerts: &self.alerts,
+            format: None,
+            reader: &self.reader,
+            summary_clearance: self.summary_clearance.as_deref(),
+            is_live: true,
+            configured: &self.configured,
+        };
+        let terms = Terms::read(&asked, clearances.as_ref())?;
+        let (set, allow, report) =
+            crate::cli::run::load_feeds((&self.feeds, &self.allow), self.force, clearances.as_ref())?;
+        Ok((Arc::new(MatchSet::compile(set, allow)), report, terms))
+    }
+}
+
+impl Loader for Feeds {
+    fn load(&mut self) -> Result<Fresh, String> {
+        let (set, report, terms) = self.reload().map_err(|error| match self.withholds {
+            true => "they cannot be loaded (picket feed check says why)".to_owned(),
+            false => format!("{error:#}"),
+        })?;
+        self.terms = terms;
+        let withholds = self.terms.withholds(&set);
+        self.withholds |= withholds;
+        let feeds = states(&report, withholds);
+        crate::cli::run::warn_of_feeds(&report, withholds);
+        self.fresh_report = report;
+        Ok(Fresh { set, feeds })
+    }
+
+    fn prepare(&mut self, set: &Arc<MatchSet>) -> Result<(), String> {
+        let readers = self.terms.readers(set).map_err(|error| format!("{error:#}"))?;
+        if let Some(announce) = &self.announce {
+            // Nobody takes it once nobody writes.
+            let _ = announce.send(readers);
+        }
+        if let Ok(mut report) = self.report.lock() {
+            *report = std::mem::take(&mut self.fresh_report);
+        }
+        Ok(())
+    }
+
+    fn paths(&self) -> Vec<PathBuf> {
+        self.feeds.iter().chain(&self.allow).chain(&self.reader.clearance).map(|path| plain(path)).collect()
+    }
+}
+
+/// What notices and status say of each feed; not their names to whoever may not see all that is in them.
+pub(super) fn states(report: &LoadReport, withholds: bool) -> Vec<FeedState> {
+    let state = |(number, file): (usize, &crate::feed::FileReport)| FeedState {
+        path: file.path.clone().into(),
+        label: if withholds { format!("feed number {}", number + 1) } else { file.path.clone() },
+        entries: file.loaded + file.merged,
+        is_whole: file.error.is_none(),
+        changed: changed(Path::new(&file.path)),
+    };
+    report.files.iter().enumerate().map(state).collect()
+}
+
+fn changed(path: &Path) -> Timestamp {
+    let time = path.metadata().and_then(|about| about.modified()).unwrap_or_else(|_| SystemTime::now());
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_parts(since.as_secs(), u64::from(since.subsec_nanos()))
+}
+
+/// The path without a format's name in front (`plain=list.txt`), unless a file is called so.
+fn plain(path: &Path) -> PathBuf {
+    let named = path.to_str().and_then(|text| text.split_once('=')).filter(|_| !path.exists());
+    named.map_or_else(|| path.to_owned(), |(_, path)| path.into())
+}
