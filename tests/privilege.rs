@@ -25,7 +25,9 @@ use picket::alert::Audience;
 use picket::capture::Files;
 use picket::indicator::IndicatorSet;
 use picket::matcher::MatchSet;
-use picket::privilege::{Landlock, Options, PrivilegeError, Refusal, Report, SeccompMode, Who, confine};
+use picket::privilege::{
+    Landlock, Options, PrivilegeError, Refusal, Report, SeccompMode, Who, confine, make_directories,
+};
 use picket::{pipeline, sink};
 
 /// Tells a child where its folder is.
@@ -144,6 +146,7 @@ fn what_is_not_needed_fails_and_what_is_works() {
     }
     for name in [
         "read a feed",
+        "write where it was made for it",
         "read a replaced feed",
         "append alerts",
         "rotate alerts",
@@ -153,6 +156,8 @@ fn what_is_not_needed_fails_and_what_is_works() {
         "unix socket",
         "thread",
         "watch files",
+        "step back",
+        "limits",
     ] {
         assert_eq!(said[name], "works", "{name}: {said:?}");
     }
@@ -167,7 +172,10 @@ fn what_is_not_needed_fails_and_what_is_works() {
 /// Run by the test above, in a process of its own.
 fn confined_child(folder: &Path) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("listens");
-    let report = confine(&options(folder, Refusal::Fail)).expect("is confined");
+    let mut options = options(folder, Refusal::Fail);
+    options.writes.push(folder.join("made/deep"));
+    make_directories(&options).expect("are made");
+    let report = confine(&options).expect("is confined");
     say("landlock", format!("{:?}", report.landlock.expect("known")));
     say("shortfalls", report.shortfalls(Refusal::Fail).join("; "));
     say("uid", report.uid);
@@ -188,6 +196,7 @@ fn confined_child(folder: &Path) {
     try_it("become root", nix::unistd::setuid(Uid::from_raw(0)).map_err(io::Error::from));
 
     try_it("read a feed", fs::read(folder.join("feeds/there.txt")));
+    try_it("write where it was made for it", fs::write(folder.join("made/deep/new.txt"), "x"));
     works(folder);
     let to_self = TcpStream::connect(listener.local_addr().expect("listens"));
     if report.landlock == Some(Landlock::Enforced) {
@@ -224,6 +233,11 @@ fn works(folder: &Path) {
     // Names of this machine, as outputs look theirs up.
     let _ = "localhost:80".to_socket_addrs().map(Iterator::count);
     try_it("watch files", rustix_inotify(&alerts));
+    try_it("step back", rustix::process::setpriority_process(None, 10).map_err(io::Error::from));
+    try_it(
+        "limits",
+        fs::read("/proc/self/limits").map(|_| rustix::process::getrlimit(rustix::process::Resource::Nofile)),
+    );
     // The parent replaces nothing: the child's own directory of alerts stands for that of feeds, which is opened by directory too.
     fs::write(alerts.join("next"), "x").expect("written");
     try_it(

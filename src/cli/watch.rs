@@ -6,9 +6,7 @@ pub(super) mod plan;
 mod signals;
 mod summary;
 
-use std::fs::DirBuilder;
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -184,19 +182,12 @@ impl WatchArgs {
     fn confine(&self) -> anyhow::Result<()> {
         let Some(plan) = &self.plan else { return Ok(()) };
         let options = super::confine::options(plan, self.config.as_deref());
-        for folder in &options.writes {
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
-            made.with_context(|| format!("cannot make the directory {}", folder.display()))?;
-        }
+        privilege::make_directories(&options)?;
         let report = privilege::confine(&options).context("privileges cannot be given up")?;
-        tracing::info!(
-            uid = report.uid,
-            has_capabilities = !report.capabilities.are_gone(),
-            no_new_privs = report.no_new_privs,
-            seccomp = ?report.seccomp,
-            landlock = ?report.landlock,
-            "privileges given up"
-        );
+        tracing::info!("privileges given up: {}", report.line());
+        for missing in report.shortfalls(options.refusal) {
+            tracing::warn!("not all privileges are given up: {missing}");
+        }
         Ok(())
     }
 

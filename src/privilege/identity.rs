@@ -1,5 +1,9 @@
 //! User, groups and capabilities.
 
+use std::fs::DirBuilder;
+use std::os::unix::fs::{DirBuilderExt, chown};
+use std::path::Path;
+
 use nix::unistd::{Gid, Group, Uid, User, setgid, setgroups, setuid};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::{
@@ -9,9 +13,9 @@ use rustix::thread::{
 
 use super::PrivilegeError;
 
-/// Becomes another user, in all threads, for good. Nothing if none is named, or if it is that user already.
-pub(super) fn become_user(user: Option<&str>, group: Option<&str>) -> Result<(), PrivilegeError> {
-    let Some(name) = user else { return Ok(()) };
+/// User and group of these names; `None` if no user is named.
+fn find(user: Option<&str>, group: Option<&str>) -> Result<Option<(Uid, Gid)>, PrivilegeError> {
+    let Some(name) = user else { return Ok(None) };
     let unknown = |what, name: &str| PrivilegeError::Unknown { what, name: name.to_owned() };
     let user = User::from_name(name).map_err(|error| PrivilegeError::system("look up the user", error))?;
     let user = user.ok_or_else(|| unknown("user", name))?;
@@ -22,23 +26,47 @@ pub(super) fn become_user(user: Option<&str>, group: Option<&str>) -> Result<(),
             group.ok_or_else(|| unknown("group", name))?.gid
         }
     };
-    if Uid::effective() == user.uid && Gid::effective() == gid {
+    Ok(Some((user.uid, gid)))
+}
+
+/// Becomes another user, in all threads, for good. Nothing if none is named, or if it is that user already.
+pub(super) fn become_user(user: Option<&str>, group: Option<&str>) -> Result<(), PrivilegeError> {
+    let Some((uid, gid)) = find(user, group)? else { return Ok(()) };
+    if Uid::effective() == uid && Gid::effective() == gid {
         return Ok(());
     }
     if !Uid::effective().is_root() {
-        return Err(PrivilegeError::NotRoot(name.to_owned()));
+        return Err(PrivilegeError::NotRoot(user.unwrap_or_default().to_owned()));
     }
     setgroups(&[gid]).map_err(|error| PrivilegeError::system("leave the groups of root", error))?;
     setgid(gid).map_err(|error| PrivilegeError::system("change the group", error))?;
-    setuid(user.uid).map_err(|error| PrivilegeError::system("change the user", error))?;
+    setuid(uid).map_err(|error| PrivilegeError::system("change the user", error))?;
     // A change of user makes the process dumpable as the system has it.
     set_dumpable_behavior(DumpableBehavior::NotDumpable)
         .map_err(|error| PrivilegeError::system("stay not dumpable", error))?;
-    if !user.uid.is_root() && setuid(Uid::from_raw(0)).is_ok() {
+    if !uid.is_root() && setuid(Uid::from_raw(0)).is_ok() {
         return Err(PrivilegeError::system("change the user", "root can be had back"));
     }
     Ok(())
 }
+
+/// Makes a directory, and those above it that are missing, for the user who will write to it.
+pub(super) fn make_directory(path: &Path, user: Option<&str>, group: Option<&str>) -> Result<(), PrivilegeError> {
+    let owner = find(user, group)?.filter(|_| Uid::effective().is_root());
+    let missing: Vec<&Path> =
+        path.ancestors().take_while(|part| !part.as_os_str().is_empty() && !part.exists()).collect();
+    for part in missing.into_iter().rev() {
+        let failed = |error| PrivilegeError::Directory { path: part.to_owned(), why: error };
+        DirBuilder::new().mode(DIRECTORY_MODE).create(part).map_err(failed)?;
+        if let Some((uid, gid)) = owner {
+            chown(part, Some(uid.as_raw()), Some(gid.as_raw())).map_err(failed)?;
+        }
+    }
+    Ok(())
+}
+
+/// Alerts and what waits for outputs are their user's alone.
+const DIRECTORY_MODE: u32 = 0o700;
 
 /// Nothing that is ever started from here can have a capability. It takes `CAP_SETPCAP`, which the unit of systemd does not give: there
 /// the set stays as the unit says, and `no_new_privs` keeps anyone from gaining what is in it.

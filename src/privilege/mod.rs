@@ -8,8 +8,8 @@
 //! already keep what they have. [`confine`] refuses where there is a second thread, and [`Report::threads_with_capabilities`] says it
 //! for a process that runs.
 //!
-//! What no longer works afterwards: opening packet sockets, also of an interface that was removed and made again (one that went down
-//! and came back keeps its socket); starting programs; reading files that the configuration did not name at the start.
+//! What no longer works afterwards: making packet sockets (capture holds spare ones ready for interfaces that are removed and made
+//! again); starting programs; reading files that the configuration did not name at the start.
 
 mod files;
 mod identity;
@@ -82,6 +82,14 @@ pub enum PrivilegeError {
         /// The system's words.
         why: String,
     },
+    /// A directory that is to be written to cannot be made.
+    #[error("cannot make the directory {}: {why}", path.display())]
+    Directory {
+        /// Which.
+        path: PathBuf,
+        /// The system's words.
+        why: std::io::Error,
+    },
     /// The kernel has not all of it, and all was required.
     #[error("not everything could be given up, and [privileges] required says that it must: {0}")]
     Incomplete(String),
@@ -91,6 +99,15 @@ impl PrivilegeError {
     fn system(what: &'static str, why: impl ToString) -> Self {
         Self::System { what, why: why.to_string() }
     }
+}
+
+/// Makes the directories that will be written to and are missing, as those of the user who will write. To be called before [`confine`].
+///
+/// # Errors
+/// [`PrivilegeError::Directory`], [`PrivilegeError::Unknown`].
+pub fn make_directories(options: &Options) -> Result<(), PrivilegeError> {
+    let (user, group) = (options.user.as_deref(), options.group.as_deref());
+    options.writes.iter().try_for_each(|path| identity::make_directory(path, user, group))
 }
 
 /// Gives up everything that `options` names. See the module for where to call it.

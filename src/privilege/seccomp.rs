@@ -115,7 +115,6 @@ const CALLS: &[c_long] = &[
     libc::SYS_uname,
     libc::SYS_sysinfo,
     libc::SYS_getrusage,
-    libc::SYS_prlimit64,
     libc::SYS_times,
     libc::SYS_getrandom,
     libc::SYS_clock_gettime,
@@ -267,6 +266,10 @@ fn conditions() -> Result<Rules, seccompiler::BackendError> {
         (libc::SYS_socketpair, vec![rule(vec![is(0, libc::AF_UNIX as u64)?])?]),
         (libc::SYS_ioctl, requests),
         (libc::SYS_prctl, own),
+        // Only of itself: another process of the same user is not to be starved.
+        (libc::SYS_prlimit64, vec![rule(vec![is(0, 0)?])?]),
+        // A thread that loads feeds steps back behind the others.
+        (libc::SYS_setpriority, vec![rule(vec![is(0, libc::PRIO_PROCESS as u64)?, is(1, 0)?])?]),
         (libc::SYS_clone, vec![rule(vec![masked(0, thread, thread)?])?]),
         (libc::SYS_mmap, not_both()?),
         (libc::SYS_mprotect, not_both()?),
