@@ -1,5 +1,5 @@
 use super::*;
-use crate::indicator::Condition;
+use crate::indicator::{Condition, Pattern};
 use crate::indicator::kind::{BYTES, DOMAIN, IPV4, IPV6};
 
 #[test]

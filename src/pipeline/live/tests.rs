@@ -169,7 +169,7 @@ fn run_out(run: Watch) -> (Vec<Alert>, Vec<Notice>, WatchOutcome) {
 fn what_a_replay_finds_a_live_run_finds_in_the_same_frames() {
     let set = fixtures(false);
     for capture in captures() {
-        let run = watch(Player::of(&[capture.clone()], 5).boxed(), Arc::clone(&set), &small());
+        let run = watch(Player::of(std::slice::from_ref(&capture), 5).boxed(), Arc::clone(&set), &small());
         let (alerts, _, outcome) = run_out(run);
         let found = count(alerts.iter().map(|alert| words(alert, true)));
         assert_eq!(found, replayed(&capture, &set, true), "{}", capture.display());
@@ -185,7 +185,7 @@ fn a_set_that_takes_over_after_every_frame_changes_nothing_but_frames() {
     for capture in captures() {
         let control: Arc<Mutex<Option<Arc<Control>>>> = Arc::default();
         let (shared, next) = (Arc::clone(&control), sets.clone());
-        let player = Player::of(&[capture.clone()], 1).before(move |given| {
+        let player = Player::of(std::slice::from_ref(&capture), 1).before(move |given| {
             if let Some(control) = &*shared.lock().expect("control") {
                 control.swap(Arc::clone(&next[given % 2]));
             }
