@@ -58,7 +58,7 @@ units() {
         skip "systemd-analyze is not here"
     fi
     if command -v systemd-sysusers >/dev/null; then
-        check "sysusers" systemd-sysusers --dry-run scripts/deploy/picket.sysusers
+        check "sysusers" systemd-sysusers --dry-run "$PWD/scripts/deploy/picket.sysusers"
     fi
     if command -v logrotate >/dev/null; then
         check "logrotate" logrotate --debug --state "$work/state" scripts/deploy/picket.logrotate
