@@ -25,6 +25,7 @@ const HOLDERS: [&str; 15] = [
 
 /// `file: type`, and what it holds.
 const ALLOWED: &[(&str, &str)] = &[
+    ("alert/flow_record.rs: Topic", "words of its own"),
     ("alert/view.rs: Policy", "a handling line; key and networks write their own"),
     ("capture/files.rs: FileInfo", "paths of captures"),
     ("capture/list.rs: OpenError", "paths of captures"),

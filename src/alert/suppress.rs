@@ -5,8 +5,8 @@
 //! of the same indicator with numbers ([`Repeats`]): when its window ends, when its place is needed, or at the close. So nothing is
 //! lost, only summarised: passed alerts and the counts of roll-ups add up to what was asked about.
 //!
-//! Pure: time is the packets', and the same questions in the same order get the same answers. It never allocates for what it
-//! holds back, and it knows no readers: a roll-up is shown through [`super::Audience::view`] like every alert.
+//! Pure: time is the packets', and the same questions in the same order get the same answers. It allocates nothing for what it
+//! holds back (but the notice, once a window), and it knows no readers: a roll-up is shown through [`super::Audience::view`] like every alert.
 
 mod aging;
 mod count;
