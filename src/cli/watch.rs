@@ -116,6 +116,7 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let withholds = Terms::read(&args.asked(), clearances.as_ref())?.withholds(&loaded.set);
     super::run::warn_of_feeds(&loaded.report, withholds);
     let threads = args.threads.map_or_else(default_threads, usize::from);
+    args.make_directories()?;
     let console = console::Listeners::open(&args.console, withholds)?;
     let sources = live::open(&args.capture(threads))?;
     let options = args.options(threads)?;
@@ -178,11 +179,16 @@ impl WatchArgs {
         Ok(self)
     }
 
+    /// Makes what is written to and missing, for who will write.
+    fn make_directories(&self) -> anyhow::Result<()> {
+        let Some(plan) = &self.plan else { return Ok(()) };
+        Ok(privilege::make_directories(&super::confine::options(plan, self.config.as_deref()))?)
+    }
+
     /// Gives up what the configuration says that is not needed any more. Without one, whoever starts the sensor decides.
     fn confine(&self) -> anyhow::Result<()> {
         let Some(plan) = &self.plan else { return Ok(()) };
         let options = super::confine::options(plan, self.config.as_deref());
-        privilege::make_directories(&options)?;
         let report = privilege::confine(&options).context("privileges cannot be given up")?;
         tracing::info!("privileges given up: {}", report.line());
         for missing in report.shortfalls(options.refusal) {
