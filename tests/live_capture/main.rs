@@ -225,12 +225,15 @@ fn a_block_that_was_let_go_is_filled_again() {
     let mut batch = Batch::default();
     for round in 0..20u8 {
         sender.send(&[round; 200]);
-        for _ in 0..10 {
+        let start = std::time::Instant::now();
+        loop {
             assert!(source.poll(&mut batch));
-            if !batch.frames.is_empty() {
-                assert_eq!(batch.data[batch.frames[0].offset], round);
+            if let Some(frame) = batch.frames.first() {
+                assert_eq!(batch.data[frame.offset], round);
                 held.push(batch.data.clone());
+                break;
             }
+            assert!(start.elapsed().as_secs() < 20, "frame {round} does not come");
         }
         // Let go from another thread.
         if held.len() == 2 {

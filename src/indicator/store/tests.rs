@@ -1,6 +1,6 @@
 use super::*;
-use crate::indicator::{Condition, Pattern};
 use crate::indicator::kind::{BYTES, DOMAIN, IPV4, IPV6};
+use crate::indicator::{Condition, Pattern};
 
 #[test]
 fn a_record_is_small() {
