@@ -30,6 +30,8 @@ impl Sensor {
         let mut command = picket();
         command.args(["watch", "-i", "rx0", "--threads", &threads.to_string(), "--feed"]).arg(feed).arg("--alerts");
         command.arg(folder.path().join("alerts.jsonl")).arg("--summary").arg(folder.path().join("summary.json"));
+        // Every alert, as a replay has them.
+        command.args(["--repeat-window", "0"]);
         let child = command.stdout(Stdio::null()).stderr(said).spawn().expect("starts");
         let sensor = Self { child, folder };
         sensor.wait_for("it watches", || sensor.said().contains("picket: watching rx0"));
