@@ -1,4 +1,4 @@
-//! A configuration file as what the floors take: [`WatchArgs::with_plan`] and [`output`]. Nothing is decided here; `config` has judged the file.
+//! A configuration file as what the floors take: [`outputs`], [`backend`], [`timestamps`]. Nothing is decided here; `config` has judged the file.
 
 use std::time::Duration;
 
