@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::decoded::Item;
 use super::flowlog::Showing;
 use super::live::{Names, OverloadOptions, Shedding};
+use super::named::Naming;
 use super::recorder::Recorder;
 use super::shard::{Raise, Seldom, State};
 use super::verdict::Verdict;
@@ -37,8 +38,8 @@ const CONTENT: Where = Where("picket.content");
 enum Scanned {
     /// The next bytes of a stream direction.
     Stream(Direction),
-    /// The next bytes of a file that a direction carries.
-    Content(Direction),
+    /// The next bytes of a file that a lane of a direction carries.
+    Content(Direction, u8),
     /// A datagram, or bytes of a stream that are not its next.
     Alone,
 }
@@ -61,6 +62,8 @@ pub(super) struct Eyes {
     facing: Direction,
     /// Raised since they were last taken.
     pub(super) alerts: Vec<Alert>,
+    /// Names of files that come over other connections, since they were last taken.
+    pub(super) named: Vec<Naming>,
     /// Holds further alerts of a host and indicator back. Live; replay does it when all alerts are in order.
     pub(super) suppressor: Option<Box<Suppressor>>,
     /// What the packet being read has shown, if there is a flow log.
@@ -98,6 +101,7 @@ impl Eyes {
             has_rules: set.has_rules(),
             facing: Direction::ToResponder,
             alerts: Vec::new(),
+            named: Vec::new(),
             suppressor: None,
             shown: None,
             suppressed: Tally::default(),
@@ -308,6 +312,7 @@ impl Eyes {
         }
         match observable.value {
             Value::Piece { .. } => self.scan_piece((identity, seldom), hint, direction, observable.value, frame),
+            Value::Elsewhere(file) => self.named.push(Naming::new(identity, direction, file, frame)),
             _ => self.see(identity, seldom, observable, frame),
         }
         if self.has_rules
@@ -414,15 +419,16 @@ impl Eyes {
         piece: Value<'_>,
         frame: FrameRef,
     ) {
-        let Value::Piece { bytes, offset, in_stream, is_last } = piece else { return };
+        let Value::Piece { bytes, offset, lane, in_stream, is_last } = piece else { return };
+        let what = Scanned::Content(direction, lane);
         if !in_stream && !bytes.is_empty() {
             let place = place(hint, direction, offset, false, frame);
-            self.scan(identity, seldom, Scanned::Content(direction), (bytes, &place), frame);
+            self.scan(identity, seldom, what, (bytes, &place), frame);
         }
         if self.matcher.follows(Scope::Content) {
             let (flow, time) = (self.flowing(identity), frame.time);
             let piece = Piece { data: bytes, offset, start_known: true, is_last, flow, time };
-            self.follow((identity, seldom), Scanned::Content(direction), &piece, frame);
+            self.follow((identity, seldom), what, &piece, frame);
         }
     }
 
@@ -438,7 +444,7 @@ impl Eyes {
         self.hits.clear();
         let (trail, scope, at) = match what {
             Scanned::Stream(direction) => (Some(seldom.trail(direction)), Scope::Stream, PAYLOAD),
-            Scanned::Content(direction) => (Some(seldom.content_trail(direction)), Scope::Content, CONTENT),
+            Scanned::Content(direction, lane) => (Some(seldom.content_trail(direction, lane)), Scope::Content, CONTENT),
             Scanned::Alone => (None, Scope::Stream, PAYLOAD),
         };
         let scanned = self.matcher.follow(scope, trail, piece, &mut self.hits);
@@ -510,7 +516,7 @@ impl Eyes {
         self.hits.clear();
         let (carry, at_field) = match what {
             Scanned::Stream(direction) => (Some(seldom.carry(direction)), PAYLOAD),
-            Scanned::Content(direction) => (Some(seldom.content_carry(direction)), CONTENT),
+            Scanned::Content(direction, lane) => (Some(seldom.content_carry(direction, lane)), CONTENT),
             Scanned::Alone => (None, PAYLOAD),
         };
         let scanned = self.matcher.scan(carry, data, place, &mut self.hits);
