@@ -220,9 +220,10 @@ impl Shared {
             return;
         }
         let mut files = lock(&self.named);
+        // Of one worker and batch: each alert finds what was said before its frame.
         files.add(named);
-        files.take_all();
         alerts.iter_mut().for_each(|alert| files.join(alert));
+        files.take_all();
     }
 
     /// A worker has ended; after the last one nothing comes through the channel any more.
