@@ -329,6 +329,15 @@ impl Direction {
         self as usize
     }
 
+    /// Its part of what there is for both.
+    #[inline]
+    pub fn of<T>(self, [to_responder, to_originator]: &mut [T; 2]) -> &mut T {
+        match self {
+            Self::ToResponder => to_responder,
+            Self::ToOriginator => to_originator,
+        }
+    }
+
     /// The other one.
     #[must_use]
     pub fn reverse(self) -> Self {

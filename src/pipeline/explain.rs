@@ -98,7 +98,7 @@ impl Run {
         for group in frames.chunks(GROUP) {
             self.look_at(data, group);
         }
-        self.worker.take_alerts();
+        self.worker.say((0, 0), (0, 0));
     }
 
     fn look_at(&mut self, data: &[u8], group: &[FrameMeta]) {

@@ -13,6 +13,7 @@ use scan::message_of;
 use super::decoded::Item;
 use super::flowlog::Showing;
 use super::live::{Names, OverloadOptions, Shedding};
+use super::named::Naming;
 use super::recorder::Recorder;
 use super::shard::{Raise, Seldom, State};
 use super::waiting;
@@ -49,6 +50,8 @@ pub(super) struct Eyes {
     facing: Direction,
     /// Raised since they were last taken.
     pub(super) alerts: Vec<Alert>,
+    /// Names of files that come over other connections, since they were last taken.
+    pub(super) named: Vec<Naming>,
     /// Holds further alerts of a host and indicator back. Live; replay does it when all alerts are in order.
     pub(super) suppressor: Option<Box<Suppressor>>,
     /// What the packet being read has shown, if there is a flow log.
@@ -86,6 +89,7 @@ impl Eyes {
             has_rules: set.has_rules(),
             facing: Direction::ToResponder,
             alerts: Vec::new(),
+            named: Vec::new(),
             suppressor: None,
             shown: None,
             suppressed: Tally::default(),
@@ -296,6 +300,7 @@ impl Eyes {
         }
         match observable.value {
             Value::Piece { .. } => self.scan_piece((identity, seldom), hint, direction, observable.value, frame),
+            Value::Elsewhere(file) => self.named.push(Naming::new(identity, direction, file, frame)),
             _ => self.see(identity, seldom, observable, frame),
         }
         if self.has_rules

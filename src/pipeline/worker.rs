@@ -11,8 +11,10 @@ use std::sync::Arc;
 use super::aside::Aside;
 use super::counters::Counters;
 use super::decoded::{Bytes, Headers, Item, frame_bytes};
+use super::exit::Said;
 use super::eyes::{Eyes, Unseen};
 use super::judge;
+use super::order::Place;
 use super::shard::{Shard, Table, Wait};
 use super::verdict::Verdict;
 use super::{Options, SHARDS};
@@ -373,8 +375,14 @@ impl Worker {
         }
     }
 
+    /// What there is to say since the last call.
+    pub(super) fn say(&mut self, mark: Place, end: Place) -> Said {
+        let named = std::mem::take(&mut self.eyes.named);
+        Said { alerts: self.take_alerts(), flows: self.take_flows(), named, mark, end }
+    }
+
     /// The end of the captures. Returns the last alerts and flows, and the numbers.
-    pub(super) fn close(mut self) -> (Vec<Alert>, Vec<FlowRecord>, Counters) {
+    pub(super) fn close(mut self) -> (Said, Counters) {
         self.end_waits();
         for (slot, flow) in self.flows.iter() {
             flow.state.conversation.unfinished().into_iter().for_each(|why| self.unread.tally.count(why));
@@ -384,7 +392,7 @@ impl Worker {
         self.eyes.close();
         self.aside.iter_mut().for_each(|aside| aside.close());
         let counters = self.numbers();
-        (self.take_alerts(), self.take_flows(), counters)
+        (self.say((0, 0), (0, 0)), counters)
     }
 
     /// The numbers so far. Packets that only the end of their flow judges are not among them.

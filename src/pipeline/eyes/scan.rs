@@ -23,8 +23,8 @@ const CONTENT: Where = Where("picket.content");
 pub(super) enum Scanned {
     /// The next bytes of a stream direction.
     Stream(Direction),
-    /// The next bytes of a file that a direction carries.
-    Content(Direction),
+    /// The next bytes of a file that a lane of a direction carries.
+    Content(Direction, u8),
     /// A datagram, or bytes of a stream that are not its next.
     Alone,
 }
@@ -41,15 +41,16 @@ impl Eyes {
         piece: Value<'_>,
         frame: FrameRef,
     ) {
-        let Value::Piece { bytes, offset, in_stream, is_last } = piece else { return };
+        let Value::Piece { bytes, offset, lane, in_stream, is_last } = piece else { return };
+        let what = Scanned::Content(direction, lane);
         if !in_stream && !bytes.is_empty() {
             let place = place(hint, direction, offset, false, frame);
-            self.scan(identity, seldom, Scanned::Content(direction), (bytes, &place), frame);
+            self.scan(identity, seldom, what, (bytes, &place), frame);
         }
         if self.matcher.follows(Scope::Content) {
             let (flow, time) = (self.flowing(identity), frame.time);
             let piece = Piece { data: bytes, offset, start_known: true, is_last, flow, time };
-            self.follow((identity, seldom), Scanned::Content(direction), &piece, frame);
+            self.follow((identity, seldom), what, &piece, frame);
         }
     }
 
@@ -65,7 +66,7 @@ impl Eyes {
         self.hits.clear();
         let (trail, scope, at) = match what {
             Scanned::Stream(direction) => (Some(seldom.trail(direction)), Scope::Stream, PAYLOAD),
-            Scanned::Content(direction) => (Some(seldom.content_trail(direction)), Scope::Content, CONTENT),
+            Scanned::Content(direction, lane) => (Some(seldom.content_trail(direction, lane)), Scope::Content, CONTENT),
             Scanned::Alone => (None, Scope::Stream, PAYLOAD),
         };
         let scanned = self.matcher.follow(scope, trail, piece, &mut self.hits);
@@ -137,7 +138,7 @@ impl Eyes {
         self.hits.clear();
         let (carry, at_field) = match what {
             Scanned::Stream(direction) => (Some(seldom.carry(direction)), PAYLOAD),
-            Scanned::Content(direction) => (Some(seldom.content_carry(direction)), CONTENT),
+            Scanned::Content(direction, lane) => (Some(seldom.content_carry(direction, lane)), CONTENT),
             Scanned::Alone => (None, PAYLOAD),
         };
         let scanned = self.matcher.scan(carry, data, place, &mut self.hits);

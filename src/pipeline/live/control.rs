@@ -12,11 +12,12 @@ use std::time::Duration;
 use crossbeam_channel::{Sender, TrySendError};
 
 use super::super::counters::Counters;
+use super::super::named::{NamedFiles, Naming};
 use super::super::reload::{self, FeedState};
 use super::clock::wall;
 use super::overload::Shedding;
 use super::{Event, add};
-use crate::alert::{Notice, printable};
+use crate::alert::{Alert, Notice, printable};
 use crate::capture::live::{InterfaceState, Losses};
 use crate::indicator::IndicatorIx;
 use crate::matcher::MatchSet;
@@ -110,6 +111,8 @@ pub(in crate::pipeline) struct Shared {
     pub(super) notices_dropped: AtomicU64,
     /// What workers counted of sets that they have left.
     suppressed: Mutex<Suppressed>,
+    /// What files are called that come over connections of their own.
+    named: Mutex<NamedFiles>,
     pub(in crate::pipeline) reloads: Mutex<Reloads>,
     /// Workers that have not ended.
     at_work: AtomicUsize,
@@ -157,6 +160,7 @@ impl Shared {
             dropped: AtomicU64::new(0),
             notices_dropped: AtomicU64::new(0),
             suppressed: Mutex::default(),
+            named: Mutex::default(),
             reloads: Mutex::default(),
             at_work: AtomicUsize::new(workers),
             has_ended: AtomicBool::new(false),
@@ -208,6 +212,18 @@ impl Shared {
     /// A worker has left a set.
     pub(super) fn note_suppressed(&self, set: Arc<MatchSet>, tally: Tally<IndicatorIx>) {
         lock(&self.suppressed).left.push((set, tally));
+    }
+
+    /// Takes in how files are called, and has alerts say it. The lock is taken for these only.
+    pub(super) fn join(&self, named: Vec<Naming>, alerts: &mut [Alert]) {
+        if named.is_empty() && !alerts.iter().any(NamedFiles::concerns) {
+            return;
+        }
+        let mut files = lock(&self.named);
+        // Of one worker and batch: each alert finds what was said before its frame.
+        files.add(named);
+        alerts.iter_mut().for_each(|alert| files.join(alert));
+        files.take_all();
     }
 
     /// A worker has ended; after the last one nothing comes through the channel any more.
