@@ -463,10 +463,13 @@ mod tests {
             read(r#"SECRET//SP-CTI//NOFORN CUI:"identity--1" STATEMENT:"keep""#)
         );
         assert_eq!(entry(&format!(r#""picket.acs":{acs},"picket":{{"acs":{acs}}}"#)).2, 0, "said twice is said once");
+        let two = format!(r#""picket":{{"acs":[{acs},{}]}}"#, acs.replace("guide.1", "guide.2"));
+        assert_eq!(entry(&two), read(r#"SECRET//REL TO USA, GBR ACS:"isa:guide.1" ACS:"isa:guide.2""#));
         for bad in [
             r#""picket":{"acs":null}"#.to_string(),
             r#""picket":{"acs":"S"}"#.to_string(),
-            format!(r#""picket":{{"acs":[{acs}]}}"#),
+            r#""picket":{"acs":[]}"#.to_string(),
+            format!(r#""picket":{{"acs":[[{acs}]]}}"#),
             format!(
                 r#""picket":{{"acs":{}}}"#,
                 acs.replace(r#""identifier":"#, r#""identifier":"again","identifier":"#)

@@ -43,6 +43,7 @@ impl OfItself {
 
 fn write(set: &IndicatorSet, out: &mut dyn Write) -> io::Result<Written> {
     let mut written = Written::default();
+    out.write_all(b"# Rules written by Picket.\n")?;
     for indicator in set.iter() {
         let own = indicator.rule.and_then(|_| of_itself(&indicator));
         for (context, _) in set.sources(indicator.ix) {

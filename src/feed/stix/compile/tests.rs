@@ -267,11 +267,11 @@ fn urls() {
         ),
         (
             "[network-traffic:extensions.'http-request-ext'.request_method = 'POST' AND network-traffic:extensions.'http-request-ext'.request_value = '/a' AND network-traffic:protocols[*] = 'tcp' AND network-traffic:protocols[*] = 'http' AND network-traffic:dst_port = 80]",
-            "rule Exact [network-traffic:extensions.\'http-request-ext\'.request_method = \'post\' AND network-traffic:extensions.\'http-request-ext\'.request_value = \'/a\' AND network-traffic:dst_port = 80 AND network-traffic:protocols[*] = \'tcp\']",
+            r"rule Exact [network-traffic:extensions.\'http-request-ext\'.request_method = \'post\' AND network-traffic:extensions.\'http-request-ext\'.request_value = \'/a\' AND network-traffic:dst_port = 80 AND network-traffic:protocols[*] = \'tcp\']",
         ),
         (
             "[network-traffic:extensions.'http-request-ext'.request_method = 'get' AND network-traffic:extensions.'http-request-ext'.request_header.'User-Agent' = 'It\\'s' AND network-traffic:extensions.'http-request-ext'.request_header.Host = 'Evil.example']",
-            "rule Exact [network-traffic:extensions.\'http-request-ext\'.request_method = \'get\' AND network-traffic:extensions.\'http-request-ext\'.request_header.\'Host\' = \'evil.example\' AND network-traffic:extensions.\'http-request-ext\'.request_header.\'User-Agent\' = \'It\\\\\'s\']",
+            r"rule Exact [network-traffic:extensions.\'http-request-ext\'.request_method = \'get\' AND network-traffic:extensions.\'http-request-ext\'.request_header.\'Host\' = \'evil.example\' AND network-traffic:extensions.\'http-request-ext\'.request_header.\'User-Agent\' = \'It\\\'s\']",
         ),
         (
             "[network-traffic:extensions.'http-request-ext'.request_method = 'get' AND network-traffic:extensions.'http-request-ext'.request_header.Host = 'evil.example:8080']",
