@@ -147,10 +147,16 @@ impl<S> Flow<S> {
         &self.identity.key
     }
 
+    /// Which way a packet goes that comes from this end.
+    #[inline(always)]
+    fn direction_from(&self, from: End) -> Direction {
+        if from == self.identity.originator { Direction::ToResponder } else { Direction::ToOriginator }
+    }
+
     /// Counts a packet of this key in, or says that it starts another conversation.
     #[inline(always)]
     pub fn accept(&mut self, packet: &Packet, from: End, now: Timestamp) -> Accepted {
-        let direction = if from == self.identity.originator { Direction::ToResponder } else { Direction::ToOriginator };
+        let direction = self.direction_from(from);
         if self.is_expired(now) && !self.continues(packet, direction) {
             return Accepted::StartsAnother;
         }

@@ -180,7 +180,7 @@ impl Run {
                 break;
             }
             for group in batch.frames.chunks(GROUP) {
-                let ahead = |item: &_| worker.prefetch(item);
+                let ahead = |item: &mut _| worker.prefetch(item);
                 clock.decode(|| headers.decode(&batch.data, group, REPLAY_SEED, &mut assembler, ahead));
                 clock.inspect(|| worker.process_decoded(&headers, &batch.data, group));
             }
@@ -457,10 +457,7 @@ impl Desk<'_> {
         self.clock.next();
         for group in decoded.parts[self.number].chunks(GROUP) {
             let (bytes, framed) = (decoded.headers.bytes(&decoded.data), |&at: &u32| decoded.framed(at));
-            self.clock.inspect(|| {
-                group.iter().map(framed).for_each(|(_, item)| self.worker.prefetch(item));
-                self.worker.process(bytes, group.iter().map(framed));
-            });
+            self.clock.inspect(|| self.worker.process_own(bytes, group.iter().map(framed)));
         }
         let said = said(&mut self.worker, &decoded.frames);
         self.silent_batches += 1;

@@ -102,7 +102,8 @@ impl Run {
     }
 
     fn look_at(&mut self, data: &[u8], group: &[FrameMeta]) {
-        self.headers.decode(data, group, REPLAY_SEED, &mut self.assembler, |_| {});
+        let ahead = |item: &mut _| self.worker.prefetch(item);
+        self.headers.decode(data, group, REPLAY_SEED, &mut self.assembler, ahead);
         self.worker.process_decoded(&self.headers, data, group);
     }
 

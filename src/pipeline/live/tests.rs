@@ -399,7 +399,7 @@ fn flows_time_out_where_no_packet_comes() {
     let mut headers = super::super::decoded::Headers::default();
     let mut assembler = super::super::fragments::Assembler::default();
     let seed = crate::flow::HashSeed::random();
-    headers.decode(&batch.data, &batch.frames, seed, &mut assembler, |_| {});
+    headers.decode(&batch.data, &batch.frames, seed, &mut assembler, |item: &mut _| worker.prefetch(item));
     worker.process_decoded(&headers, &batch.data, &batch.frames);
     let before = worker.flows.len();
     let last = batch.frames.last().expect("frames").time;

@@ -192,7 +192,7 @@ impl Station {
                 .panic_at_frame
                 .take_if(|at| group.iter().any(|frame| frame.number == *at))
                 .inspect(|_| panic!("as asked"));
-            let ahead = |item: &_| worker.prefetch(item);
+            let ahead = |item: &mut _| worker.prefetch(item);
             stages.decode(|| headers.decode(&batch.data, group, *seed, assembler, ahead));
             stages.inspect(|| worker.process_decoded(headers, &batch.data, group));
         }
