@@ -21,7 +21,7 @@ const NAMES: u64 = 10_000_000;
 criterion_group! {
     name = benches;
     config = Criterion::default().sample_size(10);
-    targets = native, plain, report, names
+    targets = native, native_ids, plain, report, names
 }
 criterion_main!(benches);
 
@@ -34,6 +34,20 @@ fn native(c: &mut Criterion) {
         let _ = writeln!(
             out,
             "{{\"threat\":{{\"indicator\":{{\"type\":\"{kind}\",\"name\":\"{value}\",\"provider\":\"p\",\"marking\":{{\"tlp\":\"AMBER\"}}}}}}}}"
+        );
+    });
+}
+
+/// With an id each, a time, and a reference for every thousand.
+fn native_ids(c: &mut Criterion) {
+    load(c, "native, ids and references", ENTRIES, |number, out| {
+        let value = name(number);
+        let _ = writeln!(
+            out,
+            "{{\"threat\":{{\"indicator\":{{\"type\":\"domain-name\",\"name\":\"{value}\",\"id\":[\"ind-{number}\"],\"provider\":\"p\",\
+             \"first_seen\":\"2024-01-01T00:00:00Z\",\"reference\":\"https://feed.example/{}\",\"marking\":{{\"tlp\":\"AMBER\"}}}}}},\
+             \"picket\":{{\"severity\":50,\"pap\":\"GREEN\"}}}}",
+            number / 1000
         );
     });
 }

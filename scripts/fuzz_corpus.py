@@ -33,6 +33,19 @@ SAMPLES = {
     "feed_misp": "misp.json", "feed_native": "native.jsonl", "feed_openioc": "openioc.ioc", "feed_plain": "plain.txt",
     "feed_suricata": "sample.rules", "feed_yara": "sample.yar", "feed_zeek": "zeek.intel",
 }
+MARKINGS = [
+    "TLP:AMBER+STRICT PAP:GREEN", "TOP SECRET//SI-G/TK//ORCON/REL TO USA, GBR, FVEY", "(S//NF)", "SECRET//NOFORN", "(S//REL)",
+    "CUI//SP-CTI//NOFORN", "(CUI)", "U//FOUO", "//JOINT S//REL TO USA, GBR", "//DEU S", "tlp:ex:chr", "PAP:RED",
+    'dni-ism:classification:us="S"', 'dni-ism:dissem="REL"', "acs-marking:x",
+    '{"identifier":"isa:a","create_date_time":"2024-01-01T00:00:00Z","responsible_entity_custodian":"USA.DHS","policy_reference":'
+    '"urn:isa:policy:acs:ns:v3.0?privdefault=deny&sharedefault=deny","control_set":{"classification":"U","formal_determination":["PUBREL"]},'
+    '"extension_type":"property-extension","access_privilege":[{"privilege_action":"DSPLY","privilege_scope":{"permitted_nationalities":'
+    '["USA"],"permitted_organizations":["ALL"],"shareability":["ALL"],"entity":["ALL"]},"rule_effect":"permit"}],"further_sharing":'
+    '[{"sharing_scope":["SECTOR"],"rule_effect":"permit"}]}',
+    '{"extension_type":"property-extension","control":"CUI//SP-CTI","categories":["SP-CTI"],"designator_ref":'
+    '"identity--00000000-0000-4000-8000-000000000001"}',
+    '[sink.acme]\nlevel = "UNCLASSIFIED"\norganisation = "Acme"\nclients = true\nnamed = ["red"]\n',
+]
 # By EtherType.
 IN_FRAMES = {b"\x88\x92": "profinet", b"\x88\xb8": "goose"}
 MAX_SEED_BYTES = 65_536
@@ -114,6 +127,14 @@ def samples():
     patterns.update(re.findall(r'r?"(\(*\[[^"\n]{5,}\][^"\n]*)"', tests))
     for pattern in sorted(patterns):
         yield "stix_pattern", pattern.encode()
+    # Texts of each sort that a marking is read from.
+    for text in MARKINGS:
+        yield "marking", text.encode()
+    for one in bundle["objects"]:
+        if one["type"] == "marking-definition":
+            yield "marking", json.dumps(one).encode()
+        for extension in one.get("extensions", {}).values():
+            yield "marking", json.dumps(extension).encode()
     yield "feed_misp_warninglist", b'{"name":"a","type":"hostname","version":1,"list":["a.example",".b.example","192.0.2.1"]}'
     yield "feed_misp_warninglist", b'{"name":"a","type":"cidr","version":1,"list":["192.0.2.0/24","2001:db8::/32"]}'
 

@@ -90,7 +90,7 @@ fn everything(set: &IndicatorSet, report: &LoadReport) -> String {
     for one in set.iter() {
         all.push_str(&format!("{one:?} {} {}\n", one.id(), (one.kind.display)(one.value)));
         for (context, _) in set.sources(one.ix) {
-            let texts = [context.provider.as_deref(), context.reference.as_deref(), context.description.as_deref()];
+            let texts = [context.provider, context.reference, context.description];
             all.push_str(&format!("{texts:?} {context:?} {}\n", context.marking));
         }
     }

@@ -40,7 +40,7 @@ impl Alert {
     /// How everything that shows the indicator is to be handled: as strictly as every source of it asks.
     pub fn handling(&self) -> Marking {
         let sources = self.set().indicators().sources(self.indicator_ix());
-        sources.fold(Marking::default(), |all, (context, _)| all.combine(&context.marking))
+        sources.fold(Marking::default(), |all, (context, _)| all.combine(context.marking))
     }
 }
 

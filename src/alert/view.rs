@@ -11,7 +11,7 @@ use super::customer::{self, CustomerRecord, HomeNetworks};
 use super::exposure::Exposure;
 use super::reference::ReferenceKey;
 use super::{Alert, AlertFlow, Evidence, EvidenceFile, OwnedField, OwnedValue, Repeats};
-use crate::indicator::{Context, Indicator, IndicatorSet, Where};
+use crate::indicator::{ContextRef, Indicator, IndicatorSet, Where};
 use crate::marking::{Action, Clearance, Marking};
 use crate::matcher::{How, MatchSet};
 use crate::packet::FrameRef;
@@ -68,7 +68,7 @@ pub struct Release<'a> {
 
 /// A source that releases an indicator.
 pub struct Source<'a> {
-    context: &'a Context,
+    context: ContextRef<'a>,
     line: u32,
     is_named: bool,
 }
@@ -84,10 +84,13 @@ impl Audience {
 
     /// Readers of alerts out of `set`, under `policy`.
     pub fn new(policy: Policy, set: &MatchSet) -> Self {
-        let shows = |context: &Context| policy.may_see(&context.marking);
         let indicators = set.indicators();
-        let withholds = indicators.contexts().iter().any(|context| !shows(context));
-        let exposure = if withholds { Exposure::new(indicators.withheld(shows)) } else { None };
+        let withholds = indicators.markings().any(|marking| !policy.may_see(marking));
+        let exposure = if withholds {
+            Exposure::new(indicators.withheld(|context| policy.may_see(context.marking)))
+        } else {
+            None
+        };
         Self { policy: Some(policy), exposure, withholds }
     }
 
@@ -103,16 +106,16 @@ impl Audience {
             let sources = named.map(|(context, line)| Source { context, line, is_named: true }).collect();
             return View::Full(Full { release: Release::of(alert, sources), alert });
         };
-        let shown = named.filter(|(context, _)| policy.may_see(&context.marking));
-        let source = |(context, line): (&'a Context, u32)| {
-            let is_named = policy.may_name_source(&context.marking);
+        let shown = named.filter(|(context, _)| policy.may_see(context.marking));
+        let source = |(context, line): (ContextRef<'a>, u32)| {
+            let is_named = policy.may_name_source(context.marking);
             Source { context, line, is_named }
         };
         let sources: Vec<Source<'a>> = shown.map(source).collect();
         let exposure = self.exposure.as_mut();
         if sources.is_empty() {
             let mut named = alert.set().indicators().sources(alert.indicator_ix());
-            if !named.any(|(context, _)| policy.may_notify(&context.marking)) {
+            if !named.any(|(context, _)| policy.may_notify(context.marking)) {
                 return View::Nothing;
             }
             return View::Customer(record(policy, exposure, alert));
@@ -128,7 +131,8 @@ impl Audience {
 
     /// Whether they may see this indicator: some source of it is theirs to see.
     pub fn may_see(&self, set: &IndicatorSet, indicator: Indicator<'_>) -> bool {
-        let shows = |(context, _): (&Context, u32)| self.policy.as_ref().is_none_or(|p| p.may_see(&context.marking));
+        let shows =
+            |(context, _): (ContextRef<'_>, u32)| self.policy.as_ref().is_none_or(|p| p.may_see(context.marking));
         set.sources(indicator.ix).any(shows)
     }
 }
@@ -193,7 +197,7 @@ fn record(policy: &Policy, exposure: Option<&mut Exposure>, alert: &Alert) -> Cu
     }
 }
 
-fn severity<'a>(contexts: impl Iterator<Item = &'a Context>) -> u8 {
+fn severity<'a>(contexts: impl Iterator<Item = ContextRef<'a>>) -> u8 {
     contexts.filter_map(|context| context.severity).max().unwrap_or(DEFAULT_SEVERITY)
 }
 
@@ -277,41 +281,41 @@ impl<'a> Release<'a> {
 impl<'a> Source<'a> {
     /// How it is to be handled.
     pub fn marking(&self) -> &'a Marking {
-        &self.context.marking
+        self.context.marking
     }
 
     /// `threat.indicator.confidence`.
     pub fn confidence(&self) -> Option<&'a str> {
-        self.context.confidence.as_deref()
+        self.context.confidence
     }
 
     /// `threat.indicator.first_seen`.
     pub fn first_seen(&self) -> Option<&'a str> {
-        self.context.first_seen.as_deref()
+        self.context.first_seen
     }
 
     /// What the indicator is about: each path with a text.
     pub fn about(&self) -> impl Iterator<Item = (Where, &'a str)> + use<'a> {
-        self.context.about.iter().map(|(path, text)| (*path, &**text))
+        self.context.about.iter()
     }
 
     /// The feed file, if the source may be named.
     pub fn feed(&self) -> Option<&'a str> {
-        self.is_named.then_some(&*self.context.feed)
+        self.is_named.then_some(self.context.feed)
     }
 
     /// `threat.indicator.provider`, if the source may be named.
     pub fn provider(&self) -> Option<&'a str> {
-        self.context.provider.as_deref().filter(|_| self.is_named)
+        self.context.provider.filter(|_| self.is_named)
     }
 
     /// `threat.indicator.reference`, which names the source.
     pub fn reference(&self) -> Option<&'a str> {
-        self.context.reference.as_deref().filter(|_| self.is_named)
+        self.context.reference.filter(|_| self.is_named)
     }
 
     /// `threat.indicator.description`, which may name the source.
     pub fn description(&self) -> Option<&'a str> {
-        self.context.description.as_deref().filter(|_| self.is_named)
+        self.context.description.filter(|_| self.is_named)
     }
 }

@@ -9,7 +9,7 @@ use base64::Engine as _;
 use clap::Args;
 
 use crate::alert::{HomeNetworks, Policy, ReferenceKey};
-use crate::indicator::{Context, IndicatorSet};
+use crate::indicator::{ContextRef, IndicatorSet};
 use crate::marking::{Clearance, Clearances};
 
 /// A clearance file, and whose part of it counts.
@@ -87,16 +87,14 @@ pub(super) fn load_allow(paths: &[PathBuf], clearance: Option<Arc<Clearance>>) -
 }
 
 /// A context as the reader may know it.
-pub(super) fn shown(reader: &Clearance, context: &Context) -> Option<Context> {
-    if !reader.may_see(&context.marking).allowed {
+pub(super) fn shown<'c>(reader: &Clearance, context: ContextRef<'c>) -> Option<ContextRef<'c>> {
+    if !reader.may_see(context.marking).allowed {
         return None;
     }
-    if reader.may_name_source(&context.marking).allowed {
-        return Some(context.clone());
+    if reader.may_name_source(context.marking).allowed {
+        return Some(context);
     }
-    let unnamed =
-        Context { feed: UNNAMED.into(), provider: None, reference: None, description: None, ..context.clone() };
-    Some(unnamed)
+    Some(ContextRef { feed: UNNAMED, provider: None, reference: None, description: None, ..context })
 }
 
 /// What the readers of `sink` may see, and what their customer records are made with. Files that it names are looked for beside `file`.

@@ -152,7 +152,7 @@ fn why(how: How, indicator: &Indicator<'_>, typed: &str) -> String {
 }
 
 /// Who named the indicator: feed and line.
-fn sources(set: &MatchSet, ix: IndicatorIx) -> impl Iterator<Item = (&crate::indicator::Context, u32)> {
+fn sources(set: &MatchSet, ix: IndicatorIx) -> impl Iterator<Item = (crate::indicator::ContextRef<'_>, u32)> {
     set.indicators().sources(ix)
 }
 

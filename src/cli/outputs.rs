@@ -248,7 +248,7 @@ impl Terms {
     /// Whether something of a set is kept from the readers of the summary, the log and the terminal.
     pub(super) fn withholds(&self, set: &MatchSet) -> bool {
         let (_, policy) = &self.summary;
-        self.file.is_some() && set.indicators().contexts().iter().any(|context| !policy.may_see(&context.marking))
+        self.file.is_some() && set.indicators().markings().any(|marking| !policy.may_see(marking))
     }
 
     /// What they may see of a set.

@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 use serde::Serialize;
 
-use crate::indicator::{Context, Indicator, IndicatorIx, IndicatorSet};
+use crate::indicator::{Context, ContextRef, Indicator, IndicatorIx, IndicatorSet};
 
 /// What became of an indicator.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -113,8 +113,8 @@ fn aspects(old: (&IndicatorSet, &Indicator<'_>), new: (&IndicatorSet, &Indicator
         aspects.insert(Aspect::Validity);
     }
     let contexts = |(set, indicator): (&IndicatorSet, &Indicator<'_>)| -> Vec<Context> {
-        let said = |(context, _): (&Context, u32)| {
-            let mut context = Context { feed: "".into(), ..context.clone() };
+        let said = |(context, _): (ContextRef<'_>, u32)| {
+            let mut context = ContextRef { feed: "", ..context }.to_context();
             // In which order a feed says what it indicates does not matter.
             context.about.sort();
             context

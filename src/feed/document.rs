@@ -3,6 +3,7 @@
 //! `{"threat": {"indicator": {"type": ..}}}`, `{"threat.indicator.type": ..}` and every mixture are the same document.
 //! Nothing else of the document is kept or walked. Depth is bounded by serde_json (128), size by the longest line.
 
+mod outline;
 mod paths;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -11,18 +12,27 @@ use serde_json::value::RawValue;
 
 use crate::indicator::{Refusal, Where};
 
+use outline::Outlines;
 use paths::{At, Means};
 
 /// The texts of known fields. Numbers and booleans are kept as written; `null` and empty texts are absent.
 pub(super) struct Document {
+    said: Said,
+    outlines: Outlines,
+}
+
+/// What a document says.
+struct Said {
     texts: [String; FIELDS.len()],
-    present: [bool; FIELDS.len()],
+    /// A bit for each field.
+    present: u64,
     /// A field was set twice, differently, or to what is no text, number or boolean.
     bad: bool,
     /// A condition that is not understood.
     bad_condition: bool,
-    /// What is said at the paths of [`ABOUT`], in the order it came.
-    about: Vec<(Where, String)>,
+    /// What is said at the paths of [`ABOUT`], in the order it came: each path, and where its text ends in `about_texts`.
+    about: Vec<(Where, usize)>,
+    about_texts: String,
     /// Markings that are objects, as JSON.
     markings: Vec<(Scheme, Box<RawValue>)>,
 }
@@ -123,6 +133,8 @@ fields! {
     WHEN_FUNCTION "picket.when.function"
 }
 
+const _: () = assert!(FIELDS.len() <= u64::BITS as usize);
+
 /// Conditions are below here: one that is not understood must not be passed over, because what it limits would match more.
 const CONDITIONS: &str = "picket.when";
 
@@ -131,14 +143,16 @@ const FIRST_COUNTS: [Field; 4] = [ID, REFERENCE, DESCRIPTION, PROVIDER];
 
 impl Default for Document {
     fn default() -> Self {
-        Self {
+        let said = Said {
             texts: std::array::from_fn(|_| String::new()),
-            present: [false; FIELDS.len()],
+            present: 0,
             bad: false,
             bad_condition: false,
             about: Vec::new(),
+            about_texts: String::new(),
             markings: Vec::new(),
-        }
+        };
+        Self { said, outlines: Outlines::default() }
     }
 }
 
@@ -149,21 +163,49 @@ impl Document {
     /// [`Refusal::Malformed`] for what is not one JSON object, [`Refusal::BadField`] for contradicting fields,
     /// [`Refusal::BadCondition`] for a part of a condition that is unknown or empty.
     pub(super) fn read(&mut self, line: &[u8]) -> Result<(), Refusal> {
-        self.present = [false; FIELDS.len()];
-        (self.bad, self.bad_condition) = (false, false);
-        self.about.clear();
-        self.markings.clear();
+        let Self { said, outlines } = self;
+        said.clear();
         // A line that is text as a whole need not be looked at again text by text; bytes that are none do no harm where nothing is read.
-        let read = match std::str::from_utf8(line) {
-            Ok(text) => self.walk(serde_json::Deserializer::from_str(text)),
-            Err(_) => self.walk(serde_json::Deserializer::from_slice(line)),
+        let Ok(text) = std::str::from_utf8(line) else {
+            said.walk(serde_json::Deserializer::from_slice(line)).map_err(|_| Refusal::Malformed)?;
+            return said.outcome();
         };
-        read.map_err(|_| Refusal::Malformed)?;
-        match (self.bad_condition, self.bad) {
-            (true, _) => Err(Refusal::BadCondition),
-            (_, true) => Err(Refusal::BadField),
-            _ => Ok(()),
+        if outlines.read(text, |means, value| said.put(means, value)) {
+            return said.outcome();
         }
+        said.walk(serde_json::Deserializer::from_str(text)).map_err(|_| Refusal::Malformed)?;
+        said.outcome()?;
+        if said.markings.is_empty() {
+            outlines.learn(text);
+        }
+        Ok(())
+    }
+
+    /// A field's text.
+    pub(super) fn get(&self, Field(at): Field) -> Option<&str> {
+        (self.said.present >> at & 1 != 0).then(|| self.said.texts[at].as_str())
+    }
+
+    /// What it says of whom or what the entry indicates.
+    pub(super) fn about(&self) -> Vec<(Where, &str)> {
+        let mut start = 0;
+        let text =
+            |&(path, end): &(Where, usize)| (path, &self.said.about_texts[std::mem::replace(&mut start, end)..end]);
+        self.said.about.iter().map(text).collect()
+    }
+
+    /// Markings that are objects, each with its JSON.
+    pub(super) fn markings(&self) -> impl Iterator<Item = (Scheme, &str)> {
+        self.said.markings.iter().map(|(scheme, json)| (*scheme, json.get()))
+    }
+}
+
+impl Said {
+    fn clear(&mut self) {
+        (self.present, self.bad, self.bad_condition) = (0, false, false);
+        self.about.clear();
+        self.about_texts.clear();
+        self.markings.clear();
     }
 
     fn walk<'de, R: Read<'de>>(&mut self, mut json: serde_json::Deserializer<R>) -> serde_json::Result<()> {
@@ -171,28 +213,23 @@ impl Document {
         json.end()
     }
 
-    /// A field's text.
-    pub(super) fn get(&self, field: Field) -> Option<&str> {
-        let Field(at) = field;
-        if *self.present.get(at)? { self.texts.get(at).map(String::as_str) } else { None }
+    fn outcome(&self) -> Result<(), Refusal> {
+        match (self.bad_condition, self.bad) {
+            (true, _) => Err(Refusal::BadCondition),
+            (_, true) => Err(Refusal::BadField),
+            _ => Ok(()),
+        }
     }
 
-    /// What it says of whom or what the entry indicates.
-    pub(super) fn about(&self) -> Vec<(Where, &str)> {
-        self.about.iter().map(|(path, text)| (*path, text.as_str())).collect()
-    }
-
-    /// Markings that are objects, each with its JSON.
-    pub(super) fn markings(&self) -> impl Iterator<Item = (Scheme, &str)> {
-        self.markings.iter().map(|(scheme, json)| (*scheme, json.get()))
-    }
-
-    fn put(&mut self, at: At, value: &str) {
-        match at.means() {
+    fn put(&mut self, means: Means, value: &str) {
+        match means {
             Means::Field(field) => self.set(field, value),
             Means::Condition(Some(field)) if !value.is_empty() => self.set(field, value),
             Means::Condition(_) => self.bad_condition = true,
-            Means::About(path) if !value.is_empty() => self.about.push((Where(path), value.to_owned())),
+            Means::About(path) if !value.is_empty() => {
+                self.about_texts.push_str(value);
+                self.about.push((Where(path), self.about_texts.len()));
+            }
             Means::About(_) | Means::Nothing | Means::Marking(_) | Means::PartOfMarking => {}
         }
     }
@@ -201,12 +238,12 @@ impl Document {
         if value.is_empty() {
             return;
         }
-        let (text, present) = (&mut self.texts[at], &mut self.present[at]);
-        if *present {
+        let text = &mut self.texts[at];
+        if self.present >> at & 1 != 0 {
             self.bad |= text != value && !FIRST_COUNTS.contains(&Field(at));
             return;
         }
-        *present = true;
+        self.present |= 1 << at;
         text.clear();
         text.push_str(value);
     }
@@ -223,13 +260,13 @@ impl Document {
 
 /// Walks one JSON value at its place.
 struct Node<'a> {
-    document: &'a mut Document,
+    document: &'a mut Said,
     at: At,
 }
 
 impl Node<'_> {
     fn put_number(self, number: impl std::fmt::Display) {
-        self.document.put(self.at, &number.to_string());
+        self.document.put(self.at.means(), &number.to_string());
     }
 }
 
@@ -280,7 +317,7 @@ impl<'de> Visitor<'de> for Node<'_> {
     }
 
     fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        self.document.put(self.at, text);
+        self.document.put(self.at.means(), text);
         Ok(())
     }
 
@@ -306,7 +343,7 @@ impl<'de> Visitor<'de> for Node<'_> {
 
     fn visit_unit<E>(self) -> Result<(), E> {
         // Absent; but not so a condition.
-        self.document.put(self.at, "");
+        self.document.put(self.at.means(), "");
         Ok(())
     }
 }
@@ -335,82 +372,4 @@ impl Visitor<'_> for Key {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn nested_and_dotted_keys_are_the_same() {
-        for line in [
-            r#"{"threat":{"indicator":{"type":"url","url":{"full":"x"},"port":80}},"picket":{"severity":7}}"#,
-            r#"{"threat.indicator.type":"url","threat.indicator":{"url.full":"x","port":"80"},"picket.severity":7}"#,
-            r#"{"threat":{"indicator.type":["url"],"indicator":{"url":{"full":"x"}}},"threat.indicator.port":80,
-                "picket":{"severity":7},"event":{"kind":["a",{"b":null}]},"threat.indicator.name":null}"#,
-        ] {
-            let mut document = Document::default();
-            assert_eq!(document.read(line.as_bytes()), Ok(()), "{line}");
-            assert_eq!(document.get(KIND), Some("url"));
-            assert_eq!((document.get(URL_FULL), document.get(PORT)), (Some("x"), Some("80")));
-            assert_eq!((document.get(SEVERITY), document.get(NAME)), (Some("7"), None));
-        }
-    }
-
-    #[test]
-    fn a_condition_is_never_passed_over() {
-        let mut document = Document::default();
-        assert_eq!(
-            document.read(br#"{"picket":{"when":{"port":502,"protocol":"modbus"}},"picket.whenever":1}"#),
-            Ok(())
-        );
-        assert_eq!((document.get(WHEN_PORT), document.get(WHEN_PROTOCOL)), (Some("502"), Some("modbus")));
-        for bad in [
-            r#"{"picket":{"when":{"colour":"red"}}}"#,
-            r#"{"picket.when.port":null}"#,
-            r#"{"picket.when.port":""}"#,
-            r#"{"picket.when":"modbus"}"#,
-            r#"{"picket.when":null}"#,
-            r#"{"picket.when.port.low":1}"#,
-            r#"{"picket.when.port":{"low":1}}"#,
-            r#"{"picket.when":{"port":{}}}"#,
-            r#"{"picket.when":{"port":[]}}"#,
-            r#"{"picket.when":{"colour":{}}}"#,
-        ] {
-            assert_eq!(document.read(bad.as_bytes()), Err(Refusal::BadCondition), "{bad}");
-        }
-    }
-
-    #[test]
-    fn bytes_that_are_no_text_harm_what_is_read_alone() {
-        let mut document = Document::default();
-        assert_eq!(document.read(b"{\"event\":\"\xff\",\"threat.indicator.type\":\"url\"}"), Ok(()));
-        assert_eq!(document.get(KIND), Some("url"));
-        assert_eq!(document.read(b"{\"threat.indicator.type\":\"\xff\"}"), Err(Refusal::Malformed));
-    }
-
-    #[test]
-    fn contradictions_are_refused_and_nothing_stays_from_the_line_before() {
-        let mut document = Document::default();
-        assert_eq!(document.read(br#"{"threat.indicator.id":["a","b"],"threat.indicator.port":[1,1]}"#), Ok(()));
-        assert_eq!(document.get(ID), Some("a"));
-        assert_eq!(document.read(br#"{"threat.indicator.port":[1,2]}"#), Err(Refusal::BadField));
-        assert_eq!(document.read(b"{}"), Ok(()));
-        assert_eq!(document.get(ID), None);
-        for limit in ["threat.indicator.port", "picket.transport"] {
-            assert_eq!(document.read(format!(r#"{{"{limit}":{{}}}}"#).as_bytes()), Err(Refusal::BadField), "{limit}");
-        }
-        let deep = format!(r#"{{"threat.indicator.id":{}1{}}}"#, "[".repeat(10_000), "]".repeat(10_000));
-        for bad in ["", "1", "[]", "\"x\"", "{", "{} {}", "{\"threat\":}", "\u{1}", &deep] {
-            assert_eq!(document.read(bad.as_bytes()), Err(Refusal::Malformed), "{bad:.20}");
-        }
-        let unread = format!("{}1{}", r#"{"threat":"#.repeat(10_000), "}".repeat(10_000));
-        assert_eq!(document.read(unread.as_bytes()), Ok(()), "what is not read costs no stack");
-    }
-
-    proptest! {
-        #[test]
-        fn any_bytes_are_read_or_refused(line in "[{}\\[\\]\":,a-z.0-9\\\\ ]{0,60}") {
-            let _ = Document::default().read(line.as_bytes());
-        }
-    }
-}
+mod tests;

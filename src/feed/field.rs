@@ -60,9 +60,54 @@ pub(super) fn confidence(text: &str) -> &str {
 
 /// RFC 3339, clamped to what a packet's time can be.
 pub(super) fn instant(text: &str) -> Result<Timestamp, Refusal> {
+    if let Some(time) = utc(text.as_bytes()) {
+        return Ok(time);
+    }
     let time: jiff::Timestamp = text.parse().map_err(|_| Refusal::BadField)?;
     let ns = time.as_nanosecond().max(0);
     Ok(u64::try_from(ns).map_or(Timestamp::MAX, Timestamp::from_ns))
+}
+
+/// The form that nearly every feed writes, `2024-01-01T00:00:00Z` with or without a fraction; `None` for any other form or year, and
+/// for what is no time.
+fn utc(text: &[u8]) -> Option<Timestamp> {
+    let (seconds, rest) = text.split_at_checked(19)?;
+    let fraction = match rest {
+        b"Z" => &[][..],
+        [b'.', digits @ .., b'Z'] if (1..=9).contains(&digits.len()) => digits,
+        _ => return None,
+    };
+    let number = |digits: &[u8]| {
+        digits
+            .iter()
+            .try_fold(0_u64, |number, byte| byte.is_ascii_digit().then(|| number * 10 + u64::from(byte - b'0')))
+    };
+    let is_laid_out =
+        [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')].iter().all(|(at, byte)| seconds[*at] == *byte);
+    let at = |start: usize, end: usize| number(&seconds[start..end]);
+    let (year, month, day) = (at(0, 4)?, at(5, 7)?, at(8, 10)?);
+    let (hour, minute, second) = (at(11, 13)?, at(14, 16)?, at(17, 19)?);
+    let is_leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    let days = match month {
+        2 => 28 + u64::from(is_leap),
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    };
+    let is_time = (1970..=2500).contains(&year)
+        && (1..=12).contains(&month)
+        && (1..=days).contains(&day)
+        && hour < 24
+        && minute < 60
+        && second < 60;
+    if !is_laid_out || !is_time {
+        return None;
+    }
+    // Days since 1970 of a year that begins in March, so that its odd day is the last.
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+    let days = year * 365 + year / 4 - year / 100 + year / 400 + (month * 153 + 2) / 5 + day - 1 - 719_468;
+    let secs = days * 86_400 + hour * 3600 + minute * 60 + second;
+    let nanos = number(fraction)? * 10_u64.pow(9 - fraction.len() as u32);
+    Some(Timestamp::from_ns(secs * 1_000_000_000 + if fraction.is_empty() { 0 } else { nanos }))
 }
 
 /// A marking from its three texts, and how many could not be read; those count as the strictest.
@@ -102,6 +147,30 @@ mod tests {
         assert_eq!(instant("9999-01-01T00:00:00Z"), Ok(Timestamp::MAX));
         for bad in ["", "yesterday", "2024-01-01", "2024-01-01T00:00:00", "1704067200"] {
             assert_eq!(instant(bad), Err(Refusal::BadField), "{bad}");
+        }
+    }
+
+    proptest::proptest! {
+        /// The usual form is read as any other is.
+        #[test]
+        fn the_usual_form_is_no_other_time(
+            secs in 0_i64..16_725_225_600, nanos in 0_u32..1_000_000_000, digits in 0_usize..=9,
+            damage in proptest::option::of((0_usize..20, "[0-9TZ:.-]")),
+        ) {
+            let time = jiff::Timestamp::new(secs, 0).expect("in range");
+            let fraction = format!("{nanos:09}");
+            let dot = if digits > 0 { "." } else { "" };
+            let mut text = format!("{}{dot}{}Z", &time.to_string()[..19], &fraction[..digits]);
+            if let Some((at, with)) = damage {
+                text.replace_range(at..=at, &with);
+            }
+            let wanted: Option<jiff::Timestamp> = text.parse().ok();
+            if let Some(read) = utc(text.as_bytes()) {
+                proptest::prop_assert_eq!(Some(i128::from(read.as_ns())), wanted.map(jiff::Timestamp::as_nanosecond), "{}", text);
+            } else {
+                let is_usual = wanted.is_some_and(|time| (0..16_725_225_600).contains(&time.as_second())) && text.len() == 20;
+                proptest::prop_assert!(!is_usual || !text.ends_with('Z') || text.ends_with("60Z"), "{}", text);
+            }
         }
     }
 

@@ -17,11 +17,13 @@ pub(super) struct Found {
     pub(super) format: Option<&'static Format>,
     /// What a MISP feed's manifest says of it.
     pub(super) check: Option<Check>,
+    /// It was found in a directory, and not named.
+    pub(super) is_below: bool,
 }
 
 impl Found {
     pub(super) fn new(path: PathBuf, feed: impl Into<Box<str>>) -> Self {
-        Self { path, feed: feed.into(), format: None, check: None }
+        Self { path, feed: feed.into(), format: None, check: None, is_below: false }
     }
 }
 
@@ -78,7 +80,7 @@ fn descend(
                 continue;
             }
             None if target.is_file() => {
-                found.push(Found { check, ..Found::new(path, feed) });
+                found.push(Found { check, is_below: true, ..Found::new(path, feed) });
                 continue;
             }
             None => "not a regular file",

@@ -1,6 +1,6 @@
 //! [`Intake`]: what a format reader hands its entries to. It adds, counts and refuses; readers know neither set nor report.
 
-use std::sync::Arc;
+use std::path::Path;
 
 use super::declared::Declared;
 use super::finding::Finding;
@@ -8,7 +8,7 @@ use super::report::FileReport;
 use super::stix::Newest;
 use super::{Options, Purpose};
 use crate::indicator::kind::URL;
-use crate::indicator::{Added, Context, ContextIx, Draft, IndicatorSet, Refusal, Settled, Where};
+use crate::indicator::{About, Added, ContextIx, ContextRef, Draft, IndicatorSet, Refusal, Settled, Where};
 use crate::marking::{Clearance, Marking};
 
 /// See the module.
@@ -19,6 +19,8 @@ pub(super) struct Intake<'a> {
     purpose: Purpose,
     declared: Declared,
     newest: &'a Newest,
+    /// Where the feed lies.
+    folder: Option<&'a Path>,
     /// What the sensor may hold; `None` for everything.
     clearance: Option<&'a Clearance>,
     /// The context of the entry before: neighbours mostly say the same, or much of it.
@@ -55,6 +57,7 @@ impl<'a> Intake<'a> {
             purpose: Purpose::Detect,
             declared: Declared::default(),
             newest,
+            folder: None,
             clearance: options.clearance.as_deref(),
             last: None,
             last_refused: None,
@@ -75,6 +78,17 @@ impl<'a> Intake<'a> {
     pub(super) fn with(mut self, declared: Declared) -> Self {
         self.declared = declared;
         self
+    }
+
+    /// For a feed that lies in this folder.
+    pub(super) fn within(mut self, folder: Option<&'a Path>) -> Self {
+        self.folder = folder;
+        self
+    }
+
+    /// Where the feed lies.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        self.folder
     }
 
     /// What was said beside the feed.
@@ -99,13 +113,23 @@ impl<'a> Intake<'a> {
     /// Why the sensor may not hold what is marked so; nothing of it is kept.
     pub(super) fn context(&mut self, meta: &Meta<'_>) -> Result<ContextIx, Refusal> {
         if let Some(last) = self.last
-            && meta.is(self.set.context_at(last))
+            && meta.is(&self.set.context_at(last))
         {
             return Ok(last);
         }
         self.may_hold(&meta.marking)?;
-        let context = meta.to_context(&self.report.feed, self.last.map(|last| self.set.context_at(last)));
-        let ix = self.set.context(context);
+        let about: Vec<(Where, &str)> = meta.about().collect();
+        let ix = self.set.keep_context(&ContextRef {
+            feed: &self.report.feed,
+            provider: meta.provider.map(cut),
+            marking: &meta.marking,
+            confidence: meta.confidence.map(cut),
+            severity: meta.severity,
+            reference: meta.reference.map(cut),
+            description: meta.description.map(cut),
+            first_seen: meta.first_seen.map(cut),
+            about: About::of(&about),
+        })?;
         self.last = Some(ix);
         Ok(ix)
     }
@@ -197,42 +221,22 @@ fn told(report: &mut FileReport, set: &IndicatorSet, settled: Settled) {
         report.loaded += 1;
         return;
     }
-    let within = set.sources(ix).any(|(context, other)| *context.feed == *report.feed && other != line);
+    let within = set.common_sources(ix).any(|(context, other)| *context.feed == *report.feed && other != line);
     find(if within { Finding::DuplicateWithin } else { Finding::DuplicateAcross }, ix);
     report.merged += 1;
 }
 
 impl Meta<'_> {
-    fn is(&self, context: &Context) -> bool {
+    fn is(&self, context: &ContextRef<'_>) -> bool {
         let same = |ours: Option<&str>, kept: Option<&str>| ours.map(cut) == kept;
-        same(self.provider, context.provider.as_deref())
-            && same(self.confidence, context.confidence.as_deref())
-            && same(self.reference, context.reference.as_deref())
-            && same(self.description, context.description.as_deref())
-            && same(self.first_seen, context.first_seen.as_deref())
+        same(self.reference, context.reference)
+            && same(self.description, context.description)
+            && same(self.first_seen, context.first_seen)
+            && same(self.provider, context.provider)
+            && same(self.confidence, context.confidence)
             && self.severity == context.severity
-            && self.marking == context.marking
-            && self.about().eq(context.about.iter().map(|(path, text)| (*path, &**text)))
-    }
-
-    /// `last` is of the same feed.
-    fn to_context(&self, feed: &str, last: Option<&Context>) -> Context {
-        let kept = |text: Option<&str>| text.map(|t| Box::from(cut(t)));
-        let shared = |text: Option<&str>, known: Option<&Arc<str>>| {
-            let text = text.map(cut)?;
-            Some(known.filter(|known| ***known == *text).map_or_else(|| text.into(), Arc::clone))
-        };
-        Context {
-            feed: last.map_or_else(|| feed.into(), |last| Arc::clone(&last.feed)),
-            provider: shared(self.provider, last.and_then(|last| last.provider.as_ref())),
-            marking: self.marking.clone(),
-            confidence: shared(self.confidence, last.and_then(|last| last.confidence.as_ref())),
-            severity: self.severity,
-            reference: kept(self.reference),
-            description: kept(self.description),
-            first_seen: kept(self.first_seen),
-            about: self.about().map(|(path, text)| (path, text.into())).collect(),
-        }
+            && self.marking == *context.marking
+            && self.about().eq(context.about.iter())
     }
 
     fn about(&self) -> impl Iterator<Item = (Where, &str)> {
@@ -241,6 +245,9 @@ impl Meta<'_> {
 }
 
 fn cut(text: &str) -> &str {
+    if text.len() <= MAX_TEXT_BYTES {
+        return text;
+    }
     let end = (0..=text.len().min(MAX_TEXT_BYTES)).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     &text[..end]
 }

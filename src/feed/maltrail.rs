@@ -226,13 +226,13 @@ mod tests {
         let all: Vec<_> = set.iter().collect();
         assert_eq!((all[0].matching, all[2].port, all[3].kind), (Match::Subtree, Some(8080), &URL));
         assert_eq!(all[4].when.and_then(|when| when.port), Some(81));
-        let context = |at: usize| set.sources(all[at].ix).next().expect("a source").0.clone();
-        assert_eq!(context(0).reference.as_deref(), Some("https://reports.example/1"));
-        assert_eq!(context(3).reference.as_deref(), Some("https://reports.example/3"));
-        assert_eq!((context(0).about[0].0.0, &*context(0).about[0].1), ("threat.software.name", "examplebot"));
+        let context = |at: usize| set.sources(all[at].ix).next().expect("a source").0;
+        assert_eq!(context(0).reference, Some("https://reports.example/1"));
+        assert_eq!(context(3).reference, Some("https://reports.example/3"));
+        assert_eq!(context(0).about.iter().next(), Some((Where("threat.software.name"), "examplebot")));
         let (set, _) = loaded_named("malware/apt_bear.txt", text.as_bytes());
-        let about = set.iter().next().map(|one| set.sources(one.ix).next().expect("a source").0.about.clone());
-        assert_eq!(about.map(|about| about[0].0.0), Some("threat.group.name"));
+        let about = set.iter().next().map(|one| set.sources(one.ix).next().expect("a source").0.about.iter().next());
+        assert_eq!(about.flatten().map(|(path, _)| path.0), Some("threat.group.name"));
     }
 
     #[test]
@@ -262,7 +262,7 @@ mod tests {
         assert_eq!((report.format, report.loaded, report.refused_total()), (Some("maltrail"), 2, 1));
         let all: Vec<_> = set.iter().collect();
         let (context, _) = set.sources(all[1].ix).next().expect("a source");
-        assert_eq!((context.description.as_deref(), all[1].port), (Some("a, b"), Some(80)));
+        assert_eq!((context.description, all[1].port), (Some("a, b"), Some(80)));
         assert!(context.about.is_empty());
     }
 }

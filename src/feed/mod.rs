@@ -179,12 +179,48 @@ fn load_for(
     for path in paths {
         all.extend(files::find(path, &mut report.skipped)?);
     }
+    leave_to_rules(&mut all, &mut report.skipped);
     let newest = newest(&all);
     for found in &all {
         report.files.push(load_file(found, purpose, options, &newest, set)?);
     }
     report.finish(set);
     Ok(report)
+}
+
+/// Takes out what rules ask of and was not asked for by name: of itself it would match more than they do.
+fn leave_to_rules(all: &mut Vec<Found>, skipped: &mut Vec<Skipped>) {
+    let is_rules = |found: &&Found| match found.format {
+        Some(format) => format.name == suricata::FORMAT.name,
+        None => sniffed(found, &suricata::FORMAT).is_some(),
+    };
+    if !all.iter().any(|found| found.is_below) {
+        return;
+    }
+    let asked: Vec<PathBuf> = all.iter().filter(is_rules).flat_map(|found| suricata::files_of(&found.path)).collect();
+    let real = |path: &Path| path.canonicalize().ok();
+    let asked: Vec<PathBuf> = asked.iter().filter_map(|path| real(path)).collect();
+    if asked.is_empty() {
+        return;
+    }
+    all.retain(|found| {
+        let is_asked =
+            found.is_below && found.format.is_none() && real(&found.path).is_some_and(|path| asked.contains(&path));
+        if is_asked {
+            let path = found.path.to_string_lossy().into_owned();
+            skipped.push(Skipped { path, reason: "part of the rules that ask for it" });
+        }
+        !is_asked
+    });
+}
+
+/// The lines of a file, if it looks as this format. A pipe can be read once only.
+fn sniffed(found: &Found, format: &Format) -> Option<Lines> {
+    let is_file = std::fs::metadata(&found.path).is_ok_and(|metadata| metadata.is_file());
+    let mut lines = is_file.then(|| Lines::open(&found.path).ok()).flatten()?;
+    let head = lines.head().ok()?;
+    let fits = not_text(head).is_none() && (format.sniff)(head, &found.feed);
+    fits.then_some(lines)
 }
 
 /// The newest version of what several files of STIX have. A pipe can be read once only.
@@ -253,7 +289,8 @@ fn load_file(
             }
             beside => beside.unwrap_or_default(),
         };
-        let mut intake = Intake::new(set, options, newest, &mut report).for_purpose(purpose).with(declared);
+        let intake = Intake::new(set, options, newest, &mut report).for_purpose(purpose).with(declared);
+        let mut intake = intake.within(found.path.parent());
         let read = (format.read)(&mut lines, &mut intake);
         drop(intake);
         report.error = read.err().map(|broken| broken.to_string());

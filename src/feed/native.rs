@@ -1,6 +1,8 @@
 //! Picket's own format: JSON Lines, one Elastic Common Schema `threat.indicator` document a line, with what the schema
 //! lacks under `picket.` (`feeds/README.md` lists every field). `type` and `name` suffice.
 
+use serde_json::value::RawValue;
+
 use super::document::{self as doc, Document, Scheme};
 use super::intake::{Intake, Meta};
 use super::lines::{Line, Lines};
@@ -23,6 +25,7 @@ fn sniff(head: &[u8], _: &str) -> bool {
 
 fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
     let mut document = Document::default();
+    let mut marked = Marked::default();
     while let Some((number, line)) = lines.next()? {
         let Line::Text(line) = line else {
             intake.refuse(number, Refusal::TooLong);
@@ -32,14 +35,33 @@ fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
         if line.is_empty() || line.starts_with(b"#") {
             continue;
         }
-        if let Err(reason) = document.read(line).and_then(|()| entry(&document, number, intake)) {
+        if let Err(reason) = document.read(line).and_then(|()| entry(&document, number, &mut marked, intake)) {
             intake.refuse(number, reason);
         }
     }
     Ok(())
 }
 
-fn entry(document: &Document, line: u32, intake: &mut Intake<'_>) -> Result<(), Refusal> {
+/// The last three texts that a marking was read from, and what they came to: neighbours mostly have the same.
+#[derive(Default)]
+struct Marked {
+    texts: [Option<String>; 3],
+    marking: Marking,
+    unreadable: u32,
+}
+
+impl Marked {
+    fn read(&mut self, texts: [Option<&str>; 3]) -> Result<(Marking, u32), Refusal> {
+        if self.texts.iter().map(Option::as_deref).ne(texts) {
+            let [tlp, pap, classification] = texts;
+            (self.marking, self.unreadable) = field::marking(tlp, pap, classification)?;
+            self.texts = texts.map(|text| text.map(str::to_owned));
+        }
+        Ok((self.marking.clone(), self.unreadable))
+    }
+}
+
+fn entry(document: &Document, line: u32, marked: &mut Marked, intake: &mut Intake<'_>) -> Result<(), Refusal> {
     let get = |field| document.get(field);
     let mut kind = Kind::by_name(get(doc::KIND).ok_or(Refusal::Malformed)?).ok_or(Refusal::UnknownKind)?;
     let mut particular = None;
@@ -64,14 +86,15 @@ fn entry(document: &Document, line: u32, intake: &mut Intake<'_>) -> Result<(), 
     if window.from >= window.until || id.is_some_and(|id| id.len() > MAX_ID_BYTES) {
         return Err(Refusal::BadField);
     }
-    let (mut marking, mut unreadable) = field::marking(get(doc::TLP), get(doc::PAP), get(doc::CLASSIFICATION))?;
+    let (mut marking, mut unreadable) = marked.read([get(doc::TLP), get(doc::PAP), get(doc::CLASSIFICATION)])?;
     if let Some(text) = get(doc::STATEMENT) {
         marking = marking.combine(&Marking::of_statement(text));
     }
     for (scheme, json) in document.markings() {
-        let further = further(scheme, json);
-        unreadable += u32::from(!further.undefined_refs().is_empty());
-        marking = marking.combine(&further);
+        for further in further(scheme, json) {
+            unreadable += u32::from(!further.undefined_refs().is_empty());
+            marking = marking.combine(&further);
+        }
     }
     let about = document.about();
     let meta = Meta {
@@ -124,11 +147,16 @@ fn entry(document: &Document, line: u32, intake: &mut Intake<'_>) -> Result<(), 
     Ok(())
 }
 
-/// A marking that is an object; what cannot be read is undefined.
-fn further(scheme: Scheme, json: &str) -> Marking {
-    match scheme {
+/// A marking that is an object, or several of them in a list; what cannot be read is undefined.
+fn further(scheme: Scheme, json: &str) -> Vec<Marking> {
+    let one = |json: &str| match scheme {
         Scheme::Acs => Acs::parse_json(json).map_or_else(|_| Marking::undefined("picket.acs"), Marking::of_acs),
         Scheme::Cui => Cui::parse_json(json).map_or_else(|_| Marking::undefined("picket.cui"), Marking::of_cui),
+    };
+    match serde_json::from_str::<Vec<&RawValue>>(json) {
+        Ok(list) if !list.is_empty() => list.into_iter().map(|json| one(json.get())).collect(),
+        // An empty list says nothing that could be held to.
+        _ => vec![one(json)],
     }
 }
 
@@ -270,11 +298,11 @@ mod tests {
         assert_eq!((&*one.id(), one.transport), ("x-1", Some(Transport::Tcp)));
         assert_eq!((one.window.from.secs(), one.window.until.secs()), (1_704_067_200, 1_735_689_600));
         let (context, line) = set.sources(one.ix).next().expect("a source");
-        assert_eq!((context.provider.as_deref(), line), (Some("p"), 1));
+        assert_eq!((context.provider, line), (Some("p"), 1));
         assert_eq!(context.marking.to_string(), "TLP:RED PAP:AMBER SECRET//NOFORN");
-        assert_eq!((context.confidence.as_deref(), context.severity), (Some("High"), Some(80)));
-        assert_eq!((context.reference.as_deref(), context.description.as_deref()), (Some("r"), Some("d")));
-        assert_eq!(context.first_seen.as_deref(), Some("2024-01-01T00:00:00Z"));
+        assert_eq!((context.confidence, context.severity), (Some("High"), Some(80)));
+        assert_eq!((context.reference, context.description), (Some("r"), Some("d")));
+        assert_eq!(context.first_seen, Some("2024-01-01T00:00:00Z"));
     }
 
     #[test]
@@ -435,10 +463,13 @@ mod tests {
             read(r#"SECRET//SP-CTI//NOFORN CUI:"identity--1" STATEMENT:"keep""#)
         );
         assert_eq!(entry(&format!(r#""picket.acs":{acs},"picket":{{"acs":{acs}}}"#)).2, 0, "said twice is said once");
+        let two = format!(r#""picket":{{"acs":[{acs},{}]}}"#, acs.replace("guide.1", "guide.2"));
+        assert_eq!(entry(&two), read(r#"SECRET//REL TO USA, GBR ACS:"isa:guide.1" ACS:"isa:guide.2""#));
         for bad in [
             r#""picket":{"acs":null}"#.to_string(),
             r#""picket":{"acs":"S"}"#.to_string(),
-            format!(r#""picket":{{"acs":[{acs}]}}"#),
+            r#""picket":{"acs":[]}"#.to_string(),
+            format!(r#""picket":{{"acs":[[{acs}]]}}"#),
             format!(
                 r#""picket":{{"acs":{}}}"#,
                 acs.replace(r#""identifier":"#, r#""identifier":"again","identifier":"#)

@@ -145,10 +145,10 @@ mod tests {
         assert_eq!(all[1].window.until, Timestamp::from_parts(1_704_067_200, 0));
         assert_eq!((all[0].transport, all[1].transport), (None, None));
         assert!(all[2].transport.is_some());
-        let context = |at: usize| set.sources(all[at].ix).next().expect("a source").0.clone();
+        let context = |at: usize| set.sources(all[at].ix).next().expect("a source").0;
         assert_eq!(context(0).marking.to_string(), "");
         assert_eq!((context(1).marking.to_string(), context(1).severity), ("TLP:AMBER".into(), Some(70)));
-        assert_eq!(context(1).provider.as_deref(), Some("A name"));
+        assert_eq!(context(1).provider, Some("A name"));
         assert_eq!(context(3).marking.to_string(), "TLP:RED", "what cannot be read is the strictest");
     }
 

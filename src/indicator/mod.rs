@@ -5,14 +5,17 @@
 //! To add a kind: one file in `kind/`, its `mod` line, one line in [`KINDS`] (ARCHITECTURE.md, "Adding one").
 
 mod condition;
+mod context;
 pub mod ics;
 pub mod kind;
+pub mod lists;
 mod observable;
 pub mod rule;
 mod store;
 mod wants;
 
 pub use condition::{Condition, Named, PROTOCOLS, Sighting};
+pub use context::{About, Context, ContextRef};
 pub use kind::{Index, KINDS, Kind};
 pub use observable::{Elsewhere, EncodedName, Field, FieldValue, MAX_NAME_TEXT_BYTES, Observable, Seen, Value, Where};
 pub use store::{Added, IndicatorSet, Settled};
@@ -21,9 +24,8 @@ pub use wants::{Digest, Wants};
 use std::borrow::Cow;
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::sync::Arc;
 
-use crate::marking::{Marking, Rule};
+use crate::marking::Rule;
 use crate::time::Timestamp;
 
 /// Position of an indicator in its [`IndicatorSet`].
@@ -91,38 +93,6 @@ pub struct Pattern {
 impl Pattern {
     /// No limits.
     pub const NONE: Self = Self { nocase: false, offset: None, depth: None, source_port: None };
-}
-
-/// What a feed says about an entry besides its value: shared by all entries that say the same. Where each entry says something of
-/// its own, the texts that they have in common are still shared.
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
-pub struct Context {
-    /// The feed file, as given on the command line or below the given directory.
-    pub feed: Arc<str>,
-    /// `threat.indicator.provider`.
-    pub provider: Option<Arc<str>>,
-    /// Handling.
-    pub marking: Marking,
-    /// `threat.indicator.confidence`, as the schema's words.
-    pub confidence: Option<Arc<str>>,
-    /// 0 to 100.
-    pub severity: Option<u8>,
-    /// `threat.indicator.reference`.
-    pub reference: Option<Box<str>>,
-    /// `threat.indicator.description`. May quote the value: handled like the value.
-    pub description: Option<Box<str>>,
-    /// `threat.indicator.first_seen`, RFC 3339 as written.
-    pub first_seen: Option<Box<str>>,
-    /// What else it says, as Elastic Common Schema paths: whom or what it indicates (`threat.group.name`,
-    /// `threat.software.name`, `threat.technique.id`, `threat.tactic.name`), `rule.name`, `tags`. May quote the value: handled like
-    /// the value. A path may come several times.
-    pub about: Box<[(Where, Box<str>)]>,
-}
-
-impl fmt::Debug for Context {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("feed", &self.feed).finish_non_exhaustive()
-    }
 }
 
 /// One entry as a feed reader hands it to [`IndicatorSet::add`]: not yet normalised, borrowed from the line.

@@ -3,10 +3,15 @@
 //!
 //! It holds the question and never answers it: that is the matcher's. Everything in it is an indicator's value: `Debug` shows nothing.
 
-use std::fmt;
-use std::net::IpAddr;
+mod ends;
 
-use super::Transport;
+use std::fmt;
+use std::sync::Arc;
+
+use super::Digest;
+use super::lists::Values;
+
+pub use ends::{Ends, Flowing, Networks, Ports, Side, Thought, mapped, mask};
 
 /// See the module.
 #[derive(Clone, PartialEq, Eq)]
@@ -20,117 +25,6 @@ pub struct Rule {
 impl fmt::Debug for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Rule(..)")
-    }
-}
-
-/// The header of a rule. The source is the end that sends what the body finds.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Ends {
-    /// Only over this.
-    pub transport: Option<Transport>,
-    /// Only with what the end sends that opened the flow, or with what the other one does.
-    pub to_responder: Option<bool>,
-    /// The sender's address.
-    pub source: Networks,
-    /// The sender's port.
-    pub source_port: Ports,
-    /// The receiver's address.
-    pub destination: Networks,
-    /// The receiver's port.
-    pub destination_port: Ports,
-    /// The other way round will do as well.
-    pub both_ways: bool,
-}
-
-/// A conversation as [`Ends::admits`] is asked of it.
-#[derive(Clone, Copy)]
-pub struct Flowing {
-    /// The end that opened it.
-    pub originator: (IpAddr, u16),
-    /// The other one.
-    pub responder: (IpAddr, u16),
-    /// Whether what was seen went to the responder.
-    pub to_responder: bool,
-    /// What carries it.
-    pub transport: Option<Transport>,
-}
-
-crate::bytes::opaque_debug!(Flowing, "Flowing");
-
-impl Ends {
-    /// Whether what goes this way in this conversation is spoken of.
-    pub fn admits(&self, flow: &Flowing) -> bool {
-        let (from, to) = match flow.to_responder {
-            true => (flow.originator, flow.responder),
-            false => (flow.responder, flow.originator),
-        };
-        let fits = |from: (IpAddr, u16), to: (IpAddr, u16)| {
-            self.source_port.hold(from.1)
-                && self.destination_port.hold(to.1)
-                && self.source.hold(from.0)
-                && self.destination.hold(to.0)
-        };
-        (self.transport.is_none() || self.transport == flow.transport)
-            && self.to_responder.is_none_or(|way| way == flow.to_responder)
-            && (fits(from, to) || self.both_ways && fits(to, from))
-    }
-}
-
-/// A set of addresses: what lies in one of `of` (or anywhere, if it is empty) and in none of `but`.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Networks {
-    /// Networks, as 128 bits (IPv4 mapped into IPv6) and prefix length.
-    pub of: Box<[(u128, u8)]>,
-    /// The same, left out.
-    pub but: Box<[(u128, u8)]>,
-}
-
-impl Networks {
-    /// Whether it is every address.
-    pub fn is_any(&self) -> bool {
-        self.of.is_empty() && self.but.is_empty()
-    }
-
-    /// Whether an address is one of them.
-    pub fn hold(&self, ip: IpAddr) -> bool {
-        let bits = mapped(ip);
-        let within = |of: &[(u128, u8)]| of.iter().any(|&(network, length)| (bits ^ network) & mask(length) == 0);
-        (self.of.is_empty() || within(&self.of)) && !within(&self.but)
-    }
-}
-
-/// An address as 128 bits, IPv4 mapped into IPv6.
-pub fn mapped(ip: IpAddr) -> u128 {
-    match ip {
-        IpAddr::V4(ip) => ip.to_ipv6_mapped().to_bits(),
-        IpAddr::V6(ip) => ip.to_bits(),
-    }
-}
-
-/// The mask of so many leading bits.
-pub fn mask(length: u8) -> u128 {
-    u128::MAX.checked_shl(128 - u32::from(length.min(128))).unwrap_or(0)
-}
-
-/// A set of ports: what lies in one of `of` (or any, if it is empty) and in none of `but`. Ranges hold both their ends.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct Ports {
-    /// Ranges.
-    pub of: Box<[(u16, u16)]>,
-    /// Ranges left out.
-    pub but: Box<[(u16, u16)]>,
-}
-
-impl Ports {
-    /// Whether it is every port.
-    pub fn is_any(&self) -> bool {
-        self.of.is_empty() && self.but.is_empty()
-    }
-
-    /// Whether a port is one of them.
-    pub fn hold(&self, port: u16) -> bool {
-        let within = |of: &[(u16, u16)]| of.iter().any(|&(low, high)| (low..=high).contains(&port));
-        (self.of.is_empty() || within(&self.of)) && !within(&self.but)
     }
 }
 
@@ -310,6 +204,8 @@ pub struct Form {
     pub lowercase: bool,
     /// A dot is put before it.
     pub dotprefix: bool,
+    /// In the end its digest takes its place.
+    pub digest: Option<Digest>,
 }
 
 /// One thing that must hold of a value.
@@ -324,6 +220,13 @@ pub enum Step {
         /// From the last match on.
         relative: bool,
         /// There must not be.
+        negated: bool,
+    },
+    /// The whole value is on a list, or not.
+    Listed {
+        /// The list.
+        list: Arc<Values>,
+        /// It must not be.
         negated: bool,
     },
 }

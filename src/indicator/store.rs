@@ -4,6 +4,7 @@
 //! id, a validity window, pattern limits, further sources) lives aside. It never looks a value up for traffic: that is the
 //! matcher's.
 
+mod contexts;
 mod extra;
 mod id;
 mod normal;
@@ -17,13 +18,14 @@ pub use staged::Settled;
 use std::hash::{BuildHasher, Hash, Hasher};
 
 use foldhash::fast::RandomState;
-use hashbrown::hash_table::Entry;
-use hashbrown::{HashMap, HashTable};
+use hashbrown::HashMap;
 
 use super::kind::{Index, KINDS};
-use super::{Context, ContextIx, Draft, Indicator, IndicatorIx, Match, Refusal, Transport, Wants};
+use super::{Context, ContextIx, ContextRef, Draft, Indicator, IndicatorIx, Match, Refusal, Transport, Wants};
+use crate::marking::Marking;
 use crate::memory;
 
+use contexts::Contexts;
 use extra::{Extra, Extras};
 use normal::normalised;
 use staged::Staging;
@@ -35,9 +37,7 @@ pub struct IndicatorSet {
     values: Vec<u8>,
     records: Vec<Record>,
     extras: Extras,
-    contexts: Vec<Context>,
-    /// The hash and number of each context.
-    context_index: HashTable<(u64, u32)>,
+    contexts: Contexts,
     /// Head and length of an indicator's list in `more_sources`.
     more_of: HashMap<u32, (u32, u32), RandomState>,
     more_sources: Vec<MoreSource>,
@@ -99,23 +99,24 @@ impl IndicatorSet {
     }
 
     /// The number of this context; equal ones are kept once.
+    ///
+    /// # Panics
+    /// If there is no room: see [`Self::keep_context`].
     pub fn context(&mut self, context: Context) -> ContextIx {
-        let hash = self.hasher.hash_one(&context);
-        let same = |&(other, ix): &(u64, u32)| other == hash && self.contexts[ix as usize] == context;
-        match self.context_index.entry(hash, same, |(hash, _)| *hash) {
-            Entry::Occupied(known) => ContextIx(known.get().1),
-            Entry::Vacant(free) => {
-                let ix = self.contexts.len() as u32;
-                free.insert((hash, ix));
-                self.contexts.push(context);
-                ContextIx(ix)
-            }
-        }
+        self.keep_context(&context.as_ref()).expect("contexts of under 4 GiB")
+    }
+
+    /// The number of this context; equal ones are kept once.
+    ///
+    /// # Errors
+    /// [`Refusal::Full`]: there are 4 GiB of what entries say of their own.
+    pub fn keep_context(&mut self, context: &ContextRef<'_>) -> Result<ContextIx, Refusal> {
+        self.contexts.keep(context).ok_or(Refusal::Full)
     }
 
     /// The context of this number.
-    pub fn context_at(&self, ix: ContextIx) -> &Context {
-        &self.contexts[ix.0 as usize]
+    pub fn context_at(&self, ix: ContextIx) -> ContextRef<'_> {
+        self.contexts.get(ix)
     }
 
     /// Normalises and keeps one entry. `force` loads dangerous ones too.
@@ -249,13 +250,35 @@ impl IndicatorSet {
     }
 
     /// Who named it: each feed's context and line, first come first.
-    pub fn sources(&self, ix: IndicatorIx) -> impl Iterator<Item = (&Context, u32)> {
-        self.source_list(ix).map(|(context, line)| (&self.contexts[context.0 as usize], line))
+    pub fn sources(&self, ix: IndicatorIx) -> impl Iterator<Item = (ContextRef<'_>, u32)> {
+        self.source_list(ix).map(|(context, line)| (self.contexts.get(context), line))
+    }
+
+    /// The same, without what each says of its own (reference, description, time, names and tags): for who asks of every
+    /// indicator. What is shared lies in one place, however many sources have it.
+    pub fn common_sources(&self, ix: IndicatorIx) -> impl Iterator<Item = (ContextRef<'_>, u32)> {
+        self.source_list(ix).map(|(context, line)| (self.contexts.common(context), line))
+    }
+
+    /// Whether two indicators are named by the same sources, in the same order.
+    pub fn has_same_sources(&self, one: IndicatorIx, other: IndicatorIx) -> bool {
+        let contexts = |ix| self.source_list(ix).map(|(context, _)| context);
+        contexts(one).eq(contexts(other))
     }
 
     /// Everything that feeds say about entries besides their values.
-    pub fn contexts(&self) -> &[Context] {
-        &self.contexts
+    pub fn contexts(&self) -> impl Iterator<Item = ContextRef<'_>> {
+        self.contexts.iter()
+    }
+
+    /// The marking of every source; one may come several times.
+    pub fn markings(&self) -> impl Iterator<Item = &Marking> {
+        self.contexts.commons().map(|context| context.marking)
+    }
+
+    /// The provider of every source; one may come several times.
+    pub fn providers(&self) -> impl Iterator<Item = &str> {
+        self.contexts.commons().filter_map(|context| context.provider)
     }
 
     fn source_list(&self, ix: IndicatorIx) -> impl Iterator<Item = (ContextIx, u32)> {
@@ -298,20 +321,19 @@ impl IndicatorSet {
         debug_assert!(self.staging.is_empty(), "entries are staged and not settled");
         self.settle(|_, _| {});
         (self.twins, self.staging, self.scratch) = (Twins::default(), Staging::default(), Vec::new());
-        self.context_index = HashTable::new();
         self.extras.seal();
-        self.contexts.shrink_to_fit();
+        self.contexts.seal();
         self.more_sources.shrink_to_fit();
         self.values.shrink_to_fit();
         self.records.shrink_to_fit();
     }
 
-    /// Bytes held on the heap, without the contexts' texts.
+    /// Bytes held on the heap, without texts that many entries share.
     pub fn memory_bytes(&self) -> usize {
         self.values.capacity()
             + self.records.capacity() * size_of::<Record>()
             + self.extras.memory_bytes()
-            + self.contexts.capacity() * size_of::<Context>()
+            + self.contexts.memory_bytes()
             + self.more_sources.capacity() * size_of::<MoreSource>()
             + self.more_of.allocation_size()
             + self.twins.memory_bytes()

@@ -5,6 +5,7 @@
 //!
 //! Source: OASIS, ACS marking definition for STIX 2.1 (`extension-definition--3a65884d-005a-4290-8335-cb2d778a83ce`) and its schema.
 
+mod print;
 mod raw;
 
 use serde::Deserialize;

@@ -118,12 +118,12 @@ impl Report {
         let mut providers: Vec<String> = Vec::new();
         let (mut line, mut may_see) = (0, false);
         for (context, at) in set.sources(difference.ix) {
-            let provider = context.provider.as_deref().unwrap_or_default();
+            let provider = context.provider.unwrap_or_default();
             if !providers.iter().any(|known| known == provider) {
                 providers.push(provider.to_owned());
             }
             line = if line == 0 { at } else { line };
-            may_see |= reader.may_see(&context.marking).allowed;
+            may_see |= reader.may_see(context.marking).allowed;
         }
         for provider in &providers {
             self.by_provider.entry(provider.clone()).or_default().add(difference.change);

@@ -60,7 +60,7 @@ pub(super) fn run(args: &ExportArgs) -> anyhow::Result<ExitCode> {
         out::replace(path, true, |out| {
             for selected in &export.selected {
                 for (context, line) in set.sources(selected.indicator.ix) {
-                    let row = serde_json::json!({"reference": selected.reference, "id": selected.indicator.id(), "feed": &*context.feed, "line": line});
+                    let row = serde_json::json!({"reference": selected.reference, "id": selected.indicator.id(), "feed": context.feed, "line": line});
                     writeln!(out, "{row}")?;
                 }
             }

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::new_table;
 use crate::alert::printable;
 use crate::feed::KindCount;
-use crate::indicator::{IndicatorSet, Window};
+use crate::indicator::{ContextRef, IndicatorSet, Window};
 use crate::marking::Marking;
 use crate::matcher::MatchSet;
 use crate::time::Timestamp;
@@ -42,6 +42,31 @@ struct Validity {
     future: u64,
 }
 
+/// How many indicators have each marking, and each provider.
+#[derive(Default)]
+struct Said<'a> {
+    markings: HashMap<Marking, u64>,
+    providers: HashMap<Option<&'a str>, u64>,
+}
+
+impl<'a> Said<'a> {
+    /// So many indicators with these sources.
+    fn add(&mut self, sources: impl Iterator<Item = ContextRef<'a>>, count: u64) {
+        let mut marking = Marking::default();
+        let mut named: Vec<Option<&str>> = Vec::with_capacity(1);
+        for context in sources {
+            if !context.marking.is_unmarked() {
+                marking = marking.combine(context.marking);
+            }
+            if !named.contains(&context.provider) {
+                named.push(context.provider);
+                *self.providers.entry(context.provider).or_default() += count;
+            }
+        }
+        *self.markings.entry(marking).or_default() += count;
+    }
+}
+
 /// A structure of the compiled set.
 #[derive(Serialize)]
 struct Part {
@@ -50,30 +75,38 @@ struct Part {
     bytes: u64,
 }
 
+/// Validity, markings and providers of a set's indicators.
+fn said_of(set: &IndicatorSet, at: Timestamp) -> (Validity, Vec<Count>, Vec<Count>) {
+    let mut said = Said::default();
+    let mut validity = Validity { at: at.to_string(), ..Validity::default() };
+    // Most have one source, and share its marking with their neighbours: those are counted together, by where it lies.
+    let mut alike: Option<(ContextRef<'_>, u64)> = None;
+    for indicator in set.iter() {
+        *validity.slot(indicator.window, at) += 1;
+        let mut sources = set.common_sources(indicator.ix);
+        if let (Some((only, _)), None) = (sources.next(), sources.next()) {
+            match &mut alike {
+                Some((context, count)) if std::ptr::eq(context.marking, only.marking) => *count += 1,
+                _ => {
+                    let before = alike.replace((only, 1));
+                    before.into_iter().for_each(|(context, count)| said.add([context].into_iter(), count));
+                }
+            }
+            continue;
+        }
+        said.add(set.common_sources(indicator.ix).map(|(context, _)| context), 1);
+    }
+    alike.into_iter().for_each(|(context, count)| said.add([context].into_iter(), count));
+    let Said { markings, providers } = said;
+    let markings = by_count(markings, |marking| (!marking.is_unmarked()).then(|| marking.to_string()));
+    let providers = by_count(providers, |provider| provider.map(str::to_string));
+    (validity, markings, providers)
+}
+
 impl Stats {
     /// Counts what is in `set`, judging validity at `at`, and compiles it to see what it takes.
     pub(super) fn of(set: IndicatorSet, at: Timestamp) -> Self {
-        let mut markings = HashMap::<Marking, u64>::new();
-        let mut providers = HashMap::<Option<&str>, u64>::new();
-        let mut validity = Validity { at: at.to_string(), ..Validity::default() };
-        for indicator in set.iter() {
-            *validity.slot(indicator.window, at) += 1;
-            let mut marking = Marking::default();
-            let mut named: Vec<Option<&str>> = Vec::with_capacity(1);
-            for (context, _) in set.sources(indicator.ix) {
-                if !context.marking.is_unmarked() {
-                    marking = marking.combine(&context.marking);
-                }
-                let provider = context.provider.as_deref();
-                if !named.contains(&provider) {
-                    named.push(provider);
-                    *providers.entry(provider).or_default() += 1;
-                }
-            }
-            *markings.entry(marking).or_default() += 1;
-        }
-        let markings = by_count(markings, |marking| (!marking.is_unmarked()).then(|| marking.to_string()));
-        let providers = by_count(providers, |provider| provider.map(str::to_string));
+        let (validity, markings, providers) = said_of(&set, at);
         let indicators = set.len() as u64;
         let kinds = KindCount::of(&set);
         let memory: Vec<Part> = MatchSet::compile(set, IndicatorSet::default())

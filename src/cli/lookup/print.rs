@@ -39,9 +39,9 @@ fn add_rows(table: &mut Table, set: &MatchSet, answer: &Answer<'_>, found: &Foun
             answer.readings[found.reading].label(),
             plain(&found.indicator.id()),
             plain(&how),
-            format!("{}:{line}", plain(&context.feed)),
-            plain(context.provider.as_deref().unwrap_or("")),
-            marking(&context.marking).unwrap_or_default(),
+            format!("{}:{line}", plain(context.feed)),
+            plain(context.provider.unwrap_or("")),
+            marking(context.marking).unwrap_or_default(),
             validity(found),
         ]);
     }
@@ -63,11 +63,11 @@ fn document(set: &MatchSet, answer: &Answer<'_>, found: &Found<'_>) -> Value {
     let sources: Vec<Value> = sources(set, found.indicator.ix)
         .map(|(context, line)| {
             json!({
-                "feed": &*context.feed,
+                "feed": context.feed,
                 "line": line,
-                "provider": context.provider.as_deref(),
-                "marking": marking(&context.marking),
-                "confidence": context.confidence.as_deref(),
+                "provider": context.provider,
+                "marking": marking(context.marking),
+                "confidence": context.confidence,
             })
         })
         .collect();

@@ -6,14 +6,13 @@ mod allowed;
 mod common;
 mod reader;
 
-use std::sync::Arc;
-
 use hashbrown::HashMap;
 use serde::Serialize;
 
 use super::finding::{Category, Finding};
 use super::report::LoadReport;
-use crate::indicator::{Context, Digest, Index, Indicator, IndicatorSet};
+use crate::indicator::{ContextRef, Digest, Index, Indicator, IndicatorSet};
+use crate::marking::Marking;
 use crate::time::Timestamp;
 
 use allowed::Allowed;
@@ -42,8 +41,8 @@ pub fn audit(set: &IndicatorSet, allow: &IndicatorSet, at: Timestamp, report: &m
     for indicator in set.iter() {
         findings.clear();
         judge(&indicator, at, &common, &allowed, &mut findings);
-        for (context, line) in set.sources(indicator.ix) {
-            let (file, provider) = files.of_context(context);
+        for (context, line) in set.common_sources(indicator.ix) {
+            let (file, provider) = files.of_context(&context);
             let provider = &mut files.providers[provider];
             provider.entries += 1;
             for finding in &findings {
@@ -99,14 +98,15 @@ fn name_of(digest: Digest) -> &'static str {
 }
 
 /// Which file and provider a context is of; neighbours mostly have the same.
-struct Files {
+struct Files<'a> {
     by_feed: HashMap<Box<str>, usize>,
-    by_provider: HashMap<Option<Arc<str>>, usize>,
+    by_provider: HashMap<Option<&'a str>, usize>,
     providers: Vec<ProviderReport>,
-    last: Option<(*const Context, (Option<usize>, usize))>,
+    /// By where the marking lies: what many sources share lies in one place.
+    last: Option<(*const Marking, (Option<usize>, usize))>,
 }
 
-impl Files {
+impl<'a> Files<'a> {
     fn of(report: &LoadReport) -> Self {
         Self {
             by_feed: report.files.iter().enumerate().map(|(at, file)| (file.feed.clone(), at)).collect(),
@@ -116,20 +116,20 @@ impl Files {
         }
     }
 
-    fn of_context(&mut self, context: &Context) -> (Option<usize>, usize) {
+    fn of_context(&mut self, context: &ContextRef<'a>) -> (Option<usize>, usize) {
         if let Some((last, found)) = self.last
-            && std::ptr::eq(last, context)
+            && std::ptr::eq(last, context.marking)
         {
             return found;
         }
         let next = self.providers.len();
-        let provider = *self.by_provider.entry(context.provider.clone()).or_insert(next);
+        let provider = *self.by_provider.entry(context.provider).or_insert(next);
         if provider == next {
-            let provider = context.provider.as_deref().map(str::to_owned);
+            let provider = context.provider.map(str::to_owned);
             self.providers.push(ProviderReport { provider, ..ProviderReport::default() });
         }
-        let found = (self.by_feed.get(&*context.feed).copied(), provider);
-        self.last = Some((context, found));
+        let found = (self.by_feed.get(context.feed).copied(), provider);
+        self.last = Some((context.marking, found));
         found
     }
 }

@@ -17,7 +17,7 @@ pub fn withhold(report: &mut LoadReport, released: &IndicatorSet) {
     for file in &mut report.files {
         file.findings.withhold_ids(WITHHELD, |id| shown.contains(id));
     }
-    let named: HashSet<_> = released.contexts().iter().filter_map(|context| context.provider.as_deref()).collect();
+    let named: HashSet<_> = released.providers().collect();
     let mut withheld = ProviderReport { provider: Some(WITHHELD.to_owned()), ..ProviderReport::default() };
     report.providers.retain(|provider| {
         let is_shown = provider.provider.as_deref().is_none_or(|name| named.contains(name));

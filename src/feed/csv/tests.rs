@@ -1,9 +1,9 @@
 use super::super::tests::{loaded, loaded_named};
 use super::*;
 use crate::indicator::kind::{CERTIFICATE, DOMAIN, FILE, IPV4, URL};
-use crate::indicator::{Context, Indicator, IndicatorSet, Match};
+use crate::indicator::{ContextRef, Indicator, IndicatorSet, Match};
 
-fn context<'a>(set: &'a IndicatorSet, one: &Indicator<'_>) -> &'a Context {
+fn context<'a>(set: &'a IndicatorSet, one: &Indicator<'_>) -> ContextRef<'a> {
     set.sources(one.ix).next().expect("a source").0
 }
 
@@ -72,16 +72,10 @@ fn a_row_says_what_holds_for_its_value() {
     let one = set.iter().next().expect("one");
     assert_eq!((one.matching, &*one.id(), one.window.until.secs()), (Match::Exact, "id-1", 1_735_689_600));
     let said = context(&set, &one);
-    assert_eq!(
-        (said.provider.as_deref(), said.confidence.as_deref(), said.severity),
-        (Some("P"), Some("High"), Some(40))
-    );
-    assert_eq!(
-        (said.description.as_deref(), said.first_seen.as_deref()),
-        (Some("a \"quoted\" text"), Some("2024-01-15T08:00:00Z"))
-    );
+    assert_eq!((said.provider, said.confidence, said.severity), (Some("P"), Some("High"), Some(40)));
+    assert_eq!((said.description, said.first_seen), (Some("a \"quoted\" text"), Some("2024-01-15T08:00:00Z")));
     assert_eq!(said.marking.to_string(), "TLP:GREEN PAP:AMBER");
-    let about: Vec<_> = said.about.iter().map(|(path, text)| (path.0, &**text)).collect();
+    let about: Vec<_> = said.about.iter().map(|(path, text)| (path.0, text)).collect();
     assert_eq!(about, [("threat.group.name", "Bear"), ("tags", "x"), ("threat.software.name", "Bot")]);
 }
 

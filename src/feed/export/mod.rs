@@ -16,7 +16,7 @@ mod unbound;
 use std::io::{self, Write};
 
 use crate::indicator::kind::DOMAIN;
-use crate::indicator::{Context, Draft, Indicator, IndicatorSet, Match};
+use crate::indicator::{Context, ContextRef, Draft, Indicator, IndicatorSet, Match};
 use crate::marking::{Action, Clearance, Marking};
 use crate::time::Timestamp;
 
@@ -92,7 +92,7 @@ fn gate(
     at: Timestamp,
 ) -> Result<Marking, &'static str> {
     let mut combined = Marking::default();
-    for (Context { marking, .. }, _) in set.sources(indicator.ix) {
+    for (ContextRef { marking, .. }, _) in set.common_sources(indicator.ix) {
         for decision in [clearance.may_act(marking, Action::Active), clearance.may_see(marking)] {
             if !decision.allowed {
                 return Err(decision.rule.code());

@@ -7,7 +7,9 @@ use super::super::tests::{allowed, loaded, loaded_named};
 use super::super::{FileReport, Options, load};
 use super::{Heading, write};
 use crate::indicator::kind::{DOMAIN, FILE, IPV4};
-use crate::indicator::{Condition, Context, Draft, Indicator, IndicatorSet, Kind, Match, Refusal, Where, Window};
+use crate::indicator::{
+    Condition, Context, ContextRef, Draft, Indicator, IndicatorSet, Kind, Match, Refusal, Where, Window,
+};
 use crate::marking::{Marking, Pap, Tlp};
 use crate::time::Timestamp;
 
@@ -27,7 +29,7 @@ fn event(rest: &str) -> String {
     )
 }
 
-fn context<'a>(set: &'a IndicatorSet, one: &Indicator<'_>) -> &'a Context {
+fn context<'a>(set: &'a IndicatorSet, one: &Indicator<'_>) -> ContextRef<'a> {
     set.sources(one.ix).next().expect("a source").0
 }
 
@@ -41,15 +43,15 @@ fn an_event_says_what_holds_for_its_attributes() {
     assert_eq!([all[0].kind, all[1].kind, all[2].kind, all[3].kind], [&DOMAIN, &DOMAIN, &IPV4, &FILE]);
     assert_eq!((&*all[0].id(), all[0].matching), (UUID, Match::Subtree));
     let first = context(&set, &all[0]);
-    assert_eq!((first.provider.as_deref(), first.description.as_deref()), (Some("CIRCLE"), Some("An event")));
+    assert_eq!((first.provider, first.description), (Some("CIRCLE"), Some("An event")));
     assert_eq!(
-        (first.marking.to_string(), first.first_seen.as_deref()),
+        (first.marking.to_string(), first.first_seen),
         ("TLP:GREEN PAP:AMBER".into(), Some("2024-01-15T08:00:00Z"))
     );
-    let about: Vec<_> = first.about.iter().map(|(path, text)| (path.0, &**text)).collect();
+    let about: Vec<_> = first.about.iter().map(|(path, text)| (path.0, text)).collect();
     assert_eq!(about, [("tags", "a tag"), ("threat.group.name", "Example Bear")]);
     let third = context(&set, &all[2]);
-    assert_eq!((third.marking.to_string(), third.description.as_deref()), ("TLP:AMBER+STRICT".into(), Some("why")));
+    assert_eq!((third.marking.to_string(), third.description), ("TLP:AMBER+STRICT".into(), Some("why")));
 }
 
 #[test]

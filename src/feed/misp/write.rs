@@ -11,10 +11,13 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::super::Written;
+use crate::feed::suricata;
 use crate::indicator::kind::{
     BYTES, CERTIFICATE, DOMAIN, EMAIL_ADDR, EMAIL_SUBJECT, FILE, FILE_NAME, HASSH, JA3, SERIAL, URL, USER_AGENT,
 };
-use crate::indicator::{Condition, Context, Digest, Index, Indicator, IndicatorIx, IndicatorSet, Match, Pattern};
+use crate::indicator::{
+    About, Condition, ContextRef, Digest, Index, Indicator, IndicatorIx, IndicatorSet, Match, Pattern,
+};
 use crate::marking::Marking;
 use crate::time::Timestamp;
 
@@ -39,7 +42,7 @@ pub(crate) fn write(set: &IndicatorSet, heading: &Heading<'_>, out: &mut dyn Wri
     let mut providers: BTreeMap<&str, Vec<(IndicatorIx, usize)>> = BTreeMap::new();
     for indicator in set.iter() {
         for (place, (context, _)) in set.sources(indicator.ix).enumerate() {
-            let provider = context.provider.as_deref().unwrap_or(heading.organisation);
+            let provider = context.provider.unwrap_or(heading.organisation);
             providers.entry(provider).or_default().push((indicator.ix, place));
         }
     }
@@ -83,7 +86,10 @@ impl Writer<'_> {
         for (ix, place) in entries {
             let indicator = self.set.get(*ix);
             let Some((context, _)) = self.set.sources(*ix).nth(*place) else { continue };
-            match attribute(&indicator, context) {
+            let rule = suricata::of_itself(&indicator);
+            let (rest, about) = rule.as_ref().map_or((context, Vec::new()), |rule| rule.rest(&context));
+            let context = if rule.is_some() { ContextRef { about: About::of(&about), ..rest } } else { rest };
+            match attribute(&indicator, rule.is_some(), &context) {
                 Err(why) => self.written.leave_out(why),
                 Ok(mut attribute) => {
                     let uuid = self.uuid(&indicator, *place);
@@ -92,7 +98,7 @@ impl Writer<'_> {
                     write!(out, "{gap}{}", Value::Object(attribute))?;
                     gap = ",\n";
                     self.written.written += 1;
-                    self.count_lost(context);
+                    self.count_lost(&context);
                 }
             }
         }
@@ -117,8 +123,8 @@ impl Writer<'_> {
         }
     }
 
-    fn count_lost(&mut self, context: &Context) {
-        let has_word = context.confidence.as_deref().is_some_and(|word| confidence(word).is_none());
+    fn count_lost(&mut self, context: &ContextRef<'_>) {
+        let has_word = context.confidence.is_some_and(|word| confidence(word).is_none());
         let about = context.about.iter().any(|(path, _)| !TOLD.contains(&path.0));
         let lost = [
             ("severity", context.severity.is_some()),
@@ -131,8 +137,15 @@ impl Writer<'_> {
 }
 
 /// An attribute without its UUID; or why there is none.
-fn attribute(indicator: &Indicator<'_>, context: &Context) -> Result<Map<String, Value>, &'static str> {
-    let (kind, value) = typed(indicator)?;
+fn attribute(
+    indicator: &Indicator<'_>,
+    is_rule: bool,
+    context: &ContextRef<'_>,
+) -> Result<Map<String, Value>, &'static str> {
+    let (kind, value) = match is_rule {
+        true => ("suricata", String::from_utf8_lossy(indicator.value).into_owned()),
+        false => typed(indicator)?,
+    };
     if value.trim() != value || value.len() > MAX_VALUE_BYTES || value.contains(['\r', '\n']) {
         return Err("value");
     }
@@ -142,8 +155,8 @@ fn attribute(indicator: &Indicator<'_>, context: &Context) -> Result<Map<String,
     put("category", json!(category(kind)));
     put("to_ids", json!(true));
     put("value", json!(value));
-    put("comment", json!(context.description.as_deref().unwrap_or_default()));
-    if let Some(seen) = &context.first_seen {
+    put("comment", json!(context.description.unwrap_or_default()));
+    if let Some(seen) = context.first_seen {
         put("first_seen", json!(seen));
     }
     let tags = tags(context)?;
@@ -239,18 +252,16 @@ fn category(kind: &str) -> &'static str {
 }
 
 /// Handling, confidence and what it is about, as tags.
-fn tags(context: &Context) -> Result<Vec<String>, &'static str> {
-    let Marking { tlp, pap, .. } = context.marking;
-    if (Marking { tlp, pap, ..Marking::default() }) != context.marking {
+fn tags(context: &ContextRef<'_>) -> Result<Vec<String>, &'static str> {
+    let &Marking { tlp, pap, .. } = context.marking;
+    if (Marking { tlp, pap, ..Marking::default() }) != *context.marking {
         // Tags hold no release list, and what they would leave out makes the marking milder.
         return Err("classification or further markings");
     }
     let mut tags = Vec::new();
     tags.extend(tlp.map(|tlp| format!("tlp:{}", tlp.to_string().to_ascii_lowercase())));
     tags.extend(pap.map(|pap| format!("PAP:{pap}")));
-    tags.extend(
-        context.confidence.as_deref().and_then(confidence).map(|level| format!("misp:confidence-level=\"{level}\"")),
-    );
+    tags.extend(context.confidence.and_then(confidence).map(|level| format!("misp:confidence-level=\"{level}\"")));
     let mut about = context.about.iter().peekable();
     while let Some((path, text)) = about.next() {
         let galaxy = match path.0 {

@@ -1,6 +1,6 @@
 use super::super::tests::loaded;
-use crate::indicator::Refusal;
 use crate::indicator::kind::{DOMAIN, FILE, IPV4, URL};
+use crate::indicator::{Refusal, Where};
 
 fn item(search: &str, content: &str) -> String {
     format!(
@@ -31,10 +31,10 @@ fn items_under_or_are_indicators_of_their_own() {
     assert_eq!([all[0].kind, all[1].kind, all[2].kind, all[3].kind], [&DOMAIN, &IPV4, &FILE, &URL]);
     assert_eq!(all[3].value, b"malware.test/a?b=1&c=2");
     let (context, number) = set.sources(all[4].ix).next().expect("a source");
-    assert_eq!((context.provider.as_deref(), number), (Some("Us"), 5));
-    assert_eq!(context.description.as_deref(), Some("Short & clear"));
-    assert_eq!(context.reference.as_deref(), Some("https://reports.example/1"));
-    assert_eq!((context.about[0].0.0, &*context.about[0].1), ("threat.group.name", "Example Bear"));
+    assert_eq!((context.provider, number), (Some("Us"), 5));
+    assert_eq!(context.description, Some("Short & clear"));
+    assert_eq!(context.reference, Some("https://reports.example/1"));
+    assert_eq!(context.about.iter().next(), Some((Where("threat.group.name"), "Example Bear")));
 }
 
 #[test]

@@ -9,12 +9,14 @@
 
 mod conjunction;
 mod property;
+mod request;
 mod text;
 
 use conjunction::Conjunction;
 use property::Term;
 
 use super::pattern::{Comparison, Expression, Qualifier, Test};
+use crate::indicator::rule::Rule;
 use crate::indicator::{Condition, ContextIx, Draft, Kind, Match, Pattern, Refusal, Transport, Window};
 
 /// One indicator of a pattern: what a [`Draft`] is made of.
@@ -27,6 +29,8 @@ pub(super) struct Plan {
     pub(super) transport: Option<Transport>,
     pub(super) pattern: Pattern,
     pub(super) when: Option<Condition>,
+    /// What several values of one request must be, of which the value is the pattern.
+    pub(super) rule: Option<Rule>,
     pub(super) window: Window,
 }
 
@@ -40,6 +44,7 @@ impl Plan {
             transport: self.transport,
             pattern: self.pattern,
             when: self.when.as_ref(),
+            rule: self.rule.as_ref(),
             window: self.window,
             ..Draft::new(self.kind, &self.value, context, number)
         }

@@ -18,8 +18,9 @@ use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 use uuid::Uuid;
 
+use crate::feed::suricata;
 use crate::feed::write::Written;
-use crate::indicator::{Context, Indicator, IndicatorIx, IndicatorSet};
+use crate::indicator::{About, ContextRef, Indicator, IndicatorIx, IndicatorSet};
 
 /// Writes every indicator of `set` that `filter` admits for a source, as one bundle.
 ///
@@ -27,7 +28,7 @@ use crate::indicator::{Context, Indicator, IndicatorIx, IndicatorSet};
 /// Those of `out`.
 pub fn write(
     set: &IndicatorSet,
-    mut filter: impl FnMut(&Indicator<'_>, &Context) -> bool,
+    mut filter: impl FnMut(&Indicator<'_>, &ContextRef<'_>) -> bool,
     out: &mut dyn Write,
 ) -> io::Result<Written> {
     let mut bundle = Bundle { out, ids: HashSet::new(), digest: Sha1::new(), written: Written::default() };
@@ -41,8 +42,8 @@ pub fn write(
             None => vec![indicator],
         };
         for (place, (context, _)) in set.sources(indicator.ix).enumerate() {
-            if group.iter().all(|one| filter(one, context)) {
-                bundle.indicator(&group, context, place)?;
+            if group.iter().all(|one| filter(one, &context)) {
+                bundle.indicator(&group, &context, place)?;
             }
         }
     }
@@ -63,10 +64,9 @@ fn alternatives(set: &IndicatorSet) -> HashMap<Box<str>, Vec<IndicatorIx>> {
         }
     }
     by_id.retain(|_, group| {
-        let sources =
-            |ix: IndicatorIx| set.sources(ix).map(|(context, _)| std::ptr::from_ref(context)).collect::<Vec<_>>();
-        let first = group.first().map(|ix| (set.get(*ix).window, sources(*ix)));
-        group.len() > 1 && group.iter().all(|ix| Some((set.get(*ix).window, sources(*ix))) == first)
+        let Some(first) = group.first().copied() else { return false };
+        let window = |ix| set.get(ix).window;
+        group.len() > 1 && group.iter().all(|ix| window(*ix) == window(first) && set.has_same_sources(*ix, first))
     });
     by_id
 }
@@ -82,10 +82,16 @@ struct Bundle<'a> {
 }
 
 impl Bundle<'_> {
-    fn indicator(&mut self, group: &[Indicator<'_>], context: &Context, place: usize) -> io::Result<()> {
+    fn indicator(&mut self, group: &[Indicator<'_>], context: &ContextRef<'_>, place: usize) -> io::Result<()> {
         let Some(first) = group.first() else { return Ok(()) };
-        let patterns: Result<Vec<String>, &str> = group.iter().map(pattern::of).collect();
-        let found = patterns.and_then(|patterns| Ok((patterns, markings::of(&context.marking)?)));
+        let rule = if let [one] = group { suricata::of_itself(one) } else { None };
+        let (rest, about) = rule.as_ref().map_or((*context, Vec::new()), |rule| rule.rest(context));
+        let context = &if rule.is_some() { ContextRef { about: About::of(&about), ..rest } } else { rest };
+        let patterns: Result<Vec<String>, &str> = match rule {
+            Some(_) => Ok(vec![String::from_utf8_lossy(first.value).into_owned()]),
+            None => group.iter().map(pattern::of).collect(),
+        };
+        let found = patterns.and_then(|patterns| Ok((patterns, markings::of(context.marking)?)));
         let (patterns, marks) = match found {
             Ok(found) => found,
             Err(why) => {
@@ -104,6 +110,9 @@ impl Bundle<'_> {
         let described = object::describe(context, &marks.refs, marks.labels, &mut self.written.lost);
         let mut object = object::indicator(&stix_id, own_id, first.window, &patterns.join(" OR "), &described);
         object["object_marking_refs"] = json!(marks.refs);
+        if rule.is_some() {
+            object["pattern_type"] = json!("suricata");
+        }
         for other in described.others {
             self.put(other)?;
         }

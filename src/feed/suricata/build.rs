@@ -43,7 +43,9 @@ fn message<'d>(drafts: impl Iterator<Item = &'d Draft>, reading: &Reading, messa
     let contents = || buffers.iter().flat_map(|buffer| &buffer.steps).filter_map(found);
     let longest = contents().map(|content| content.bytes.len()).max().unwrap_or(0);
     let least = if message == Message::Datagram { 2 } else { 1 };
-    if longest < least {
+    let is_listed = |step: &Step| matches!(step, Step::Listed { negated: false, .. });
+    let has_list = buffers.iter().flat_map(|buffer| &buffer.steps).any(is_listed);
+    if longest < least && (longest > 0 || !has_list) {
         return Err(Refusal::Unsupported("no content that must be there, or none long enough to look for"));
     }
     let is_lower = |content: &&Content| content.nocase || !content.bytes.iter().any(u8::is_ascii_uppercase);
@@ -103,8 +105,12 @@ fn bytes<'d>(drafts: impl Iterator<Item = &'d Draft>, scope: Scope) -> Result<Bo
             return Err(Refusal::Unsupported("a length of bytes that come piece by piece"));
         }
         for step in &draft.steps {
-            let Step::Find(content) = step else {
-                return Err(Refusal::Unsupported("isdataat in bytes that come piece by piece"));
+            let content = match step {
+                Step::Find(content) => content,
+                Step::DataAt { .. } => {
+                    return Err(Refusal::Unsupported("isdataat in bytes that come piece by piece"));
+                }
+                Step::Listed { .. } => return Err(Refusal::Unsupported("dataset of bytes that come piece by piece")),
             };
             if content.negated {
                 return Err(Refusal::Unsupported("a negated content in bytes that come piece by piece"));

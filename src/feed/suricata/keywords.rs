@@ -15,7 +15,7 @@ macro_rules! unsupported {
 
 static UNSUPPORTED: &[(&str, &str)] = unsupported! {
     "ack" "absent" "app-layer-event" "app-layer-protocol" "asn1" "base64_data" "base64_decode" "bypass" "byte_extract" "byte_jump"
-    "byte_math" "byte_test" "bittorrent_dht.request.type" "cip_service" "compress_whitespace" "dataset" "datarep" "dce_iface" "dce_opnum"
+    "byte_math" "byte_test" "bittorrent_dht.request.type" "cip_service" "compress_whitespace" "datarep" "dce_iface" "dce_opnum"
     "dce_stub_data" "dce.iface" "dce.opnum" "dce.stub_data" "decode-event" "detection_filter" "dhcp.leasetime" "dnp3.data"
     "dnp3.func" "dnp3.ind" "dnp3.obj" "dnp3_data" "dnp3_func" "dnp3_ind" "dnp3_obj" "dns.additionals.rrname" "dns.answer.name"
     "dns.answers.rrname" "dns.authorities.rrname" "dns.opcode" "dns.queries.rrname" "dns.query.name" "dns.rcode"
@@ -34,7 +34,7 @@ static UNSUPPORTED: &[(&str, &str)] = unsupported! {
     "http_header_names" "http_protocol" "http_raw_header" "http_raw_host" "http_request_line" "http_response_line"
     "http_server" "http_server_body" "http_start" "http_stat_msg" "icmp_id" "icmp_seq" "icmpv4.hdr" "icmpv6.hdr" "icmpv6.mtu"
     "icode" "id" "igmp.hdr" "ike.chosen_sa_attribute" "ike.exchtype" "ike.init_spi" "ike.key_exchange_payload" "ike.nonce_payload"
-    "ike.resp_spi" "ike.vendor" "ip_proto" "ipopts" "iprep" "ipv4.hdr" "ipv4-csum" "ipv6.hdr" "itype" "ja3.string" "ja3_string"
+    "ike.resp_spi" "ike.vendor" "ip_proto" "ipopts" "ipv4.hdr" "ipv4-csum" "ipv6.hdr" "itype" "ja3.string" "ja3_string"
     "ja3s.string" "krb5.cname" "krb5.sname" "krb5.ticket_encryption" "krb5_cname" "krb5_err_code" "krb5_msg_type"
     "krb5_sname" "ldap.request.dn" "ldap.request.operation" "ldap.responses.dn" "ldap.responses.operation" "l3_proto" "lua" "luajit" "luaxform" "mdns.queries.rrname" "modbus"
     "mqtt.connect.clientid" "mqtt.connect.flags" "mqtt.connect.password" "mqtt.connect.username" "mqtt.publish.message" "mqtt.publish.topic"
@@ -47,7 +47,7 @@ static UNSUPPORTED: &[(&str, &str)] = unsupported! {
     "tcp.mss" "tcp.wscale" "tcpv4-csum" "tcpv6-csum" "template" "threshold" "tls.cert_chain_len" "tls.cert_fingerprint" "tls.cert_issuer" "tls.cert_serial"
     "tls.cert_subject" "tls.certs" "tls.alpn" "tls.fingerprint" "tls.issuerdn" "tls.random" "tls.random_bytes" "tls.random_time" "tls.store" "tls.subject"
     "tls.subjectaltname" "tls.version" "tls_cert_expired" "tls_cert_fingerprint" "tls_cert_issuer" "tls_cert_notafter" "tls_cert_notbefore"
-    "tls_cert_serial" "tls_cert_subject" "tls_cert_valid" "to_md5" "to_sha1" "to_sha256" "to_uppercase" "tos" "ttl" "udp.hdr"
+    "tls_cert_serial" "tls_cert_subject" "tls_cert_valid" "to_uppercase" "tos" "ttl" "udp.hdr"
     "udpv4-csum" "udpv6-csum" "uricontent" "urilen" "url_decode" "vlan.id" "vlan.layers" "websocket.flags" "websocket.mask" "websocket.opcode" "websocket.payload" "window" "within_var" "xbits" "xor"
 };
 

@@ -173,7 +173,8 @@ mod tests {
             loaded_as("suricata-iprep", b"192.0.2.0/24,3,127\n192.0.2.1,3,0\n192.0.2.1,61,1\n192.0.2.1,1\n");
         let one = set.iter().next().expect("one");
         let (context, _) = set.sources(one.ix).next().expect("a source");
-        assert_eq!((context.severity, &*context.about[0].1), (Some(100), "iprep-category-3"));
+        assert_eq!(context.severity, Some(100));
+        assert!(context.about.iter().eq([(Where("tags"), "iprep-category-3")]));
         let reasons: Vec<_> = report.refusals.iter().map(|r| r.reason).collect();
         assert_eq!(reasons, [Refusal::Withdrawn, Refusal::BadField, Refusal::Malformed]);
     }

@@ -3,21 +3,28 @@
 //!
 //! Rules are text for a sensor; this module turns one into a [`crate::indicator::rule::Rule`] and judges nothing.
 
+mod beside;
 mod build;
 mod header;
 mod keywords;
 mod lex;
 mod lists;
+mod names;
 mod options;
+mod write;
 
 pub(super) use lists::{IP, IPREP, IPV4_LIST, MD5, SHA256, STRING};
+pub(super) use write::{WRITER, of_itself};
+
+use std::path::{Path, PathBuf};
 
 use super::intake::{Intake, Meta};
 use super::lines::{Line, Lines};
 use super::{Broken, Format, MAX_LINE_BYTES};
 use crate::indicator::kind::RULE;
-use crate::indicator::rule::Body;
+use crate::indicator::rule::{Body, Rule};
 use crate::indicator::{Condition, Draft, Refusal, Where, Window};
+use beside::Beside;
 use header::Variables;
 
 /// See the module. Known by its first line that is neither empty nor a comment: an action, and options in parentheses.
@@ -37,8 +44,22 @@ fn is_action(line: &[u8], action: &str) -> bool {
         && [&b" -> "[..], b" <> "].iter().any(|arrow| memchr::memmem::find(line, arrow).is_some())
 }
 
+/// What the rules of a file share.
+#[derive(Default)]
+struct Around {
+    variables: Variables,
+    beside: Beside,
+}
+
+/// Files that the rules at `path` are not whole without, if it is one of rules: they are no feeds of their own.
+pub(super) fn files_of(path: &Path) -> Vec<PathBuf> {
+    let Some(folder) = path.parent() else { return Vec::new() };
+    let Ok(lines) = Lines::open(path) else { return Vec::new() };
+    beside::named(lines).into_iter().map(|file| folder.join(file)).collect()
+}
+
 fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
-    let mut variables = Variables::default();
+    let mut around = Around { beside: Beside::of(intake.folder().map(Path::to_owned)), ..Around::default() };
     let mut whole: Vec<u8> = Vec::new();
     let mut first = None;
     while let Some((number, line)) = lines.next()? {
@@ -49,7 +70,7 @@ fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
         };
         let line = line.trim_ascii();
         if first.is_none() && line.starts_with(b"#") {
-            directive(line, number, &mut variables)?;
+            directive(line, number, &mut around)?;
             continue;
         }
         let (line, goes_on) = line.strip_suffix(b"\\").map_or((line, false), |line| (line, true));
@@ -59,27 +80,27 @@ fn read(lines: &mut Lines, intake: &mut Intake<'_>) -> Result<(), Broken> {
             whole.push(b' ');
             continue;
         }
-        take(&whole, begun, &variables, intake);
+        take(&whole, begun, &mut around, intake);
         whole.clear();
         first = None;
     }
-    take(&whole, first.unwrap_or(0), &variables, intake);
+    take(&whole, first.unwrap_or(0), &mut around, intake);
     Ok(())
 }
 
-fn take(text: &[u8], line: u32, variables: &Variables, intake: &mut Intake<'_>) {
+fn take(text: &[u8], line: u32, around: &mut Around, intake: &mut Intake<'_>) {
     if text.trim_ascii().is_empty() {
         return;
     }
     let text = std::str::from_utf8(text).map_err(|_| Refusal::Malformed);
     let carried = Carried { id: None, window: Window::ALWAYS, line };
-    if let Err(reason) = text.and_then(|text| with(text, &carried, variables, intake, &Meta::default())) {
+    if let Err(reason) = text.and_then(|text| with(text, &carried, around, intake, &Meta::default())) {
         intake.refuse(line, reason);
     }
 }
 
-/// `# picket: HOME_NET=[192.0.2.0/24]`: what a variable stands for in the rules below.
-fn directive(line: &[u8], number: u32, variables: &mut Variables) -> Result<(), Broken> {
+/// `# picket: HOME_NET=[192.0.2.0/24]`: what a variable stands for in the rules below, or where reputations are.
+fn directive(line: &[u8], number: u32, around: &mut Around) -> Result<(), Broken> {
     let Some(text) = line.strip_prefix(b"#").map(<[u8]>::trim_ascii_start).and_then(|l| l.strip_prefix(b"picket:"))
     else {
         return Ok(());
@@ -87,7 +108,10 @@ fn directive(line: &[u8], number: u32, variables: &mut Variables) -> Result<(), 
     let broken = |what: &str| Broken::Options { line: number, what: what.to_owned() };
     let text = std::str::from_utf8(text).map_err(|_| broken("the option is not UTF-8"))?;
     let (name, value) = text.split_once('=').ok_or_else(|| broken("not VARIABLE=VALUE"))?;
-    variables.set(name.trim(), value.trim()).map_err(|_| broken("the variable's value cannot be read"))
+    if around.beside.set(name.trim(), value.trim()) {
+        return Ok(());
+    }
+    around.variables.set(name.trim(), value.trim()).map_err(|_| broken("the variable's value cannot be read"))
 }
 
 /// What the document says of a rule that it carries, and the rule itself does not.
@@ -105,17 +129,17 @@ pub(super) struct Carried<'a> {
 /// # Errors
 /// Why it was not read; what becomes of a rule that was read, the intake counts itself.
 pub(super) fn rule(text: &str, carried: &Carried<'_>, intake: &mut Intake<'_>, meta: &Meta<'_>) -> Result<(), Refusal> {
-    with(text, carried, &Variables::default(), intake, meta)
+    with(text, carried, &mut Around::default(), intake, meta)
 }
 
 fn with(
     text: &str,
     carried: &Carried<'_>,
-    variables: &Variables,
+    around: &mut Around,
     intake: &mut Intake<'_>,
     meta: &Meta<'_>,
 ) -> Result<(), Refusal> {
-    let read = options::Reading::of(&lex::Text::of(text)?, variables)?;
+    let read = options::Reading::of(&lex::Text::of(text)?, around)?;
     let about: Vec<(Where, &str)> =
         meta.about.iter().copied().chain(read.about.iter().map(|(path, text)| (Where(path), text.as_str()))).collect();
     let meta = Meta {
@@ -125,10 +149,7 @@ fn with(
         ..meta.clone()
     };
     let rule = build::rule(&read)?;
-    // What HTTP/2 shows is shown as HTTP's.
-    let is_http = matches!(&rule.body, Body::Message(_)) && read.protocol == Some("http");
-    let protocol = read.protocol.filter(|_| !is_http);
-    let when = protocol.map(|protocol| Condition { protocol: Some(protocol), ..Condition::default() });
+    let when = condition(&read, &rule);
     let context = intake.context(&meta)?;
     let id = read.id();
     intake.add(&Draft {
@@ -139,6 +160,14 @@ fn with(
         ..Draft::new(&RULE, text.trim().as_bytes(), context, carried.line)
     });
     Ok(())
+}
+
+/// The protocol that a flow must have.
+fn condition(read: &options::Reading, rule: &Rule) -> Option<Condition> {
+    // What HTTP/2 shows is shown as HTTP's.
+    let is_http = matches!(&rule.body, Body::Message(_)) && read.protocol == Some("http");
+    let protocol = read.protocol.filter(|_| !is_http)?;
+    Some(Condition { protocol: Some(protocol), ..Condition::default() })
 }
 
 const ACTIONS: [&str; 7] = ["alert", "drop", "pass", "reject", "rejectsrc", "rejectdst", "rejectboth"];

@@ -1,11 +1,13 @@
 //! [`Reading`]: a rule's header and options with their meaning. What contents of which buffers come to is [`super::build`]'s.
 
-use super::header::Variables;
+use super::Around;
+use super::beside::{Asked, Dataset, Sort};
 use super::keywords;
 use super::lex::{Text, plain, quoted};
+use super::names::{CLASSES, end, modifier, protocol_of, severity, sticky};
 use crate::feed::pattern;
-use crate::indicator::rule::{Content, Ends, Form, Place, Range, Step};
-use crate::indicator::{Refusal, Transport};
+use crate::indicator::rule::{Content, Ends, Form, Place, Range, Side, Step, Thought};
+use crate::indicator::{Digest, Refusal, Transport};
 
 /// See the module.
 #[derive(Default)]
@@ -25,6 +27,9 @@ pub(super) struct Reading {
     priority: Option<u8>,
     class: Option<u8>,
     current: Option<usize>,
+    /// In place of a buffer, an end's address.
+    side: Option<Side>,
+    thought: Vec<Thought>,
     /// The buffer and step of the last content: what modifiers change.
     last: Option<(usize, usize)>,
 }
@@ -48,10 +53,11 @@ pub(super) enum Spot {
 impl Reading {
     /// # Errors
     /// What cannot be read, or what cannot be honoured, by name.
-    pub(super) fn of(text: &Text<'_>, variables: &Variables) -> Result<Self, Refusal> {
+    pub(super) fn of(text: &Text<'_>, around: &mut Around) -> Result<Self, Refusal> {
         let mut reading = Self::default();
-        reading.header(&text.header, variables)?;
-        text.options.iter().try_for_each(|(key, value)| reading.option(key, *value))?;
+        reading.header(&text.header, &around.variables)?;
+        text.options.iter().try_for_each(|(key, value)| reading.option(key, *value, around))?;
+        reading.ends.thought = std::mem::take(&mut reading.thought).into();
         reading.severity = reading.priority.or(reading.class).map(severity);
         let own = [
             ("rule.name", reading.message.clone()),
@@ -70,7 +76,7 @@ impl Reading {
         signature.map(|sid| format!("suricata:{}:{sid}:{}", generator.unwrap_or(1), revision.unwrap_or(0)))
     }
 
-    fn header(&mut self, header: &[&str; 7], variables: &Variables) -> Result<(), Refusal> {
+    fn header(&mut self, header: &[&str; 7], variables: &super::header::Variables) -> Result<(), Refusal> {
         let [action, protocol, source, source_port, direction, destination, destination_port] = header;
         match *action {
             "alert" => {}
@@ -95,8 +101,17 @@ impl Reading {
         Ok(())
     }
 
-    fn option(&mut self, key: &str, value: Option<&str>) -> Result<(), Refusal> {
+    fn option(&mut self, key: &str, value: Option<&str>, around: &mut Around) -> Result<(), Refusal> {
         let key = key.to_ascii_lowercase();
+        if let Some(side) = end(&key) {
+            return bare(value, || {
+                (self.side, self.current, self.last) = (Some(side), None, None);
+                Ok(())
+            });
+        }
+        if self.side.is_some() && OF_BUFFERS.contains(&key.as_str()) {
+            return Err(Refusal::Unsupported("anything but dataset of ip.src and ip.dst"));
+        }
         if let Some(spot) = sticky(&key) {
             return bare(value, || self.turn_to(spot));
         }
@@ -147,6 +162,11 @@ impl Reading {
             }
             "dotprefix" => bare(value, || self.transform(|form| form.dotprefix = true))?,
             "to_lowercase" => bare(value, || self.transform(|form| form.lowercase = true))?,
+            "to_md5" => bare(value, || self.transform(|form| form.digest = Some(Digest::Md5)))?,
+            "to_sha1" => bare(value, || self.transform(|form| form.digest = Some(Digest::Sha1)))?,
+            "to_sha256" => bare(value, || self.transform(|form| form.digest = Some(Digest::Sha256)))?,
+            "dataset" => self.dataset(around.beside.dataset(text()?)?)?,
+            "iprep" => self.reputation(text()?, around)?,
             _ => return Err(keywords::refused(&key)),
         }
         Ok(())
@@ -165,7 +185,60 @@ impl Reading {
         if spot == Spot::At(Place::DnsQuery) && self.buffers.iter().any(|buffer| buffer.spot == spot) {
             return Err(Refusal::Unsupported("dns.query twice"));
         }
-        self.current = Some(self.find_or_add(spot));
+        (self.current, self.side) = (Some(self.find_or_add(spot)), None);
+        Ok(())
+    }
+
+    /// Whether the buffer, or the end, at hand is on a list.
+    fn dataset(&mut self, asked: Asked) -> Result<(), Refusal> {
+        let Asked { negated, sort, of } = asked;
+        let another = Refusal::Unsupported("a dataset of another type than what is looked up in it");
+        let list = match (of, self.side) {
+            (Dataset::Addresses(list), Some(of)) => {
+                self.thought.push(Thought { of, list, number: (1, u8::MAX), negated });
+                return Ok(());
+            }
+            (Dataset::Values(list), None) => list,
+            _ => return Err(another),
+        };
+        let wanted = match sort {
+            Sort::Md5 => Some(Digest::Md5),
+            Sort::Sha256 => Some(Digest::Sha256),
+            _ => None,
+        };
+        let at = self.current.ok_or(Refusal::Unsupported("dataset without a buffer"))?;
+        if self.buffers[at].form.digest != wanted {
+            return Err(another);
+        }
+        self.buffers[at].steps.push(Step::Listed { list, negated });
+        Ok(())
+    }
+
+    /// `SIDE,CATEGORY,OPERATOR,SCORE`.
+    fn reputation(&mut self, text: &str, around: &mut Around) -> Result<(), Refusal> {
+        let words: Vec<&str> = text.split(',').map(str::trim).collect();
+        let [side, category, operator, score] = words[..] else {
+            return Err(Refusal::Unsupported("iprep without an operator and a score"));
+        };
+        let of = match side {
+            "src" => Side::Source,
+            "dst" => Side::Destination,
+            "any" => Side::Either,
+            "both" => Side::Both,
+            _ => return Err(Refusal::BadField),
+        };
+        let score: u8 = number(score)?;
+        // An address of which nothing is said has no score that could be below another.
+        let number = match operator {
+            "<" => (1, score.checked_sub(1).ok_or(Refusal::BadField)?),
+            "<=" => (1, score),
+            ">" => (score.checked_add(1).ok_or(Refusal::BadField)?, u8::MAX),
+            ">=" => (score.max(1), u8::MAX),
+            "=" => (score.max(1), score),
+            _ => return Err(Refusal::Unsupported("an operator of iprep other than < <= = >= >")),
+        };
+        let list = around.beside.reputation(category)?;
+        self.thought.push(Thought { of, list, number, negated: false });
         Ok(())
     }
 
@@ -179,7 +252,10 @@ impl Reading {
     fn transform(&mut self, set: impl FnOnce(&mut Form)) -> Result<(), Refusal> {
         let Some(at) = self.current else { return Err(Refusal::BadPattern) };
         let buffer = &mut self.buffers[at];
-        // The order of the two does not matter: a dot has no case.
+        // The order of the two does not matter: a dot has no case. A digest comes last.
+        if buffer.form.digest.is_some() {
+            return Err(Refusal::Unsupported("a transform of a digest"));
+        }
         if !buffer.steps.is_empty() || !matches!(buffer.spot, Spot::At(_)) {
             return Err(Refusal::Unsupported("a transform behind contents, or of bytes that come piece by piece"));
         }
@@ -194,6 +270,9 @@ impl Reading {
             return Err(Refusal::BadPattern);
         }
         let at = self.current.unwrap_or_else(|| self.find_or_add(Spot::Payload));
+        if self.buffers[at].form.digest.is_some() {
+            return Err(Refusal::Unsupported("a content of a digest"));
+        }
         let content = Content {
             bytes: bytes.into(),
             mask: Box::default(),
@@ -374,119 +453,9 @@ fn lengths(text: &str) -> Result<(u32, u32), Refusal> {
     }
 }
 
-fn protocol_of(name: &str) -> Result<(Option<Transport>, Option<&'static str>), Refusal> {
-    Ok(match name {
-        "tcp" | "tcp-stream" => (Some(Transport::Tcp), None),
-        "udp" => (Some(Transport::Udp), None),
-        "ip" => (None, None),
-        "http" | "http1" => (Some(Transport::Tcp), Some("http")),
-        "http2" => (Some(Transport::Tcp), Some("http2")),
-        "dns" => (None, Some("dns")),
-        "tls" | "ssl" => (Some(Transport::Tcp), Some("tls")),
-        "quic" => (Some(Transport::Udp), Some("quic")),
-        "ssh" => (Some(Transport::Tcp), Some("ssh")),
-        "smtp" => (Some(Transport::Tcp), Some("smtp")),
-        "ftp" => (Some(Transport::Tcp), Some("ftp")),
-        "imap" => (Some(Transport::Tcp), Some("imap")),
-        "pop3" => (Some(Transport::Tcp), Some("pop3")),
-        "tcp-pkt" => return Err(Refusal::Unsupported("protocol tcp-pkt (segments one by one)")),
-        "icmp" | "icmpv6" => return Err(Refusal::Unsupported("protocol icmp")),
-        _ => return Err(Refusal::Unsupported("a protocol that is not followed")),
-    })
-}
-
-fn sticky(key: &str) -> Option<Spot> {
-    Some(match key {
-        "pkt_data" => Spot::Payload,
-        "file.data" | "file_data" => Spot::FileData,
-        "dns.query" | "dns_query" => Spot::At(Place::DnsQuery),
-        "tls.sni" | "tls_sni" => Spot::At(Place::TlsSni),
-        "ja3.hash" | "ja3_hash" => Spot::At(Place::Ja3),
-        "ja3s.hash" => Spot::At(Place::Ja3s),
-        "ja4.hash" => Spot::At(Place::Ja4),
-        "ssh.hassh" => Spot::At(Place::Hassh),
-        "ssh.hassh.server" => Spot::At(Place::HasshServer),
-        "http.method" => Spot::At(Place::HttpMethod),
-        "http.uri" => Spot::At(Place::HttpUri),
-        "http.uri.raw" => Spot::At(Place::HttpUriRaw),
-        "http.host" => Spot::At(Place::HttpHost),
-        "http.user_agent" => Spot::At(Place::HttpUserAgent),
-        "http.referer" => Spot::At(Place::HttpReferer),
-        "http.stat_code" => Spot::At(Place::HttpStatus),
-        "http.location" => Spot::At(Place::HttpLocation),
-        _ => return None,
-    })
-}
-
-fn modifier(key: &str) -> Option<Place> {
-    Some(match key {
-        "http_method" => Place::HttpMethod,
-        "http_uri" => Place::HttpUri,
-        "http_raw_uri" => Place::HttpUriRaw,
-        "http_host" => Place::HttpHost,
-        "http_user_agent" => Place::HttpUserAgent,
-        "http_referer" => Place::HttpReferer,
-        "http_stat_code" => Place::HttpStatus,
-        _ => return None,
-    })
-}
-
-/// The schema's 0 to 100 of a priority, of which 1 is the gravest.
-fn severity(priority: u8) -> u8 {
-    match priority {
-        0 | 1 => 90,
-        2 => 60,
-        3 => 30,
-        _ => 10,
-    }
-}
-
-/// Priorities of Suricata's `classification.config`.
-const CLASSES: &[(&str, u8)] = &[
-    ("not-suspicious", 3),
-    ("unknown", 3),
-    ("bad-unknown", 2),
-    ("attempted-recon", 2),
-    ("successful-recon-limited", 2),
-    ("successful-recon-largescale", 2),
-    ("attempted-dos", 2),
-    ("successful-dos", 2),
-    ("attempted-user", 1),
-    ("unsuccessful-user", 1),
-    ("successful-user", 1),
-    ("attempted-admin", 1),
-    ("successful-admin", 1),
-    ("rpc-portmap-decode", 2),
-    ("shellcode-detect", 1),
-    ("string-detect", 3),
-    ("suspicious-filename-detect", 2),
-    ("suspicious-login", 2),
-    ("system-call-detect", 2),
-    ("tcp-connection", 4),
-    ("trojan-activity", 1),
-    ("unusual-client-port-connection", 2),
-    ("network-scan", 3),
-    ("denial-of-service", 2),
-    ("non-standard-protocol", 2),
-    ("protocol-command-decode", 3),
-    ("web-application-activity", 2),
-    ("web-application-attack", 1),
-    ("misc-activity", 3),
-    ("misc-attack", 2),
-    ("icmp-event", 3),
-    ("inappropriate-content", 1),
-    ("policy-violation", 1),
-    ("default-login-attempt", 2),
-    ("targeted-activity", 1),
-    ("exploit-kit", 1),
-    ("external-ip-check", 2),
-    ("domain-c2", 1),
-    ("pup-activity", 2),
-    ("credential-theft", 1),
-    ("social-engineering", 2),
-    ("coin-mining", 2),
-    ("command-and-control", 1),
-];
+/// Options that speak of the buffer at hand.
+const OF_BUFFERS: [&str; 8] =
+    ["content", "isdataat", "bsize", "dotprefix", "to_lowercase", "to_md5", "to_sha1", "to_sha256"];
 
 /// Longest content, as Suricata's own.
 const MAX_CONTENT_BYTES: usize = 255;

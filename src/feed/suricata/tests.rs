@@ -1,8 +1,9 @@
 use proptest::prelude::*;
 
 use crate::feed::tests::{loaded, loaded_as};
-use crate::indicator::Refusal;
-use crate::indicator::rule::{Body, Place, Range, Step};
+use crate::feed::{Options, load};
+use crate::indicator::rule::{Body, Flowing, Place, Range, Step};
+use crate::indicator::{IndicatorSet, Refusal, Transport};
 
 /// What becomes of a rule with these options.
 fn refusal(header: &str, options: &str) -> Option<Refusal> {
@@ -25,7 +26,7 @@ fn what_a_rule_says_of_itself_arrives() {
     let one = set.iter().next().expect("one");
     assert_eq!((&*one.id(), one.kind.name), ("suricata:1:2000001:3", "rule"));
     let (context, line) = set.sources(one.ix).next().expect("a source");
-    assert_eq!((line, context.severity, context.reference.as_deref()), (3, Some(90), Some("http://www.example.org/x")));
+    assert_eq!((line, context.severity, context.reference), (3, Some(90), Some("http://www.example.org/x")));
     let about: Vec<_> = context.about.iter().map(|(path, text)| format!("{}={text}", path.0)).collect();
     assert_eq!(
         about,
@@ -138,7 +139,7 @@ fn ranges_are_as_written() {
         .iter()
         .map(|step| match step {
             Step::Find(content) => content.range,
-            Step::DataAt { .. } => panic!("a content"),
+            _ => panic!("a content"),
         })
         .collect();
     let after = Range::After { distance: 2, within: Some(5) };
@@ -151,4 +152,134 @@ proptest! {
     fn anything_is_read_or_refused(text in "(alert (tcp|udp|dns|http) [\\[\\]!$,.:/0-9anyHOMENET_ ]{0,20} -> any any \\([a-z:;\"\\\\|!, 0-9._]{0,60}\\)\n){1,3}") {
         loaded_as("suricata", text.as_bytes());
     }
+}
+
+/// A file of rules among other files, as what each of its rules became.
+fn beside(files: &[(&str, &str)], rules: &str) -> (IndicatorSet, Vec<(u32, Refusal)>, tempfile::TempDir) {
+    let dir = tempfile::tempdir().expect("a directory");
+    for (name, text) in files.iter().chain(&[("x.rules", rules)]) {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(path, text).expect("writes");
+    }
+    let mut set = IndicatorSet::default();
+    let report = load(&[dir.path().to_owned()], &Options::default(), &mut set).expect("loads");
+    assert_eq!(report.files.len(), 1, "what rules ask of is no feed of its own: {:?}", report.skipped);
+    let refusals = report.files[0].refusals.iter().map(|refused| (refused.line, refused.reason)).collect();
+    (set, refusals, dir)
+}
+
+#[test]
+fn datasets_beside_the_rules_are_part_of_them() {
+    let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let files = [
+        ("lists/names.lst", "LmV2aWwuZXhhbXBsZQ==\n# a comment\nYmFkLnRlc3Q=\n"),
+        ("digests.lst", sha256),
+        ("ips.lst", "192.0.2.1\n2001:db8::1\n"),
+        ("bad.lst", "???\n"),
+    ];
+    let rules = "\
+        alert dns any any -> any any (dns.query; dotprefix; dataset:isset,names,type string,load lists/names.lst; sid:1;)\n\
+        alert tls any any -> any any (tls.sni; dataset:isnotset,names; content:\".test\"; endswith; sid:2;)\n\
+        alert http any any -> any any (http.host; to_sha256; dataset:isset,d,type sha256,load digests.lst,memcap 10mb; sid:3;)\n\
+        alert udp any any -> any any (content:\"abcd\"; ip.src; dataset:isset,ips,type ip,load ips.lst; sid:4;)\n\
+        alert dns any any -> any any (dns.query; dataset:isset,bad,type string,load bad.lst; sid:5;)\n\
+        alert dns any any -> any any (dns.query; dataset:isset,no,type string,load no.lst; sid:6;)\n\
+        alert dns any any -> any any (dns.query; dataset:isset,up,type string,load ../names.lst; sid:7;)\n\
+        alert dns any any -> any any (dns.query; dataset:set,s,type string,state s.lst; sid:8;)\n\
+        alert dns any any -> any any (dns.query; dataset:isset,unknown; sid:9;)\n\
+        alert dns any any -> any any (dns.query; dataset:isset,d,type sha256,load digests.lst; sid:10;)\n\
+        alert ip any any -> any any (ip.src; dataset:isset,ips; sid:11;)\n\
+        alert tcp any any -> any any (dataset:isset,names; content:\"abcd\"; sid:12;)\n\
+        alert dns any any -> any any (dns.query; dataset:isnotset,names; sid:13;)\n\
+        alert udp any any -> any any (content:\"abcd\"; ip.src; content:\"a\"; sid:14;)\n\
+        alert http any any -> any any (file.data; content:\"abcd\"; dataset:isset,names; sid:15;)\n\
+        alert http any any -> any any (http.uri; to_md5; content:\"abcd\"; sid:16;)\n";
+    let (set, refusals, _dir) = beside(&files, rules);
+    let ids: Vec<_> = set.iter().map(|one| one.id().into_owned()).collect();
+    assert_eq!(ids, ["suricata:1:1:0", "suricata:1:2:0", "suricata:1:3:0", "suricata:1:4:0"], "{refusals:?}");
+    let why: Vec<_> = refusals
+        .iter()
+        .map(|(line, reason)| match reason {
+            Refusal::Unsupported(what) => (*line, *what),
+            other => panic!("{line} {other}"),
+        })
+        .collect();
+    assert_eq!(
+        why,
+        [
+            (5, "a file beside the rules that cannot be read whole"),
+            (6, "a file beside the rules that is not there"),
+            (7, "a file that does not lie beside the rules"),
+            (8, "dataset set or unset (it would change while it runs)"),
+            (9, "dataset without a file beside the rules (load)"),
+            (10, "a dataset of another type than what is looked up in it"),
+            (11, "a rule of a header alone"),
+            (12, "dataset without a buffer"),
+            (13, "no content that must be there, or none long enough to look for"),
+            (14, "anything but dataset of ip.src and ip.dst"),
+            (15, "dataset of bytes that come piece by piece"),
+            (16, "a content of a digest"),
+        ]
+    );
+    let rule = set.iter().nth(3).and_then(|one| one.rule).expect("a rule").clone();
+    let from = |ip: &str| Flowing {
+        originator: (ip.parse().expect("an address"), 1),
+        responder: ("198.51.100.1".parse().expect("an address"), 2),
+        to_responder: true,
+        transport: Some(Transport::Udp),
+    };
+    assert!(rule.ends.admits(&from("192.0.2.1")) && !rule.ends.admits(&from("192.0.2.2")));
+    assert!(!rule.ends.admits(&Flowing { to_responder: false, ..from("192.0.2.1") }), "it receives");
+    let named = loaded_as("suricata", rules.as_bytes()).1;
+    assert_eq!(named.loaded, 0, "without its files no rule is whole");
+}
+
+#[test]
+fn reputation_beside_the_rules_limits_who_sends() {
+    let files = [
+        ("cat.txt", "1,CnC,command and control\n2,Bad,anything\n"),
+        ("rep.list", "192.0.2.0/24,1,50\n192.0.2.9,1,10\n192.0.2.8,2,100\n2001:db8::/32,1,127\n"),
+    ];
+    let head = "# picket: reputation-categories-file=cat.txt\n# picket: reputation-files=[rep.list]\n";
+    let rule =
+        |option: &str| format!("{head}alert udp any any -> any any (content:\"abcd\"; iprep:{option}; sid:1;)\n");
+    let ends = |option: &str| {
+        let (set, refusals, _dir) = beside(&files, &rule(option));
+        set.iter().next().and_then(|one| one.rule).map(|rule| rule.ends.clone()).ok_or(refusals)
+    };
+    let flow = |from: &str, to: &str| Flowing {
+        originator: (from.parse().expect("an address"), 1),
+        responder: (to.parse().expect("an address"), 2),
+        to_responder: true,
+        transport: Some(Transport::Udp),
+    };
+    for (option, from, to, holds) in [
+        ("src,CnC,>,30", "192.0.2.1", "203.0.113.1", true),
+        ("src,CnC,>,30", "192.0.2.9", "203.0.113.1", false),
+        ("src,CnC,>,50", "192.0.2.1", "203.0.113.1", false),
+        ("dst,CnC,>,30", "192.0.2.1", "203.0.113.1", false),
+        ("dst,CnC,=,127", "192.0.2.1", "2001:db8::1", true),
+        ("any,CnC,<,20", "203.0.113.1", "192.0.2.9", true),
+        ("any,CnC,<,20", "203.0.113.1", "203.0.113.2", false),
+        ("both,CnC,>=,10", "192.0.2.9", "192.0.2.1", true),
+        ("both,CnC,>=,10", "192.0.2.9", "203.0.113.1", false),
+        ("src,Bad,<=,100", "192.0.2.8", "203.0.113.1", true),
+    ] {
+        let ends = ends(option).unwrap_or_else(|refusals| panic!("{option}: {refusals:?}"));
+        assert_eq!(ends.admits(&flow(from, to)), holds, "{option} {from} {to}");
+    }
+    for (option, why) in [
+        ("src,Other,>,1", "a category of iprep that its file does not name"),
+        ("src,CnC,isset", "iprep without an operator and a score"),
+        ("src,CnC,!=,1", "an operator of iprep other than < <= = >= >"),
+    ] {
+        assert_eq!(ends(option).err(), Some(vec![(3, Refusal::Unsupported(why))]), "{option}");
+    }
+    let (set, refusals, _dir) =
+        beside(&[], "alert udp any any -> any any (content:\"abcd\"; iprep:src,CnC,>,1; sid:1;)\n");
+    assert!(
+        set.is_empty()
+            && matches!(refusals[..], [(1, Refusal::Unsupported(why))] if why.starts_with("iprep without files"))
+    );
 }

@@ -12,8 +12,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{misp, stix, zeek};
-use crate::indicator::IndicatorSet;
+use super::{misp, stix, suricata, zeek};
+use crate::indicator::{Indicator, IndicatorSet};
 use crate::marking::Classification;
 use crate::time::Timestamp;
 
@@ -26,7 +26,7 @@ pub struct Writer {
 }
 
 /// Every format that can be written.
-pub static WRITERS: &[Writer] = &[native::WRITER, plain::WRITER, STIX, MISP, ZEEK];
+pub static WRITERS: &[Writer] = &[native::WRITER, plain::WRITER, STIX, MISP, ZEEK, suricata::WRITER];
 
 const STIX: Writer = Writer { name: "stix", write: |set, _, out| stix::write(set, |_, _| true, out) };
 
@@ -61,6 +61,11 @@ impl Written {
     pub fn lose(&mut self, part: &'static str) {
         *self.lost.entry(part).or_default() += 1;
     }
+}
+
+/// Counts every source of an indicator that no source can be written for.
+fn leave_out(set: &IndicatorSet, indicator: &Indicator<'_>, why: &'static str, written: &mut Written) {
+    set.common_sources(indicator.ix).for_each(|_| written.leave_out(why));
 }
 
 /// What reads back as the same: the banner, or the text that could not be read.

@@ -3,13 +3,13 @@
 
 use std::io::{self, Write};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Writer, Written, text_of};
+use super::{Writer, Written, leave_out, text_of};
 use crate::feed::document::ABOUT;
 use crate::indicator::kind::BYTES;
-use crate::indicator::{Context, Index, Indicator, IndicatorSet, Match, Transport};
-use crate::marking::Marking;
+use crate::indicator::{ContextRef, Index, Indicator, IndicatorSet, Match, Transport};
+use crate::marking::{Acs, Marking};
 use crate::time::Timestamp;
 
 /// See the module.
@@ -20,7 +20,7 @@ fn write(set: &IndicatorSet, out: &mut dyn Write) -> io::Result<Written> {
     let mut line = Line::default();
     for indicator in set.iter() {
         if indicator.rule.is_some() {
-            written.leave_out("a rule of a rule language");
+            leave_out(set, &indicator, "a rule of a rule language", &mut written);
             continue;
         }
         let shown = (indicator.kind.display)(indicator.value);
@@ -28,17 +28,17 @@ fn write(set: &IndicatorSet, out: &mut dyn Write) -> io::Result<Written> {
             && std::str::from_utf8(indicator.value).is_err()
             && !is_addr(&indicator)
         {
-            written.leave_out("a value that is not UTF-8");
+            leave_out(set, &indicator, "a value that is not UTF-8", &mut written);
             continue;
         }
         for (context, _) in set.sources(indicator.ix) {
-            if !can_mark(&context.marking) {
+            if !can_mark(context.marking) {
                 written.leave_out("a marking beyond TLP, PAP and classification");
                 continue;
             }
             line.begin();
             entry(&indicator, &shown, &mut line);
-            describe(context, &mut line, &mut written);
+            describe(&context, &mut line, &mut written);
             out.write_all(line.end())?;
             written.written += 1;
         }
@@ -99,13 +99,13 @@ fn signature(indicator: &Indicator<'_>, shown: &str, line: &mut Line) {
     }
 }
 
-fn describe(context: &Context, line: &mut Line, written: &mut Written) {
+fn describe(context: &ContextRef<'_>, line: &mut Line, written: &mut Written) {
     let texts = [
-        ("threat.indicator.provider", context.provider.as_deref()),
-        ("threat.indicator.confidence", context.confidence.as_deref()),
-        ("threat.indicator.reference", context.reference.as_deref()),
-        ("threat.indicator.description", context.description.as_deref()),
-        ("threat.indicator.first_seen", context.first_seen.as_deref()),
+        ("threat.indicator.provider", context.provider),
+        ("threat.indicator.confidence", context.confidence),
+        ("threat.indicator.reference", context.reference),
+        ("threat.indicator.description", context.description),
+        ("threat.indicator.first_seen", context.first_seen),
     ];
     for (path, text) in texts {
         if let Some(text) = text {
@@ -115,9 +115,9 @@ fn describe(context: &Context, line: &mut Line, written: &mut Written) {
     if let Some(severity) = context.severity {
         line.number("picket.severity", severity.into());
     }
-    mark(&context.marking, line);
+    mark(context.marking, line);
     for path in ABOUT {
-        let mut said = context.about.iter().filter(|(at, _)| at.0 == *path).map(|(_, text)| &**text).peekable();
+        let mut said = context.about.iter().filter(|(at, _)| at.0 == *path).map(|(_, text)| text).peekable();
         if said.peek().is_some() {
             line.texts(path, said);
         }
@@ -127,16 +127,23 @@ fn describe(context: &Context, line: &mut Line, written: &mut Written) {
     }
 }
 
-/// Of what few markings have, one statement and one agency that marks as CUI have a place. Of ACS only the meaning is kept, not what
-/// the definition said, so it cannot be written.
+/// Of what few markings have, ACS, one statement and one agency that marks as CUI have a place.
 fn can_mark(marking: &Marking) -> bool {
-    let has_no_more = marking.acs().is_empty() && marking.undefined_refs().is_empty() && !marking.hides_source();
-    has_no_more && marking.designators().len() <= 1 && marking.statements().len() <= 1
+    let has_no_more = marking.undefined_refs().is_empty() && !marking.hides_source();
+    has_no_more
+        && marking.designators().len() <= 1
+        && marking.statements().len() <= 1
+        && marking.acs().iter().all(|one| one.to_json().is_some())
 }
 
 fn mark(marking: &Marking, line: &mut Line) {
     if let [statement] = marking.statements() {
         line.text("picket.statement", statement);
+    }
+    let acs: Vec<Value> = marking.acs().iter().filter_map(Acs::to_json).collect();
+    if !acs.is_empty() {
+        line.key("picket.acs");
+        line.0.extend_from_slice(Value::from(acs).to_string().as_bytes());
     }
     if let [designator] = marking.designators() {
         line.key("picket.cui");

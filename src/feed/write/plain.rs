@@ -4,10 +4,10 @@
 use std::io::{self, Write};
 
 use super::native::{name_of_match, name_of_transport};
-use super::{Writer, Written, text_of};
+use super::{Writer, Written, leave_out, text_of};
 use crate::feed::field::can_match;
 use crate::feed::{plain, recognise, refang};
-use crate::indicator::{Context, Index, Indicator, IndicatorSet};
+use crate::indicator::{ContextRef, Index, Indicator, IndicatorSet};
 use crate::time::Timestamp;
 
 /// See the module.
@@ -19,13 +19,13 @@ fn write(set: &IndicatorSet, out: &mut dyn Write) -> io::Result<Written> {
     let mut before = String::new();
     for indicator in set.iter() {
         if indicator.rule.is_some() {
-            written.leave_out("a rule of a rule language");
+            leave_out(set, &indicator, "a rule of a rule language", &mut written);
             continue;
         }
         let (line, typed) = match line_of(&indicator) {
             Ok(line) => line,
             Err(why) => {
-                written.leave_out(why);
+                leave_out(set, &indicator, why, &mut written);
                 continue;
             }
         };
@@ -35,7 +35,7 @@ fn write(set: &IndicatorSet, out: &mut dyn Write) -> io::Result<Written> {
                 continue;
             }
             options.clear();
-            options_of(&indicator, typed, context, &mut options, &mut written);
+            options_of(&indicator, typed, &context, &mut options, &mut written);
             if options != before {
                 writeln!(out, "# picket:{options}")?;
                 std::mem::swap(&mut options, &mut before);
@@ -82,7 +82,13 @@ fn line_of(indicator: &Indicator<'_>) -> Result<(String, bool), &'static str> {
     }
 }
 
-fn options_of(indicator: &Indicator<'_>, typed: bool, context: &Context, out: &mut String, written: &mut Written) {
+fn options_of(
+    indicator: &Indicator<'_>,
+    typed: bool,
+    context: &ContextRef<'_>,
+    out: &mut String,
+    written: &mut Written,
+) {
     let mut option = |name: &str, value: &str| {
         let quote = if value.contains(char::is_whitespace) || value.is_empty() { "\"" } else { "" };
         out.push_str(&format!(" {name}={quote}{value}{quote}"));
@@ -122,10 +128,10 @@ fn options_of(indicator: &Indicator<'_>, typed: bool, context: &Context, out: &m
         option("severity", &severity.to_string());
     }
     let texts = [
-        ("confidence", context.confidence.as_deref()),
-        ("provider", context.provider.as_deref()),
-        ("reference", context.reference.as_deref()),
-        ("description", context.description.as_deref()),
+        ("confidence", context.confidence),
+        ("provider", context.provider),
+        ("reference", context.reference),
+        ("description", context.description),
     ];
     for (name, text) in texts {
         match text {

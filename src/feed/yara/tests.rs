@@ -76,7 +76,7 @@ fn what_a_rule_says_of_itself_arrives_and_a_bad_one_costs_only_itself() {
     assert_eq!(lines, [3, 4, 5]);
     let one = set.iter().next().expect("one");
     let (context, line) = set.sources(one.ix).next().expect("a source");
-    assert_eq!((line, context.provider.as_deref(), context.marking.tlp), (7, Some("Some One"), Some(Tlp::Amber)));
+    assert_eq!((line, context.provider, context.marking.tlp), (7, Some("Some One"), Some(Tlp::Amber)));
     let about: Vec<_> = context.about.iter().map(|(path, text)| format!("{}={text}", path.0)).collect();
     assert_eq!(about, ["rule.name=Good", "tags=tag1", "tags=tag2", "threat.software.name=Evil"]);
     let (set, report) =

@@ -216,9 +216,9 @@ mod tests {
         assert_eq!((all[0].matching, all[3].matching), (Match::Exact, Match::Exact));
         assert_eq!(all[4].value, b"Bot\t/1");
         let (context, line) = set.sources(IndicatorIx(0)).next().expect("a source");
-        assert_eq!((context.provider.as_deref(), line), (Some("a feed"), 3));
-        assert_eq!(context.description.as_deref(), Some("what"));
-        assert_eq!(context.reference.as_deref(), Some("https://r.example/1"));
+        assert_eq!((context.provider, line), (Some("a feed"), 3));
+        assert_eq!(context.description, Some("what"));
+        assert_eq!(context.reference, Some("https://r.example/1"));
         assert_eq!(set.sources(IndicatorIx(1)).next().expect("a source").0.provider, None);
     }
 
@@ -277,7 +277,7 @@ mod tests {
         let all = |set: &crate::indicator::IndicatorSet| -> Vec<_> {
             let one = |i: crate::indicator::Indicator<'_>| {
                 let (context, _) = set.sources(i.ix).next().expect("a source");
-                let texts = [context.provider.as_deref(), context.description.as_deref(), context.reference.as_deref()];
+                let texts = [context.provider, context.description, context.reference];
                 let texts = texts.map(|text| text.map(str::to_owned));
                 (i.kind.name, i.value.to_vec(), i.matching, texts)
             };

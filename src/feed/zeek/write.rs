@@ -7,7 +7,7 @@ use std::io::{self, Write};
 
 use super::super::Written;
 use super::{IF_IN, TYPES};
-use crate::indicator::{Condition, Context, Index, Indicator, IndicatorSet, Match, Pattern, Window};
+use crate::indicator::{Condition, ContextRef, Index, Indicator, IndicatorSet, Match, Pattern, Window};
 
 /// Writes every indicator that Zeek can hold, once for each source.
 ///
@@ -20,11 +20,11 @@ pub(crate) fn write(set: &IndicatorSet, out: &mut dyn Write) -> io::Result<Writt
         for (context, _) in set.sources(indicator.ix) {
             match row(&indicator) {
                 Ok((value, name, place)) => {
-                    let desc = cell(context.description.as_deref());
-                    let (source, url) = (cell(context.provider.as_deref()), cell(context.reference.as_deref()));
+                    let desc = cell(context.description);
+                    let (source, url) = (cell(context.provider), cell(context.reference));
                     writeln!(out, "{value}\t{name}\t{source}\t{desc}\t{url}\t{place}")?;
                     written.written += 1;
-                    count_lost(&indicator, context, &mut written);
+                    count_lost(&indicator, &context, &mut written);
                 }
                 Err(why) => written.leave_out(why),
             }
@@ -69,7 +69,7 @@ fn place(when: &Condition) -> Option<&'static str> {
     IF_IN.iter().find(|(_, path)| *path == Some(field)).map(|(place, _)| *place)
 }
 
-fn count_lost(indicator: &Indicator<'_>, context: &Context, written: &mut Written) {
+fn count_lost(indicator: &Indicator<'_>, context: &ContextRef<'_>, written: &mut Written) {
     if indicator.matching == Match::Subtree {
         written.lose("names below the name");
     }

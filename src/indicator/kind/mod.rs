@@ -106,10 +106,10 @@ pub struct Kind {
 impl Kind {
     /// The kind that a feed calls `name` (any case).
     pub fn by_name(name: &str) -> Option<&'static Self> {
-        KINDS
-            .iter()
-            .find(|k| k.name.eq_ignore_ascii_case(name) || k.aliases.iter().any(|a| a.eq_ignore_ascii_case(name)))
-            .copied()
+        let is = |k: &&&'static Self| {
+            k.name.eq_ignore_ascii_case(name) || k.aliases.iter().any(|a| a.eq_ignore_ascii_case(name))
+        };
+        KINDS.iter().find(|k| k.name == name).or_else(|| KINDS.iter().find(is)).copied()
     }
 
     /// Its position in [`KINDS`].

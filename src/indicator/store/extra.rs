@@ -28,13 +28,16 @@ impl<'a> Extra<'a> {
 #[derive(Default)]
 pub(super) struct Extras {
     details: Vec<Detail>,
+    /// Neighbours that have the same share it.
+    windows: Vec<Window>,
     ids: String,
     limits: Vec<Limits>,
 }
 
 #[derive(Clone, Copy)]
 struct Detail {
-    window: Window,
+    /// In [`Extras::windows`].
+    window: u32,
     id_at: u32,
     /// [`NONE`] for no id.
     id_bytes: u32,
@@ -68,6 +71,10 @@ impl Extras {
             let (when, rule) = (when.cloned().map(Box::new), rule.cloned().map(Box::new));
             self.limits.push(Limits { pattern, when, rule });
         }
+        if self.windows.last() != Some(&window) {
+            self.windows.push(window);
+        }
+        let window = number(self.windows.len() - 1)?;
         self.ids.push_str(extra.id.unwrap_or_default());
         self.details.push(Detail { window, id_at, id_bytes, limits });
         number(self.details.len() - 1)
@@ -84,7 +91,7 @@ impl Extras {
         let limits = (detail.limits != NONE).then(|| &self.limits[detail.limits as usize]);
         Extra {
             id: has_id.then(|| &self.ids[detail.id_at as usize..][..detail.id_bytes as usize]),
-            window: detail.window,
+            window: self.windows[detail.window as usize],
             pattern: limits.map_or(Pattern::NONE, |limits| limits.pattern),
             when: limits.and_then(|limits| limits.when.as_deref()),
             rule: limits.and_then(|limits| limits.rule.as_deref()),
@@ -94,6 +101,7 @@ impl Extras {
     /// Frees what no further one needs.
     pub(super) fn seal(&mut self) {
         self.details.shrink_to_fit();
+        self.windows.shrink_to_fit();
         self.ids.shrink_to_fit();
         self.limits.shrink_to_fit();
     }
@@ -101,6 +109,7 @@ impl Extras {
     /// Bytes on the heap, without what conditions and rules point to.
     pub(super) fn memory_bytes(&self) -> usize {
         self.details.capacity() * size_of::<Detail>()
+            + self.windows.capacity() * size_of::<Window>()
             + self.ids.capacity()
             + self.limits.capacity() * size_of::<Limits>()
     }
@@ -118,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_is_kept_is_what_was_read() {
-        assert_eq!(size_of::<Detail>(), 32);
+        assert_eq!(size_of::<Detail>(), 16);
         let when = Condition { port: Some(502), ..Condition::default() };
         let window = Window { from: Timestamp::from_parts(1, 0), until: Timestamp::MAX };
         let pattern = Pattern { depth: Some(3), ..Pattern::NONE };

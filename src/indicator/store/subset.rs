@@ -2,23 +2,24 @@
 
 use std::collections::HashSet;
 
-use super::{Context, Extra, IndicatorSet, NONE, Record, flags_of};
-use crate::indicator::kind::{BYTES, Index, KINDS, MIN_PATTERN_BYTES};
+use super::{Extra, IndicatorSet, NONE, Record, flags_of};
+use crate::indicator::kind::{BYTES, IPV4, Index, KINDS, MIN_PATTERN_BYTES};
 use crate::indicator::rule::{Body, Buffer, Content, Part, Rule, Step};
-use crate::indicator::{ContextIx, IndicatorIx, Match, Pattern};
+use crate::indicator::{Context, ContextIx, ContextRef, Draft, IndicatorIx, Match, Pattern};
 
 impl IndicatorSet {
     /// The indicators of those sources that `show` gives something of, with what it gives and no line where that is of another
     /// feed. What no such source names is not in it, in no form: nothing that is asked of it can tell whether it was ever there.
     #[must_use]
-    pub fn released(&self, show: impl Fn(&Context) -> Option<Context>) -> Self {
+    pub fn released(&self, show: impl for<'c> Fn(ContextRef<'c>) -> Option<ContextRef<'c>>) -> Self {
         let mut part = Self::default();
-        let mut shown = |context: &Context| {
+        let mut shown = |context: ContextRef<'_>| {
             let shown = show(context)?;
             let keeps_line = shown.feed == context.feed;
-            Some((part.context(shown), keeps_line))
+            // Shorter texts than here: there is room.
+            Some((part.keep_context(&shown).ok()?, keeps_line))
         };
-        let shown: Vec<Option<(ContextIx, bool)>> = self.contexts.iter().map(&mut shown).collect();
+        let shown: Vec<Option<(ContextIx, bool)>> = self.contexts().map(&mut shown).collect();
         let source = |(context, line): (ContextIx, u32)| {
             let (context, keeps_line) = shown[context.0 as usize]?;
             Some((context, if keeps_line { line } else { 0 }))
@@ -37,7 +38,7 @@ impl IndicatorSet {
     /// and URLs with everything below, rules as the bytes that they ask for: what a text must not hold that is shown to a reader of `keep`'s. A value that another
     /// indicator releases, under the same port or any, is left out; so are byte signatures too short to say anything.
     #[must_use]
-    pub fn withheld(&self, keep: impl Fn(&Context) -> bool) -> Self {
+    pub fn withheld(&self, keep: impl Fn(&ContextRef<'_>) -> bool) -> Self {
         let kept = self.judged(keep);
         let is_released =
             |at: usize| self.source_list(IndicatorIx(at as u32)).any(|(context, _)| kept[context.0 as usize]);
@@ -47,13 +48,14 @@ impl IndicatorSet {
         if withheld.is_empty() {
             return part;
         }
-        part.contexts.push(Context::default());
+        part.context(Context::default());
         let released: HashSet<_> =
             released.iter().map(|&at| &self.records[at]).map(|record| (self.value_of(record), named(record))).collect();
         for record in withheld.into_iter().map(|at| &self.records[at]) {
             let extra = self.extras.get(record.extra);
             if let Some(rule) = extra.rule {
                 literals(rule).for_each(|content| part.copy_bytes(&content.bytes, content.nocase));
+                part.copy_lists(rule);
                 continue;
             }
             let value = self.value_of(record);
@@ -85,9 +87,37 @@ impl IndicatorSet {
         self.copy(bytes, record, &Extra { pattern, ..Extra::NONE });
     }
 
+    /// Appends what is on the lists that a rule asks of: texts as what must not be in a text, addresses as themselves.
+    fn copy_lists(&mut self, rule: &Rule) {
+        if let Body::Message(buffers) = &rule.body {
+            // A digest stands in no text, and a text of a few bytes says nothing.
+            let plain = buffers.iter().filter(|buffer| buffer.form.digest.is_none());
+            for step in plain.flat_map(|buffer| &buffer.steps) {
+                let Step::Listed { list, negated: false } = step else { continue };
+                for value in list.iter() {
+                    let value = value.strip_prefix(b".").unwrap_or(value);
+                    if value.len() >= MIN_PATTERN_BYTES {
+                        self.copy_bytes(value, true);
+                    }
+                }
+            }
+        }
+        for thought in rule.ends.thought.iter().filter(|thought| !thought.negated) {
+            for ((bits, length), _) in thought.list.iter() {
+                let ip = std::net::Ipv6Addr::from_bits(bits);
+                let text = match ip.to_ipv4_mapped() {
+                    Some(ip) if length >= 96 => format!("{ip}/{}", length - 96),
+                    _ => format!("{ip}/{length}"),
+                };
+                // What is no network keeps nobody's secret.
+                let _ = self.add(&Draft::new(&IPV4, text.as_bytes(), ContextIx(0), 0), true);
+            }
+        }
+    }
+
     /// What `keep` says of each context.
-    fn judged(&self, keep: impl Fn(&Context) -> bool) -> Vec<bool> {
-        self.contexts.iter().map(keep).collect()
+    fn judged(&self, keep: impl Fn(&ContextRef<'_>) -> bool) -> Vec<bool> {
+        self.contexts().map(|context| keep(&context)).collect()
     }
 
     /// Appends a record of another set: the parts are no longer than the whole, so every number fits.
@@ -110,7 +140,7 @@ fn literals(rule: &Rule) -> impl Iterator<Item = &Content> {
     };
     let steps = buffers.iter().flat_map(|buffer| &buffer.steps).filter_map(|step| match step {
         Step::Find(content) => Some(content),
-        Step::DataAt { .. } => None,
+        Step::DataAt { .. } | Step::Listed { .. } => None,
     });
     let contents = steps.chain(parts.iter().flat_map(|part| &part.chain));
     contents.filter(|content| !content.negated && content.mask.is_empty() && content.bytes.len() >= MIN_PATTERN_BYTES)
@@ -144,7 +174,7 @@ mod tests {
 
     fn lines(set: &IndicatorSet) -> Vec<String> {
         let line = |i: crate::indicator::Indicator<'_>| {
-            let feeds: Vec<&str> = set.sources(i.ix).map(|(context, _)| &*context.feed).collect();
+            let feeds: Vec<&str> = set.sources(i.ix).map(|(context, _)| context.feed).collect();
             format!("{} {:?} {:?} {feeds:?}", (i.kind.display)(i.value), i.matching, i.port)
         };
         set.iter().map(line).collect()
@@ -152,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_reader_gets_what_a_source_releases_with_that_source_alone() {
-        let released = set().released(|context| (&*context.feed == "open").then(|| context.clone()));
+        let released = set().released(|context| (context.feed == "open").then_some(context));
         assert_eq!(
             lines(&released),
             [
@@ -163,12 +193,12 @@ mod tests {
         );
         assert_eq!(released.iter().nth(1).map(|i| i.id().into_owned()), Some("t".to_owned()));
         assert!(set().released(|_| None).is_empty());
-        assert_eq!(lines(&set().released(|context| Some(context.clone()))), lines(&set()));
+        assert_eq!(lines(&set().released(|context| (!context.feed.is_empty()).then_some(context))), lines(&set()));
     }
 
     #[test]
     fn a_source_may_be_shown_without_its_name() {
-        let hidden = set().released(|_| Some(Context { feed: "hidden".into(), ..Context::default() }));
+        let hidden = set().released(|_| Some(ContextRef { feed: "hidden", ..ContextRef::default() }));
         let sources: Vec<(String, u32)> = hidden
             .iter()
             .flat_map(|i| hidden.sources(i.ix).map(|(c, line)| (c.feed.to_string(), line)).collect::<Vec<_>>())
@@ -179,7 +209,7 @@ mod tests {
 
     #[test]
     fn what_is_withheld_has_no_limits_and_leaves_out_what_another_source_releases() {
-        let withheld = set().withheld(|context| &*context.feed == "open");
+        let withheld = set().withheld(|context| context.feed == "open");
         assert_eq!(lines(&withheld), ["secret.example Subtree None [\"\"]", "192.0.2.1 Exact None [\"\"]"]);
         assert!(set().withheld(|_| true).is_empty());
     }

@@ -110,6 +110,35 @@ fn the_specification_s_examples_are_read() {
 }
 
 #[test]
+fn what_is_written_reads_back() {
+    type Change = fn(&mut Value);
+    let changes: [Change; 9] = [
+        |_| {},
+        |e| e["control_set"] = json!({"classification": "U"}),
+        |e| e["control_set"] = json!({"classification": "U", "formal_determination": ["FOUO", "PUBREL"]}),
+        |e| {
+            e["control_set"] = json!({"classification": "C", "permitted_nationalities": ["GBR", "CAN"], "formal_determination": ["NF"]})
+        },
+        |e| {
+            e["control_set"] =
+                json!({"classification": "TS", "permitted_nationalities": ["USA", "GBR", "CAN", "AUS", "NZL", "NATO"]})
+        },
+        |e| e["control_set"] = json!({"classification": "S", "caveat": ["FISA"], "sensitivity": ["LES"], "shareability": ["ALL"], "entity": ["GOV"]}),
+        |e| e["policy_reference"] = json!("urn:isa:policy:acs:ns:v3.0?privdefault=permit&sharedefault=deny"),
+        |e| {
+            e["access_privilege"][0]["privilege_scope"] =
+                json!({"entity": ["ALL"], "permitted_nationalities": ["GBR", "USA"]})
+        },
+        |e| e["further_sharing"] = json!([{"sharing_scope": ["SECTOR", "FOREIGNGOV"], "rule_effect": "deny"}]),
+    ];
+    for (at, change) in changes.into_iter().enumerate() {
+        let one = acs(change);
+        let written = one.to_json().expect("some definition says it");
+        assert_eq!(Acs::parse_json(&written.to_string()).as_ref(), Ok(&one), "{at}");
+    }
+}
+
+#[test]
 fn deny_beats_permit_and_both_beat_the_default() {
     let rules = json!([
         {"privilege_action": "ALL", "privilege_scope": {"permitted_nationalities": ["USA", "GBR"]}, "rule_effect": "permit"},

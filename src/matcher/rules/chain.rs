@@ -22,6 +22,7 @@ pub(super) fn holds(buffer: &Buffer, value: &[u8], ends: &mut Vec<usize>) -> boo
             !ends.is_empty()
         }
         Step::DataAt { bytes, relative: false, negated } => ((*bytes as usize) < value.len()) != *negated,
+        Step::Listed { list, negated } => list.contains(value) != *negated,
     })
 }
 

@@ -14,12 +14,15 @@ pub use stream::{Piece, Trail};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use md5::{Digest as _, Md5};
+use sha1::Sha1;
+use sha2::Sha256;
 use stream::Streams;
 
 use super::pattern::Engine;
 use crate::indicator::kind::url;
-use crate::indicator::rule::{Body, Buffer, Content, Flowing, Message, Place, Range, Rule, Scope, Step};
-use crate::indicator::{Field, FieldValue, IndicatorIx, IndicatorSet, MAX_NAME_TEXT_BYTES, Observable, Value};
+use crate::indicator::rule::{Body, Buffer, Content, Flowing, Form, Message, Place, Range, Rule, Scope, Step};
+use crate::indicator::{Digest, Field, FieldValue, IndicatorIx, IndicatorSet, MAX_NAME_TEXT_BYTES, Observable, Value};
 use crate::time::Timestamp;
 
 /// See the module.
@@ -27,6 +30,8 @@ pub(super) struct Rules {
     len: usize,
     /// By place: what is looked for there.
     places: Vec<(Place, Anchors<IndicatorIx>)>,
+    /// Rules without a literal, which ask whether a whole value is on a list: each is judged of every message with that value.
+    listed: Vec<(Place, IndicatorIx)>,
     streams: [Option<Streams>; 2],
 }
 
@@ -86,19 +91,20 @@ impl<'a> Shown<'a> {
 impl Rules {
     pub(super) fn build(set: &IndicatorSet) -> Self {
         let mut by_place: HashMap<Place, Vec<Owned<IndicatorIx>>> = HashMap::new();
+        let mut listed = Vec::new();
         let mut len = 0;
         for indicator in set.iter() {
             let Some(rule) = indicator.rule else { continue };
             len += 1;
-            if let Body::Message(buffers) = &rule.body
-                && let Some((place, anchor)) = anchor_of(buffers)
-            {
-                by_place.entry(place).or_default().push((anchor, indicator.ix));
+            let Body::Message(buffers) = &rule.body else { continue };
+            match anchor_of(buffers) {
+                Some((place, anchor)) => by_place.entry(place).or_default().push((anchor, indicator.ix)),
+                None => listed.extend(place_of_list(buffers).map(|place| (place, indicator.ix))),
             }
         }
         let places = Place::ALL.into_iter().filter_map(|place| Some((place, Anchors::build(by_place.remove(&place)?))));
         let places = places.collect();
-        Self { len, places, streams: [Scope::Stream, Scope::Content].map(|scope| Streams::build(set, scope)) }
+        Self { len, places, listed, streams: [Scope::Stream, Scope::Content].map(|scope| Streams::build(set, scope)) }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -117,7 +123,8 @@ impl Rules {
 
     /// Whether some rule speaks of whole datagrams.
     pub(super) fn reads_datagrams(&self) -> bool {
-        self.places.iter().any(|(place, _)| *place == Place::Datagram)
+        let mut places = self.places.iter().map(|(place, _)| place).chain(self.listed.iter().map(|(place, _)| place));
+        places.any(|place| *place == Place::Datagram)
     }
 
     pub(super) fn streams(&self, scope: Scope) -> Option<&Streams> {
@@ -144,17 +151,23 @@ impl Rules {
             scratch.candidates.sort_unstable();
             scratch.candidates.dedup();
             for &ix in &scratch.candidates {
-                let indicator = set.get(ix);
-                if let Some(Rule { ends, body: Body::Message(buffers) }) = indicator.rule
-                    && indicator.window.contains(shown.time)
-                    && ends.admits(&shown.flow)
-                    && fulfils(buffers, shown, &mut scratch.ends)
-                {
+                if is_fulfilled(set, ix, shown, &mut scratch.ends) {
                     found(ix, *place);
                 }
             }
         }
+        for &(place, ix) in self.listed.iter().filter(|(place, _)| place.message() == shown.message) {
+            if is_fulfilled(set, ix, shown, &mut scratch.ends) {
+                found(ix, place);
+            }
+        }
     }
+}
+
+fn is_fulfilled(set: &IndicatorSet, ix: IndicatorIx, shown: &Shown<'_>, ends: &mut Vec<usize>) -> bool {
+    let indicator = set.get(ix);
+    let Some(Rule { ends: of, body: Body::Message(buffers) }) = indicator.rule else { return false };
+    indicator.window.contains(shown.time) && of.admits(&shown.flow) && fulfils(buffers, shown, ends)
 }
 
 /// Whether all buffers of one message are as asked: in one reading of it, if it has two.
@@ -164,20 +177,28 @@ fn fulfils(buffers: &[Buffer], shown: &Shown<'_>, ends: &mut Vec<usize>) -> bool
             shown.value(buffer.place).is_some_and(|value| {
                 let [plain, other] = both_readings(buffer.place, &value);
                 let value = if reading == 0 { plain } else { other };
-                chain::holds(buffer, &formed(buffer, value), ends)
+                chain::holds(buffer, &formed(buffer.place, buffer.form, value), ends)
             })
         })
     })
 }
 
 /// A value as a buffer shows it.
-fn formed<'v>(buffer: &Buffer, value: Cow<'v, [u8]>) -> Cow<'v, [u8]> {
-    let lowers = buffer.form.lowercase || buffer.place == Place::HttpHost;
-    if !lowers && !buffer.form.dotprefix {
+fn formed(place: Place, form: Form, value: Cow<'_, [u8]>) -> Cow<'_, [u8]> {
+    let lowers = form.lowercase || place == Place::HttpHost;
+    if let Some(digest) = form.digest {
+        let value = formed(place, Form { digest: None, ..form }, value);
+        return Cow::Owned(match digest {
+            Digest::Md5 => Md5::digest(&value).to_vec(),
+            Digest::Sha1 => Sha1::digest(&value).to_vec(),
+            Digest::Sha256 => Sha256::digest(&value).to_vec(),
+        });
+    }
+    if !lowers && !form.dotprefix {
         return value;
     }
     let mut out = Vec::with_capacity(value.len() + 1);
-    out.extend(buffer.form.dotprefix.then_some(b'.'));
+    out.extend(form.dotprefix.then_some(b'.'));
     out.extend_from_slice(&value);
     if lowers {
         out.make_ascii_lowercase();
@@ -287,6 +308,12 @@ fn unescaped(name: &[u8]) -> Vec<u8> {
         }
     }
     out
+}
+
+/// Where a value must be on a list.
+fn place_of_list(buffers: &[Buffer]) -> Option<Place> {
+    let is_listed = |step: &Step| matches!(step, Step::Listed { negated: false, .. });
+    buffers.iter().find(|buffer| buffer.steps.iter().any(is_listed)).map(|buffer| buffer.place)
 }
 
 /// The longest content that must be there, and where. A rule's own choice is not asked: it is a hint for speed.

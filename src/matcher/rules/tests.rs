@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::super::{Hit, How, MatchSet, Matcher, Piece, Seeds, Shown, Trail};
 use super::*;
 use crate::indicator::kind::RULE;
+use crate::indicator::lists::Values;
 use crate::indicator::rule::{Ends, Form, Formula, Part, Ports, Word};
 use crate::indicator::{Context, Draft, Transport, Where};
 
@@ -145,7 +146,7 @@ fn buffers_of_one_message() {
         steps: [Step::Find(Content { ends: true, ..content(text, Range::ANYWHERE) })].into(),
         lengths: Box::default(),
     };
-    let dotted = Form { dotprefix: true, lowercase: false };
+    let dotted = Form { dotprefix: true, ..Form::default() };
     let message = |buffers: Vec<Buffer>| Rule { ends: Ends::default(), body: Body::Message(buffers.into()) };
     let other_port = Ends { destination_port: Ports { of: [(80, 80)].into(), but: Box::default() }, ..Ends::default() };
     let rules = [
@@ -170,6 +171,45 @@ fn buffers_of_one_message() {
     let mut numbers: Vec<u32> = hits.iter().map(|hit| hit.indicator.0).collect();
     numbers.sort_unstable();
     assert_eq!(numbers, [0, 1, 3]);
+}
+
+#[test]
+fn values_on_lists() {
+    let list = |values: &[&[u8]]| Arc::new(values.iter().map(|value| Box::from(*value)).collect::<Values>());
+    let listed = |values: &[&[u8]], negated, form| Buffer {
+        place: Place::DnsQuery,
+        form,
+        steps: [Step::Listed { list: list(values), negated }].into(),
+        lengths: Box::default(),
+    };
+    let message = |buffers: Vec<Buffer>| Rule { ends: Ends::default(), body: Body::Message(buffers.into()) };
+    let dotted = Form { dotprefix: true, lowercase: true, ..Form::default() };
+    let digested = Form { digest: Some(Digest::Md5), ..Form::default() };
+    let md5 = Md5::digest(b"Evil.example");
+    let with_content = Buffer {
+        steps: [Step::Find(content("vil", Range::ANYWHERE)), Step::Listed { list: list(&[b"x"]), negated: true }]
+            .into(),
+        ..listed(&[], false, Form::default())
+    };
+    let rules = [
+        message(vec![listed(&[b"Evil.example", b"x"], false, Form::default())]),
+        message(vec![listed(&[b"evil.example"], false, Form::default())]),
+        message(vec![listed(&[b".evil.example"], false, dotted)]),
+        message(vec![listed(&[&md5], false, digested)]),
+        message(vec![with_content]),
+        message(vec![
+            listed(&[b"Evil.example"], false, Form::default()),
+            listed(&[b"Evil.example"], true, Form::default()),
+        ]),
+    ];
+    let mut hits = Vec::new();
+    let at = Where("dns.question.name");
+    let observable = Observable { kind: &RULE, value: Value::Text(b"Evil.example"), at, with: &[] };
+    let shown = Shown { message: Message::DnsQuery, observable: &observable, flow: flow(), time: Timestamp::ZERO };
+    matcher(&rules).message(&shown, &mut hits);
+    let mut numbers: Vec<u32> = hits.iter().map(|hit| hit.indicator.0).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, [0, 2, 3, 4]);
 }
 
 #[test]

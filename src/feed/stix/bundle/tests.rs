@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use crate::feed::FileReport;
 use crate::feed::tests::loaded;
-use crate::indicator::{Context, IndicatorIx, IndicatorSet, Refusal};
+use crate::indicator::{ContextRef, IndicatorIx, IndicatorSet, Refusal};
 use crate::marking::{Marking, Pap, Tlp};
 
 const ID: &str = "indicator--00000000-0000-4000-8000-000000000001";
@@ -40,7 +40,7 @@ fn read(objects: &[Value]) -> (IndicatorSet, FileReport) {
     (set, report)
 }
 
-fn context(set: &IndicatorSet) -> &Context {
+fn context(set: &IndicatorSet) -> ContextRef<'_> {
     set.sources(IndicatorIx(0)).next().expect("a source").0
 }
 
@@ -88,12 +88,9 @@ fn every_field_arrives() {
     assert_eq!((&*one.id(), one.kind.name, one.value), (ID, "ipv4-addr", &[192, 0, 2, 1][..]));
     assert_eq!((one.window.from.secs(), one.window.until.secs()), (1_704_067_200, 1_735_689_600));
     let context = context(&set);
-    assert_eq!((context.provider.as_deref(), context.confidence.as_deref()), (Some("a provider"), Some("High")));
-    assert_eq!(
-        (context.description.as_deref(), context.reference.as_deref()),
-        (Some("d"), Some("https://r.example/1"))
-    );
-    assert_eq!(context.first_seen.as_deref(), Some("2024-01-01T00:00:00.000Z"));
+    assert_eq!((context.provider, context.confidence), (Some("a provider"), Some("High")));
+    assert_eq!((context.description, context.reference), (Some("d"), Some("https://r.example/1")));
+    assert_eq!(context.first_seen, Some("2024-01-01T00:00:00.000Z"));
     assert_eq!(
         about(&set),
         ["rule.name=a name", "threat.tactic.name=command-and-control", "tags=lockheed:delivery", "tags=a tag"]
@@ -200,7 +197,7 @@ fn what_is_marked_more_strictly_than_the_value_is_left_out() {
     let full = json!({"object_marking_refs": green, "name": "n", "description": "d", "granular_markings": red(&["description", "name"])});
     let (set, report) =
         read(&[indicator(full.clone()), actor.clone(), actor_link.clone(), tool.clone(), tool_link.clone()]);
-    assert_eq!((context(&set).marking.tlp, context(&set).description.as_deref()), (Some(Tlp::Green), None));
+    assert_eq!((context(&set).marking.tlp, context(&set).description), (Some(Tlp::Green), None));
     assert_eq!(about(&set), ["threat.software.name=netcat"]);
     assert_eq!(report.passed_over.get("texts marked more strictly than their indicator"), Some(&1));
     let mut strict = full;

@@ -21,8 +21,18 @@ pub(super) struct Conjunction {
     /// Version of the Internet Protocol.
     version: Option<u8>,
     protocol: Option<&'static str>,
-    host: Option<Vec<u8>>,
-    target: Option<Vec<u8>>,
+    pub(super) host: Option<Vec<u8>>,
+    pub(super) target: Option<Vec<u8>>,
+    pub(super) method: Option<Vec<u8>>,
+}
+
+/// What else is said of a request.
+pub(super) struct Request<'a> {
+    pub(super) agent: Option<&'a [u8]>,
+    /// The destination's.
+    pub(super) port: Option<u16>,
+    /// TCP is named.
+    pub(super) is_tcp: bool,
 }
 
 /// The value itself.
@@ -74,6 +84,7 @@ impl Conjunction {
             Property::Protocol => self.add_protocol(&text().to_ascii_lowercase()),
             Property::Host => put(&mut self.host, term.value.clone()),
             Property::RequestTarget => put(&mut self.target, term.value.clone()),
+            Property::RequestMethod => put(&mut self.method, term.value.to_ascii_lowercase()),
             property => {
                 let subject = Subject { property, value: term.value.clone(), reach: term.reach };
                 match &mut self.subject {
@@ -144,6 +155,10 @@ impl Conjunction {
 
     /// Appends the indicators that say this: one, or two where a name is seen in two places.
     pub(super) fn plans(&self, window: Window, out: &mut Vec<Plan>) -> Result<(), Refusal> {
+        if self.method.is_some() {
+            out.push(self.method_plan(window)?);
+            return Ok(());
+        }
         let Some(subject) = &self.subject else { return self.request(window, out) };
         if self.host.is_some() || self.target.is_some() {
             return Err(TWO_VALUES);
@@ -156,6 +171,7 @@ impl Conjunction {
             transport: None,
             pattern: Pattern::default(),
             when: None,
+            rule: None,
             window,
         };
         let at = |kind, field| Plan { when: field_condition(field), ..plain(kind) };
@@ -191,6 +207,7 @@ impl Conjunction {
             | Property::EndPort(_)
             | Property::Protocol
             | Property::RequestTarget
+            | Property::RequestMethod
             | Property::Host => {
                 return Err(TWO_VALUES);
             }
@@ -199,6 +216,23 @@ impl Conjunction {
         let of_traffic = plan.kind == &USER_AGENT;
         out.push(self.limited(plan, of_traffic)?);
         Ok(())
+    }
+
+    /// `None` if it says what no request can be held to.
+    pub(super) fn of_request(&self) -> Option<Request<'_>> {
+        let agent = match &self.subject {
+            None => None,
+            Some(subject) if subject.property == Property::UserAgent => Some(subject.value.as_slice()),
+            Some(_) => return None,
+        };
+        let is_http = self.protocol.is_none_or(|name| name == "http");
+        let is_tcp = self.transport.is_none_or(|transport| transport == Transport::Tcp);
+        let is_plain = self.source == EndParts::default() && self.destination.sort.is_none() && self.version.is_none();
+        (is_http && is_tcp && is_plain).then_some(Request {
+            agent,
+            port: self.destination.port,
+            is_tcp: self.transport.is_some(),
+        })
     }
 
     /// `plan` with the protocol that is asked for, or a refusal if more is asked than its value can be held to.
@@ -328,6 +362,7 @@ impl Conjunction {
             transport: None,
             pattern: Pattern::default(),
             when: field_condition(field),
+            rule: None,
             window,
         };
         let found = match (&self.host, &self.target) {

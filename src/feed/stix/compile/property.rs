@@ -50,6 +50,7 @@ pub(super) enum Property {
     EndPort(End),
     Protocol,
     RequestTarget,
+    RequestMethod,
     Host,
     UserAgent,
     /// Bytes in what the originator sends, the responder, or (`None`) anyone.
@@ -197,6 +198,7 @@ const PROPERTIES: &[(&str, Property)] = &[
     ("network-traffic:dst_port", Property::EndPort(End::Destination)),
     ("network-traffic:protocols[*]", Property::Protocol),
     ("network-traffic:extensions.http-request-ext.request_value", Property::RequestTarget),
+    ("network-traffic:extensions.http-request-ext.request_method", Property::RequestMethod),
     ("network-traffic:extensions.http-request-ext.request_header.Host", Property::Host),
     ("network-traffic:extensions.http-request-ext.request_header.User-Agent", Property::UserAgent),
     ("artifact:payload_bin", Property::Payload(None)),
@@ -219,7 +221,7 @@ const OBJECTS: &[(&str, &str)] = &[
     ("mutex", "mutex"),
     (
         "network-traffic",
-        "a property of network-traffic other than its ends, ports, protocols, payloads, request_value, Host and User-Agent",
+        "a property of network-traffic other than its ends, ports, protocols, payloads, request_method, request_value, Host and User-Agent",
     ),
     ("process", "process"),
     ("software", "software"),

@@ -263,7 +263,23 @@ fn urls() {
         ),
         (
             "[network-traffic:extensions.'http-request-ext'.request_method = 'post']",
-            "refused: not honoured: a property of network-traffic other than its ends, ports, protocols, payloads, request_value, Host and User-Agent",
+            "refused: not honoured: request_method alone",
+        ),
+        (
+            "[network-traffic:extensions.'http-request-ext'.request_method = 'POST' AND network-traffic:extensions.'http-request-ext'.request_value = '/a' AND network-traffic:protocols[*] = 'tcp' AND network-traffic:protocols[*] = 'http' AND network-traffic:dst_port = 80]",
+            r"rule Exact [network-traffic:extensions.\'http-request-ext\'.request_method = \'post\' AND network-traffic:extensions.\'http-request-ext\'.request_value = \'/a\' AND network-traffic:dst_port = 80 AND network-traffic:protocols[*] = \'tcp\']",
+        ),
+        (
+            "[network-traffic:extensions.'http-request-ext'.request_method = 'get' AND network-traffic:extensions.'http-request-ext'.request_header.'User-Agent' = 'It\\'s' AND network-traffic:extensions.'http-request-ext'.request_header.Host = 'Evil.example']",
+            r"rule Exact [network-traffic:extensions.\'http-request-ext\'.request_method = \'get\' AND network-traffic:extensions.\'http-request-ext\'.request_header.\'Host\' = \'evil.example\' AND network-traffic:extensions.\'http-request-ext\'.request_header.\'User-Agent\' = \'It\\\'s\']",
+        ),
+        (
+            "[network-traffic:extensions.'http-request-ext'.request_method = 'get' AND network-traffic:extensions.'http-request-ext'.request_header.Host = 'evil.example:8080']",
+            "refused: not honoured: request_method beside a Host with a port",
+        ),
+        (
+            "[network-traffic:extensions.'http-request-ext'.request_method = 'get' AND domain-name:value = 'evil.example']",
+            "refused: not honoured: request_method beside what is no part of a request",
         ),
         (
             "[network-traffic:extensions.'http-request-ext'.request_header.'User-Agent' = 'Evil/1' AND network-traffic:protocols[*] = 'http']",

@@ -18,10 +18,10 @@ pub(super) struct Marks {
 
 /// All of `marking`, or why STIX cannot say it.
 pub(super) fn of(marking: &Marking) -> Result<Marks, &'static str> {
-    if !marking.acs().is_empty() {
-        return Err("an ACS marking, of which only the meaning is kept");
-    }
     let mut definitions = Vec::new();
+    for one in marking.acs() {
+        definitions.push(acs(&one.to_json().ok_or("an ACS marking that no definition says")?));
+    }
     definitions.extend(marking.tlp.map(tlp));
     definitions.extend(marking.pap.map(pap));
     if let Some(classification) = &marking.classification {
@@ -78,6 +78,15 @@ fn statement(text: &str) -> Value {
         "type": "marking-definition", "spec_version": "2.1",
         "id": format!("marking-definition--{}", derived(&["statement", text])), "created": super::object::UNKNOWN_TIME,
         "definition_type": "statement", "definition": {"statement": text},
+    })
+}
+
+fn acs(said: &Value) -> Value {
+    let extension = "extension-definition--3a65884d-005a-4290-8335-cb2d778a83ce";
+    json!({
+        "type": "marking-definition", "spec_version": "2.1",
+        "id": format!("marking-definition--{}", derived(&["acs", &said.to_string()])), "created": super::object::UNKNOWN_TIME,
+        "extensions": {extension: said},
     })
 }
 

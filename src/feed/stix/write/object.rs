@@ -10,7 +10,7 @@ use crate::feed::stix::bundle::{OWN_ID, UNKNOWN_DAY};
 use crate::feed::stix::object::{
     GROUP_NAME, RULE_NAME, SOFTWARE_NAME, TACTIC_NAME, TAGS, TECHNIQUE_ID, TECHNIQUE_NAME,
 };
-use crate::indicator::{Context, Window};
+use crate::indicator::{ContextRef, Window};
 use crate::marking::tag;
 use crate::time::Timestamp;
 
@@ -58,33 +58,33 @@ pub(super) fn relationship(name: &str, indicator: &str, target: &str, refs: &[St
 
 /// Everything of `context` that STIX can say; what it cannot is counted in `lost`.
 pub(super) fn describe(
-    context: &Context,
+    context: &ContextRef<'_>,
     refs: &[String],
     labels: Vec<String>,
     lost: &mut BTreeMap<&'static str, u64>,
 ) -> Described {
     let mut lose = |what| *lost.entry(what).or_default() += 1;
     let mut out = Described { fields: BTreeMap::new(), others: Vec::new(), indicates: Vec::new() };
-    if let Some(provider) = &context.provider {
+    if let Some(provider) = context.provider {
         let identity = out.other("identity", provider, refs, json!({"identity_class": "organization"}));
         out.fields.insert("created_by_ref", identity.into());
     }
-    if let Some(word) = &context.confidence {
-        match CONFIDENCE.iter().find(|(known, _)| **known == **word) {
+    if let Some(word) = context.confidence {
+        match CONFIDENCE.iter().find(|(known, _)| *known == word) {
             Some((_, number)) => drop(out.fields.insert("confidence", (*number).into())),
             None => lose("a confidence in other words than the schema's"),
         }
     }
-    if let Some(description) = &context.description {
-        out.fields.insert("description", (**description).into());
+    if let Some(description) = context.description {
+        out.fields.insert("description", description.into());
     }
-    if let Some(url) = &context.reference {
+    if let Some(url) = context.reference {
         out.fields.insert("external_references", json!([{"source_name": "reference", "url": url}]));
     }
-    if let Some(seen) = &context.first_seen {
+    if let Some(seen) = context.first_seen {
         match field::instant(seen) {
             Ok(_) if seen.ends_with('Z') && !seen.starts_with(UNKNOWN_DAY) => {
-                out.fields.insert("created", (**seen).into());
+                out.fields.insert("created", seen.into());
             }
             _ => lose("first_seen in another form than RFC 3339 in UTC"),
         }
@@ -99,16 +99,16 @@ pub(super) fn describe(
 impl Described {
     fn about(
         &mut self,
-        context: &Context,
+        context: &ContextRef<'_>,
         refs: &[String],
         mut labels: Vec<String>,
         lose: &mut impl FnMut(&'static str),
     ) {
         let mut phases = Vec::new();
         let mut technique_id = None;
-        for (path, text) in &context.about {
-            match *path {
-                RULE_NAME if !self.fields.contains_key("name") => drop(self.fields.insert("name", (**text).into())),
+        for (path, text) in context.about.iter() {
+            match path {
+                RULE_NAME if !self.fields.contains_key("name") => drop(self.fields.insert("name", text.into())),
                 SOFTWARE_NAME => self.indicates("malware", text, refs, json!({"is_family": true})),
                 GROUP_NAME => self.indicates("intrusion-set", text, refs, json!({})),
                 TECHNIQUE_ID => technique_id = Some(text),

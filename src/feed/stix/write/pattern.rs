@@ -17,6 +17,11 @@ pub(super) fn of(indicator: &Indicator<'_>) -> Result<String, &'static str> {
         return Err("frames that are not IP");
     }
     let kind = indicator.kind;
+    if indicator.rule.is_some() {
+        // One that was made of a pattern has the pattern for its text.
+        let text = std::str::from_utf8(indicator.value).ok().filter(|text| text.starts_with('['));
+        return text.map(str::to_owned).ok_or("a rule that no object of STIX can carry");
+    }
     if kind == &BYTES {
         return bytes(indicator, &when);
     }

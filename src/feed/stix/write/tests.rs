@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::feed::tests::loaded;
-use crate::indicator::{Condition, Draft, Index, KINDS, Kind, Match, Pattern, Transport, Where, Window};
+use crate::indicator::{Condition, Context, Draft, Index, KINDS, Kind, Match, Pattern, Transport, Where, Window};
 use crate::marking::{Classification, Marking, Pap, Tlp};
 use crate::time::Timestamp;
 
@@ -15,22 +15,16 @@ fn written(set: &IndicatorSet) -> (String, Written) {
 
 /// Everything about an indicator and its sources that STIX can say.
 fn shown(set: &IndicatorSet) -> Vec<String> {
-    let source = |context: &Context| {
+    let source = |context: &ContextRef<'_>| {
         let mut about: Vec<_> = context.about.iter().map(|(path, text)| format!("{}={text}", path.0)).collect();
         about.sort();
-        let texts = [
-            context.provider.as_deref(),
-            context.confidence.as_deref(),
-            context.reference.as_deref(),
-            context.description.as_deref(),
-            context.first_seen.as_deref(),
-        ];
+        let texts = [context.provider, context.confidence, context.reference, context.description, context.first_seen];
         format!("{} {texts:?} {about:?}", context.marking)
     };
     let mut all: Vec<_> = set
         .iter()
         .map(|one| {
-            let sources: Vec<_> = set.sources(one.ix).map(|(context, _)| source(context)).collect();
+            let sources: Vec<_> = set.sources(one.ix).map(|(context, _)| source(&context)).collect();
             let parts: Vec<_> = one.when.into_iter().flat_map(Condition::parts).collect();
             format!(
                 "{} {} {} {:?} {:?} {:?} {:?} {:?} {parts:?} {sources:?}",
