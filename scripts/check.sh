@@ -38,7 +38,7 @@ step_clippy() {
 }
 
 # What waits for interfaces, servers and clocks of this machine, and so for its mood.
-LIVE=(live_capture watch console doctor metrics outputs)
+LIVE=(live_capture watch watch_config console doctor metrics outputs)
 
 # Debug has overflow checks and debug assertions.
 step_test() {
