@@ -27,10 +27,8 @@ impl Found {
 
 /// A file given by name is taken whatever it is called; below a directory the rules of [`not_a_feed`] hold.
 pub(super) fn find(path: &Path, skipped: &mut Vec<Skipped>) -> Result<Vec<Found>, FeedError> {
-    let (format, path) = match format_of(path) {
-        Some((format, rest)) if !fs::exists(path).unwrap_or(false) => (Some(format), rest),
-        _ => (None, path),
-    };
+    let rest = without_format(path);
+    let (format, path) = (format_of(path).map(|(format, _)| format).filter(|_| rest != path), rest);
     let metadata = fs::metadata(path).map_err(|error| FeedError::new(path, error))?;
     let mut found = Vec::new();
     if metadata.is_dir() {
@@ -42,6 +40,14 @@ pub(super) fn find(path: &Path, skipped: &mut Vec<Skipped>) -> Result<Vec<Found>
         file.format = format;
     }
     Ok(found)
+}
+
+/// The path without a format's name in front.
+pub(super) fn without_format(path: &Path) -> &Path {
+    match format_of(path) {
+        Some((_, rest)) if !fs::exists(path).unwrap_or(false) => rest,
+        _ => path,
+    }
 }
 
 /// The format and path of `FORMAT=PATH`.
