@@ -112,11 +112,11 @@ def write(path, frames, per_second):
             out.write(frame)
 
 
-def first(source, target, count):
-    """The first frames of a large pcap that a veth carries, as they are; how many there are."""
+def first(source, target, count, per_second):
+    """The first frames of a large pcap that a veth carries, as many a second: what times out between them depends on it. How many there are."""
     with source.open("rb") as data, target.open("wb") as out:
         head = data.read(24)
-        out.write(head)
+        out.write(struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, 262_144, ETHERNET))
         order, frames = "<" if head[3] == 0xA1 else ">", 0
         while frames < count:
             record = data.read(16)
@@ -125,7 +125,9 @@ def first(source, target, count):
             length = struct.unpack_from(order + "I", record, 8)[0]
             frame = data.read(length)
             if MIN_FRAME_BYTES <= length <= MAX_FRAME_BYTES and len(frame) == length:
-                out.write(record)
+                ns = 1_700_000_000_000_000_000 + frames * 1_000_000_000 // per_second
+                wire = struct.unpack_from(order + "I", record, 12)[0]
+                out.write(struct.pack("<IIII", ns // 10**9, ns % 10**9, length, wire))
                 out.write(frame)
                 frames += 1
     return frames

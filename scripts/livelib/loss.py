@@ -64,7 +64,7 @@ def main(_, options):
         big = generated_feed(folder)
         for rate in rates:
             count = int((rate or int(options.get("top", 1_500_000))) * seconds)
-            capture, packets, feed = prepare(folder, options, count)
+            capture, packets, feed = prepare(folder, options, count, rate or 400_000)
             out = folder / "replay.jsonl"
             run(PICKET, "replay", "-q", "--threads", 1, "--format", "ecs", "--alerts", out, "--feed", feed, capture)
             expected = len(alerts(out))

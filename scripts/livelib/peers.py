@@ -47,6 +47,9 @@ class Webhook:
                 super().__init__(*arguments)
                 self.open = set()
 
+            def handle_error(self, *_):
+                """The other side was killed: as asked for."""
+
             def process_request(self, request, address):
                 self.open.add(request)
                 super().process_request(request, address)

@@ -1,6 +1,5 @@
 """Acceptance 3: minutes of traffic while everything around the sensor goes wrong: memory stays, files do not leak, every alert arrives or is counted."""
 import csv
-import os
 import pathlib
 import shutil
 import signal
@@ -18,7 +17,7 @@ from .traffic import generated_feed, prepare
 HOOK_PORT, NATS_PORT = 18_080, 18_422
 SAMPLE_S = 5
 # Bytes of the small file system that an output and the spools are on.
-SMALL_MIB = 192
+SMALL_MIB = 512
 COLUMNS = ["second", "rss_kib", "anon_kib", "files", "threads", "packets", "kernel_dropped", "alerts", "reloads", "refused", "queued", "outputs_down"]
 
 

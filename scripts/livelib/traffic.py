@@ -17,7 +17,7 @@ def generated_feed(folder):
     return importlib.import_module("bench").generated_feed(folder)
 
 
-def prepare(folder, options, count=None):
+def prepare(folder, options, count=None, per_second=10_000):
     """The capture, its packets, and the feed that raises alerts in it."""
     feed, paths = same.fixtures(folder)
     if options.get("feed"):
@@ -25,9 +25,9 @@ def prepare(folder, options, count=None):
     source = options.get("capture")
     target = folder / "traffic.pcap"
     if source:
-        return target, f.first(pathlib.Path(source), target, count or 10**9), feed
+        return target, f.first(pathlib.Path(source), target, count or 10**9, per_second), feed
     sendable, _ = f.sendable(paths)
     # Large frames of a fixture or two would be all that is measured.
     sendable = [frame for frame in sendable if len(frame) <= 1600]
-    f.write(target, sendable, 10_000)
+    f.write(target, sendable, per_second)
     return target, len(sendable), feed
