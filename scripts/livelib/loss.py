@@ -46,7 +46,7 @@ def measure(folder, capture, feeds, expected, rate, reloads, options):
         summary = json.loads((here / "summary.json").read_text())
         live = summary["live"]
         found = len(alerts(here / "alerts.jsonl"))
-        shed = sum(line["count"] for line in summary.get("uninspected", []) if line.get("reason", "").startswith("overload"))
+        shed = sum(line["count"] for line in summary["not_inspected"] if line["reason"].startswith("overload"))
         worker_cpu = sum(threads[name] - before_threads.get(name, 0) for name in threads if name.startswith("worker"))
         return dict(asked_pps=rate or "top", sent_pps=round(sent / seconds), reloads="yes" if reloads else "no", seconds=round(seconds, 1), sent=sent,
                     received=summary["frames"], lost_kernel=live["kernel_dropped"], lost_interface=live["interface_dropped"], ring_freezes=live["ring_freezes"],

@@ -76,7 +76,11 @@ class Nats:
         self.port, self.folder, self.child = port, folder, None
 
     def start(self):
-        command = ["nats-server", "-js", "-a", "127.0.0.1", "-p", str(self.port), "-sd", str(self.folder)]
+        self.folder.mkdir(exist_ok=True)
+        settings = self.folder / "settings"
+        # It hangs up on who reads a whole stream slower than it is written.
+        settings.write_text('max_pending: 2GB\nwrite_deadline: "120s"\n')
+        command = ["nats-server", "-c", str(settings), "-js", "-a", "127.0.0.1", "-p", str(self.port), "-sd", str(self.folder)]
         self.child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_for_port(self.port)
 
