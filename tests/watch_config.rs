@@ -9,7 +9,7 @@ mod net;
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -189,6 +189,7 @@ fn a_feed_that_is_refused_stays_as_it_was_and_the_others_are_taken() {
     let refused = sensor.ask("reload");
     let words = String::from_utf8_lossy(&refused.stdout).into_owned();
     assert!(refused.status.code() == Some(1) && words.contains("cannot read feed"), "{words}");
+    assert_eq!(entries(&sensor), [4, 2], "the other one is taken");
     fs::remove_file(folder.path().join("feeds/one.txt")).expect("removed");
     replace(folder.path(), "one.txt", "one.invalid\ntwo.invalid\nsix.invalid\nseven.invalid\n");
     assert!(sensor.ask("reload").status.success());

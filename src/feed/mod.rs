@@ -221,8 +221,9 @@ fn load_for(
 ) -> Result<LoadReport, FeedError> {
     let mut report = LoadReport::default();
     let mut all = Vec::new();
+    let is_kept = |path: &Path| kept.is_some_and(|kept| kept.files.iter().any(|(file, _)| file == path));
     for path in paths {
-        all.extend(match files::find(path, &mut report.skipped) {
+        all.extend(match files::find(path, &is_kept, &mut report.skipped) {
             Ok(found) => found,
             Err(error) => {
                 let below = kept.map(|kept| kept.below(path)).unwrap_or_default();
