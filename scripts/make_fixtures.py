@@ -18,7 +18,7 @@ import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from fixturelib import cases_addr, cases_beside, cases_bytes, cases_cert, cases_clean, cases_dns, cases_evasion, cases_file, cases_files, cases_fragment, cases_http, cases_http2, cases_http2_files, cases_ics, cases_link, cases_mail, cases_openvpn, cases_quic, cases_rules, cases_ssh, cases_tcp, cases_tls, cases_tunnel  # noqa: E402,F401
+from fixturelib import cases_addr, cases_beside, cases_bytes, cases_cert, cases_clean, cases_dns, cases_evasion, cases_file, cases_files, cases_fragment, cases_http, cases_http2, cases_http2_files, cases_ics, cases_link, cases_mail, cases_openvpn, cases_quic, cases_rules, cases_ssh, cases_tcp, cases_tls, cases_tunnel, covers  # noqa: E402,F401
 from fixturelib import flows, indicators, tls  # noqa: E402
 
 HOME = pathlib.Path(__file__).resolve().parent.parent / "fixtures"
@@ -35,6 +35,15 @@ writes them). `NAME.1.pcap`, `NAME.2.pcap` are replayed together, in that order.
 independently of Picket, is in `../expect.json` (`tests/oracle.rs`); the feeds are `../feed.jsonl`, `../rules.rules` and `../rules.yar`.
 
 | Capture | Behaviour |
+|---|---|
+"""
+
+COVERS = """
+## What they cover
+
+`*` stands for any ending.
+
+| To be seen | Captures |
 |---|---|
 """
 
@@ -63,7 +72,7 @@ def build():
     out["feed.jsonl"] = indicators.feed()
     out["rules.rules"] = cases_rules.SURICATA.encode()
     out["rules.yar"] = cases_rules.YARA.encode()
-    out["pcaps/README.md"] = (README + "".join(table)).encode()
+    out["pcaps/README.md"] = (README + "".join(table) + COVERS + covers.table(runs)).encode()
     return out
 
 

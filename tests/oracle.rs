@@ -77,6 +77,10 @@ fn is_as_expected(run: &Value, want: &Value, alert: &Value) -> bool {
         && text_at(alert, "picket.capture").ends_with(file)
         && want.get("community_id").is_none_or(|id| at(alert, "network.community_id") == Some(id))
         && source.is_none_or(|source| text_at(alert, "source.ip") == source)
+        && want.get("says").and_then(Value::as_object).into_iter().flatten().all(|(path, value)| {
+            let said = at(alert, path);
+            if value.is_null() { said.is_none() } else { said == Some(value) }
+        })
 }
 
 fn ids(alert: &Value) -> Vec<String> {

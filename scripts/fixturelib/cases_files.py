@@ -26,9 +26,17 @@ def chunks(body, size):
     return b"".join(parts) + b"0\r\n\r\n"
 
 
-def is_file(c, frame, flow):
+def is_file(c, frame, flow, says=None):
     for ident, field in (("file-md5", MD5), ("file-sha1", SHA1), ("file-sha256", SHA256)):
-        c.hit(ident, field, frame, flow)
+        c.hit(ident, field, frame, flow, says=says)
+
+
+def named(name, action, frame):
+    """What an alert says of a file whose name another connection told."""
+    return {NAME: name, "event.action": action, "picket.named_frame": frame}
+
+
+UNNAMED = {NAME: None, "event.action": None, "picket.named_frame": None}
 
 
 @case("file-http-length.pcap", "a listed file by its length, in segments of 100 bytes; then one with a changed byte, one cut short, and a HEAD")
@@ -192,10 +200,11 @@ def _(c):
     data_connection(c, b"-rw-r--r-- 1 0 0 1 Jan  1 00:00 Evil-Dropper.exe\r\n", dport=6000)
     flow.send(b"PASV\r\n")
     flow.reply(b"227 Entering Passive Mode (203,0,113,80,23,113).\r\n")
-    c.hit("file-name", NAME, flow.send(b"RETR /pub/Evil-Dropper.exe\r\n"), flow)
+    asked = flow.send(b"RETR /pub/Evil-Dropper.exe\r\n")
+    c.hit("file-name", NAME, asked, flow)
     flow.reply(b"150 Here it comes\r\n")
     data, frame = data_connection(c, FILE)
-    is_file(c, frame, data)
+    is_file(c, frame, data, named("Evil-Dropper.exe", "RETR", asked))
     flow.reply(b"226 Done\r\n")
 
 
@@ -204,11 +213,47 @@ def _(c):
     flow = control(c, CLIENT6, SERVER6)
     flow.send(f"EPRT |2|{CLIENT6}|50000|\r\n".encode())
     flow.reply(b"200 OK\r\n")
-    c.hit("file-name", NAME, flow.send(b"STOR evil-dropper.exe\r\n"), flow)
+    asked = flow.send(b"STOR evil-dropper.exe\r\n")
+    c.hit("file-name", NAME, asked, flow)
     flow.reply(b"150 Send it\r\n")
     data, frame = data_connection(c, FILE, SERVER6, CLIENT6, 20, 50000)
-    is_file(c, frame, data)
+    is_file(c, frame, data, named("evil-dropper.exe", "STOR", asked))
     c.hit("addr", "ftp.data.ip", flow.send(b"PORT 203,0,113,66,0,80\r\n"), flow)
+
+
+@case("file-ftp-joined.pcap", "names of files join their content: EPSV, 227 of a translated address, PORT; not a listing on the same port, not another client's, and not what came after an hour")
+def _(c):
+    flow = control(c)
+
+    def passive(answer, command):
+        flow.send(b"EPSV\r\n" if answer.startswith(b"229") else b"PASV\r\n")
+        flow.reply(answer + b"\r\n")
+        return flow.send(command + b"\r\n")
+
+    asked = passive(b"229 Entering Extended Passive Mode (|||6001|)", b"RETR C:\\x\\one.bin")
+    data, frame = data_connection(c, FILE)
+    is_file(c, frame, data, named("one.bin", "RETR", asked))
+    passive(b"229 Entering Extended Passive Mode (|||6001|)", b"NLST")
+    data, frame = data_connection(c, FILE, sport=49202)
+    is_file(c, frame, data, UNNAMED)
+    # The server says the address that it has on its side of the translator.
+    asked = passive(b"227 Entering Passive Mode (10,0,0,5,23,114).", b"STOR two.bin")
+    data, frame = data_connection(c, FILE, sport=49203, dport=6002, back=False)
+    is_file(c, frame, data, named("two.bin", "STOR", asked))
+    # Another client's connection to the port that was said to this one; then its own.
+    asked = passive(b"229 Entering Extended Passive Mode (|||6003|)", b"RETR three.bin")
+    data, frame = data_connection(c, FILE, "192.0.2.11", sport=49204, dport=6003)
+    is_file(c, frame, data, UNNAMED)
+    data, frame = data_connection(c, FILE, sport=49205, dport=6003)
+    is_file(c, frame, data, named("three.bin", "RETR", asked))
+    flow.send(b"PORT 192,0,2,10,195,80\r\n")
+    asked = flow.send(b"RETR four.bin\r\n")
+    data, frame = data_connection(c, FILE, SERVER, CLIENT, 20, 50000)
+    is_file(c, frame, data, named("four.bin", "RETR", asked))
+    passive(b"229 Entering Extended Passive Mode (|||6004|)", b"RETR five.bin")
+    c.now += 3601 * 10**9
+    data, frame = data_connection(c, FILE, sport=49206, dport=6004)
+    is_file(c, frame, data, UNNAMED)
 
 
 @case("file-ftp-tls.pcap", "FTP that goes over to TLS: the server name of the hello in it")

@@ -45,7 +45,7 @@ def _(c):
     flow.reply(reply(1) + data(1, FILE[:-1] + b"?", True))
 
 
-@case("http2-file-parallel.pcap", "a listed file on each of two streams that take turns, with another one between")
+@case("http2-file-parallel.pcap", "a listed file on each of two streams that take turns, with another one between; a byte signature in pieces on streams that take turns")
 def _(c):
     flow = begin(c)
     for stream in (1, 3, 5):
@@ -55,6 +55,20 @@ def _(c):
     flow.reply(data(3, b"?", True))
     is_file(c, flow.reply(data(1, FILE[150:], True)), flow)
     flow.reply(data(5, b"", True))
+    # Three streams at once, the signature in halves on the second and on the third; and halves of it on two streams, which are none.
+    flow = begin(c, 49153)
+    for stream in (1, 3, 5):
+        fetch(flow, stream)
+    first, rest = SIGNATURE[:5], SIGNATURE[5:]
+    flow.reply(reply(1) + reply(3) + reply(5) + data(1, b"." + first) + data(3, b".." + first) + data(5, b"..." + first))
+    flow.reply(data(1, b"x" + rest))
+    c.hit("bytes", CONTENT, flow.reply(data(3, rest)), flow)
+    flow.reply(data(5, rest))
+    flow = begin(c, 49154)
+    for stream in (1, 3):
+        fetch(flow, stream)
+    flow.reply(reply(1) + reply(3) + data(1, first))
+    flow.reply(data(3, rest) + data(1, b"x"))
 
 
 @case("http2-file-codings.pcap", "a listed file in each content coding; a signature in coded content; damage, coded content without its end, a range, a reset: no verdict")

@@ -142,6 +142,19 @@ def _(c):
     flow.close()
 
 
+@case("tunnel-gtp-u-pairs.pcap", "GTP-U: the same inner 5-tuple between two pairs of nodes, two flows; and by two tunnel ids each way between one pair, one flow, because a direction's id is its receiver's")
+def _(c):
+    for outer in (udp(2152, 2152, (NEAR, OUTSIDE)), udp(2152, 2152, ("192.0.2.201", OUTSIDE))):
+        c.link = lambda p, outer=outer: wire.ethernet(outer.packet(tunnels.gtp_u(p, 1)))
+        flow = Udp(c, CLIENT, RESOLVER, 40000, 53)
+        c.hit("name", "dns.question.name", flow.send(dns.query("www.evil.example")))
+        c.link = lambda p, outer=outer: wire.ethernet(outer.packet(tunnels.gtp_u(p, 9), True))
+        flow.send(ANSWER, back=True)
+    # Another subscriber with the same inner address: not told apart, so that nothing is said of it a second time.
+    c.link = lambda p: wire.ethernet(udp(2152, 2152, (NEAR, OUTSIDE)).packet(tunnels.gtp_u(p, 2)))
+    Udp(c, CLIENT, RESOLVER, 40000, 53).send(dns.query("www.evil.example"))
+
+
 @case("tunnel-nested.pcap", "ERSPAN II of VXLAN of GTP-U: every pair of addresses counts")
 def _(c):
     mirror, overlay, mobile = over(wire.GRE), udp(4789, ends=(NEAR, NET)), udp(2152, 2152, ends=(BAD, SERVER))

@@ -47,11 +47,14 @@ class Capture:
         self.now += STEP_NS
         return len(self.frames)
 
-    def hit(self, indicator, field, frame, flow=None, file=0):
-        """An alert that must be there. `field`: a path, several that would do, or None for any; `frame`: same."""
+    def hit(self, indicator, field, frame, flow=None, file=0, says=None):
+        """An alert that must be there. `field`: a path, several that would do, or None for any; `frame`: same. `says`: further paths
+        and what they must hold, None if they must not be there."""
         fields = [field] if isinstance(field, str) else field
         frames = [frame] if isinstance(frame, int) else frame
         entry = {"id": indicator, "fields": fields, "frames": frames, "file": file}
+        if says is not None:
+            entry["says"] = says
         if flow is not None:
             entry["community_id"] = flow.community_id()
             if flow.originator:

@@ -115,6 +115,7 @@ impl Alert {
                 Value::Addr(ip) | Value::Endpoint(ip, ..) => ip.to_canonical().to_string(),
                 Value::Text(text) | Value::Piece { bytes: text, .. } => printable(text),
                 Value::Name(name) => printable(name.text(&mut [0; MAX_NAME_TEXT_BYTES])),
+                Value::Elsewhere(_) => String::new(),
             },
             how,
             with: observable.with.iter().map(OwnedField::from).filter(|field| !field.is_empty()).collect(),

@@ -3,17 +3,24 @@
 use crate::packet::{Address, Ends, Packet, protocol};
 
 /// The canonical 5-tuple, VLAN tags and tunnel: the same for both directions.
-#[derive(Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Eq, Default)]
 pub struct FlowKey {
     low: [u64; 2],
     high: [u64; 2],
-    /// Port of the low end in the upper half, of the high end in the lower.
-    ports: u32,
-    vlan: u32,
-    /// Tells inner flows of different tunnels apart; 0 outside any.
-    tunnel: u32,
-    protocol: u8,
-    ends: Ends,
+    /// From the top: port of the low end, port of the high end (16 bits each), IP protocol, [`Ends`] (8 bits each).
+    what: u64,
+    /// VLAN tags in the upper half; in the lower what tells inner flows of different tunnels apart, 0 outside any.
+    network: u64,
+}
+
+/// Every packet is compared with the flow it may be of: six words without a branch between them.
+impl PartialEq for FlowKey {
+    #[inline(always)]
+    fn eq(&self, other: &Self) -> bool {
+        let differs = |a: [u64; 2], b: [u64; 2]| (a[0] ^ b[0]) | (a[1] ^ b[1]);
+        let rest = differs([self.what, self.network], [other.what, other.network]);
+        (differs(self.low, other.low) | differs(self.high, other.high) | rest) == 0
+    }
 }
 
 crate::bytes::opaque_debug!(FlowKey, "FlowKey");
@@ -47,13 +54,39 @@ impl FlowKey {
     /// on the addresses alone.
     #[inline]
     pub fn of(packet: &Packet) -> Option<(Self, End)> {
-        if packet.ip_version == 0 {
-            return None;
-        }
-        let (source_port, destination_port) = match packet.protocol {
+        let ports = match packet.protocol {
             protocol::ICMP | protocol::ICMPV6 => icmp_ports(packet),
             _ => (packet.source_port, packet.destination_port),
         };
+        (packet.ip_version != 0).then(|| Self::between(packet, ports))
+    }
+
+    /// The same for a packet that has addresses and is not ICMP.
+    #[inline(always)]
+    pub fn of_ports(packet: &Packet) -> (Self, End) {
+        Self::between(packet, (packet.source_port, packet.destination_port))
+    }
+
+    /// The same for an IPv4 packet of those without VLAN tag and tunnel: address and port of an end are one number.
+    #[inline(always)]
+    pub fn of_ipv4(packet: &Packet) -> (Self, End) {
+        let source = packet.source.halves()[1] << 16 | u64::from(packet.source_port);
+        let destination = packet.destination.halves()[1] << 16 | u64::from(packet.destination_port);
+        let from_low = source <= destination;
+        // As below: no branch.
+        let part = (source ^ destination) & u64::from(from_low).wrapping_sub(1);
+        let (low, high) = (source ^ part, destination ^ part);
+        let key = Self {
+            low: [0, low >> 16],
+            high: [0, high >> 16],
+            what: low << 48 | (high & 0xffff) << 32 | u64::from(packet.protocol) << 8,
+            network: 0,
+        };
+        (key, End::of(from_low))
+    }
+
+    #[inline(always)]
+    fn between(packet: &Packet, (source_port, destination_port): (u16, u16)) -> (Self, End) {
         let (source, destination) = (packet.source.halves(), packet.destination.halves());
         // Which end is which is a coin's toss: no branch, or half of them would be guessed wrong. That the upper halves are equal is
         // none: they are in IPv4.
@@ -65,20 +98,15 @@ impl FlowKey {
         let swap = u64::from(from_low).wrapping_sub(1);
         let high_part = if is_near { 0 } else { (source[0] ^ destination[0]) & swap };
         let low_part = (source[1] ^ destination[1]) & swap;
-        let ports_part = (source_port ^ destination_port) & swap as u16;
-        let low = [source[0] ^ high_part, source[1] ^ low_part];
-        let high = [destination[0] ^ high_part, destination[1] ^ low_part];
-        let (low_port, high_port) = (source_port ^ ports_part, destination_port ^ ports_part);
+        let ports = u32::from(source_port) << 16 | u32::from(destination_port);
+        let ports = if from_low { ports } else { ports.rotate_left(16) };
         let key = Self {
-            low,
-            high,
-            ports: u32::from(low_port) << 16 | u32::from(high_port),
-            vlan: packet.vlan_key,
-            tunnel: packet.tunnel,
-            protocol: packet.protocol,
-            ends: packet.ends,
+            low: [source[0] ^ high_part, source[1] ^ low_part],
+            high: [destination[0] ^ high_part, destination[1] ^ low_part],
+            what: u64::from(ports) << 32 | u64::from(packet.protocol) << 8 | packet.ends as u64,
+            network: u64::from(packet.vlan_key) << 32 | u64::from(packet.tunnel),
         };
-        Some((key, if from_low { End::Low } else { End::High }))
+        (key, End::of(from_low))
     }
 
     /// A multiplication and a finish; one more each for what IPv4 outside tunnels and VLANs does not have. Not a proven PRF: tables that
@@ -86,12 +114,12 @@ impl FlowKey {
     #[inline]
     pub fn hash(&self, seed: HashSeed) -> u64 {
         let a = fold(self.low[1] ^ seed.0 ^ MULTIPLES[2], self.high[1] ^ MULTIPLES[0]);
-        let mut b = u64::from(self.ports) << 8 | u64::from(self.protocol);
+        let mut b = self.what;
         if self.low[0] | self.high[0] != 0 {
             b ^= fold(self.low[0] ^ MULTIPLES[1], self.high[0] ^ seed.0 ^ MULTIPLES[3]);
         }
-        if self.vlan | self.tunnel != 0 {
-            b ^= fold(self.network() ^ seed.0 ^ MULTIPLES[0], MULTIPLES[1]);
+        if self.network != 0 {
+            b ^= fold(self.network ^ seed.0 ^ MULTIPLES[0], MULTIPLES[1]);
         }
         fold(a ^ MULTIPLES[2], b ^ MULTIPLES[3])
     }
@@ -99,34 +127,43 @@ impl FlowKey {
     /// Address and port of one end (ICMP: what stands for the port).
     pub fn end(&self, end: End) -> (Address, u16) {
         match end {
-            End::Low => (Address::from_halves(self.low), (self.ports >> 16) as u16),
-            End::High => (Address::from_halves(self.high), self.ports as u16),
+            End::Low => (Address::from_halves(self.low), (self.what >> 48) as u16),
+            End::High => (Address::from_halves(self.high), (self.what >> 32) as u16),
         }
     }
 
     /// VLAN tags (upper half) and tunnel in one number; 0 without any.
     #[inline]
     pub fn network(&self) -> u64 {
-        u64::from(self.vlan) << 32 | u64::from(self.tunnel)
+        self.network
     }
 
     /// IP protocol number; 0 without IP.
+    #[inline]
     pub fn protocol(&self) -> u8 {
-        self.protocol
+        (self.what >> 8) as u8
     }
 
     /// Tells the tunnels apart that it was in; 0 outside any.
     pub fn tunnel(&self) -> u32 {
-        self.tunnel
+        self.network as u32
     }
 
     /// What its ends are.
     pub fn ends(&self) -> Ends {
-        self.ends
+        [Ends::Ip, Ends::Arp, Ends::Hardware]
+            .into_iter()
+            .find(|&ends| self.what as u8 == ends as u8)
+            .unwrap_or_default()
     }
 }
 
 impl End {
+    #[inline(always)]
+    fn of(is_low: bool) -> Self {
+        if is_low { Self::Low } else { Self::High }
+    }
+
     /// The other one.
     #[must_use]
     pub fn other(self) -> Self {
@@ -181,6 +218,18 @@ mod tests {
         let seed = HashSeed(7);
         assert_eq!(there.hash(seed), back.hash(seed));
         assert_ne!(there.hash(seed), there.hash(HashSeed(8)));
+    }
+
+    #[test]
+    fn the_short_way_for_ipv4_is_the_same() {
+        let ends =
+            [([192, 0, 2, 1], 40000), ([192, 0, 2, 1], 80), ([10, 0, 0, 255], 80), ([223, 255, 255, 255], 0xffff)];
+        for (source, source_port) in ends {
+            for (destination, destination_port) in ends {
+                let packet = packet(source, destination, (source_port, destination_port));
+                assert!(FlowKey::of(&packet) == Some(FlowKey::of_ipv4(&packet)));
+            }
+        }
     }
 
     #[test]

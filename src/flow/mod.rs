@@ -147,10 +147,16 @@ impl<S> Flow<S> {
         &self.identity.key
     }
 
+    /// Which way a packet goes that comes from this end.
+    #[inline(always)]
+    fn direction_from(&self, from: End) -> Direction {
+        if from == self.identity.originator { Direction::ToResponder } else { Direction::ToOriginator }
+    }
+
     /// Counts a packet of this key in, or says that it starts another conversation.
     #[inline(always)]
     pub fn accept(&mut self, packet: &Packet, from: End, now: Timestamp) -> Accepted {
-        let direction = if from == self.identity.originator { Direction::ToResponder } else { Direction::ToOriginator };
+        let direction = self.direction_from(from);
         if self.is_expired(now) && !self.continues(packet, direction) {
             return Accepted::StartsAnother;
         }
@@ -321,6 +327,15 @@ impl Direction {
     #[inline]
     pub fn index(self) -> usize {
         self as usize
+    }
+
+    /// Its part of what there is for both.
+    #[inline]
+    pub fn of<T>(self, [to_responder, to_originator]: &mut [T; 2]) -> &mut T {
+        match self {
+            Self::ToResponder => to_responder,
+            Self::ToOriginator => to_originator,
+        }
     }
 
     /// The other one.

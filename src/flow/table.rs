@@ -1,6 +1,6 @@
 //! [`FlowTable`]: every live conversation, in memory that is fixed when the table is made.
 //!
-//! Buckets of one cache line hold eight tags, ages and record numbers; a key may lie in either of two buckets. When both are
+//! Buckets of one cache line hold eight marks, ages and record numbers; a key may lie in either of two buckets. When both are
 //! full, or every record is in use, the oldest flow of the two gives way: constant time, whatever an attacker sends.
 //! Records are not touched before they are first used, so a small capture costs little of a large table; and a new flow takes over
 //! the record of one in its buckets that timed out, if there is one, before it takes a new one.
@@ -54,8 +54,8 @@ struct Region {
 #[repr(align(64))]
 struct Bucket {
     records: [u32; WAYS],
-    /// 0 for none.
-    tags: [u16; WAYS],
+    /// [`Home::mark`] of the flow; 0 for none.
+    marks: [u8; WAYS],
     /// Packet time of the last packet, in seconds, wrapping after 18 hours.
     ages: [u16; WAYS],
 }
@@ -72,10 +72,17 @@ pub struct Home {
     tag: u16,
 }
 
-/// Where a flow may be: the first whose tag fits. Record and way in one number, because a pair that is written in halves and read as
+/// Where a flow may be: the first whose mark fits. Record and way in one number, because a pair that is written in halves and read as
 /// a whole costs the processor a stall.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate(u64);
+
+impl Candidate {
+    #[inline(always)]
+    fn record(self) -> u32 {
+        (self.0 >> 8) as u32
+    }
+}
 
 /// Where a new flow goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +103,13 @@ impl Room {
 }
 
 impl Home {
+    /// What a bucket remembers of it, never 0: one byte, so that a bucket's are one word. One flow in a few hundred has another's mark
+    /// before it in its bucket, and costs a comparison more.
+    #[inline(always)]
+    fn mark(self) -> u8 {
+        (self.tag >> 8) as u8
+    }
+
     /// The region that it was found in.
     #[inline]
     pub fn region(self) -> usize {
@@ -155,7 +169,7 @@ impl<S: Default> FlowTable<S> {
     #[inline(always)]
     pub fn prefetch_record(&self, home: Home, now: Timestamp) -> Option<Candidate> {
         let bucket = &self.buckets[home.bucket as usize];
-        let Some(way) = bucket.find(home.tag) else {
+        let Some(way) = bucket.find(home.mark()) else {
             self.prefetch_room(home, now);
             return None;
         };
@@ -180,9 +194,10 @@ impl<S: Default> FlowTable<S> {
     #[inline]
     pub fn confirm(&mut self, home: Home, candidate: Candidate, key: &FlowKey, now: Timestamp) -> Option<Slot> {
         let bucket = &mut self.buckets[home.bucket as usize];
-        let (record, way) = ((candidate.0 >> 8) as u32, candidate.0 as usize % WAYS);
+        let (record, way) = (candidate.record(), candidate.0 as usize % WAYS);
         // Another packet of the group may have put another flow there.
-        if bucket.tags[way] != home.tag || bucket.records[way] != record || self.records[record as usize].key() != key {
+        let is_there = (bucket.marks[way] == home.mark()) & (bucket.records[way] == record);
+        if !is_there || self.records[record as usize].key() != key {
             return None;
         }
         bucket.ages[way] = age(now);
@@ -194,7 +209,7 @@ impl<S: Default> FlowTable<S> {
     pub fn find(&mut self, home: Home, key: &FlowKey, now: Timestamp) -> Option<Slot> {
         [home.bucket as usize, self.second(home)].into_iter().find_map(|at| {
             let bucket = &mut self.buckets[at];
-            for way in (0..WAYS).filter(|&way| bucket.tags[way] == home.tag) {
+            for way in (0..WAYS).filter(|&way| bucket.marks[way] == home.mark()) {
                 let record = bucket.records[way];
                 if self.records[record as usize].key() == key {
                     bucket.ages[way] = age(now);
@@ -217,7 +232,7 @@ impl<S: Default> FlowTable<S> {
         let (first, second) = (home.bucket as usize, self.second(home));
         if let Some(way) = self.over_in(first, now) {
             let bucket = &mut self.buckets[first];
-            (bucket.tags[way], bucket.ages[way]) = (home.tag, age(now));
+            (bucket.marks[way], bucket.ages[way]) = (home.mark(), age(now));
             return Room::Taken(Slot(bucket.records[way]));
         }
         // The first if it has room: a flow that lies there is found without a second miss.
@@ -231,7 +246,7 @@ impl<S: Default> FlowTable<S> {
             _ => {
                 let (victim_at, victim_way) = self.victim(home.region(), [into, first, second], now);
                 let victim = &mut self.buckets[victim_at];
-                victim.tags[victim_way] = 0;
+                victim.marks[victim_way] = 0;
                 let room = Room::Taken(Slot(victim.records[victim_way]));
                 match empty {
                     Some(way) => (into, way, room),
@@ -240,7 +255,7 @@ impl<S: Default> FlowTable<S> {
             }
         };
         let bucket = &mut self.buckets[at];
-        (bucket.tags[way], bucket.records[way], bucket.ages[way]) = (home.tag, room.slot().0, age(now));
+        (bucket.marks[way], bucket.records[way], bucket.ages[way]) = (home.mark(), room.slot().0, age(now));
         room
     }
 
@@ -295,7 +310,7 @@ impl<S: Default> FlowTable<S> {
         for way in bucket.idle(now) {
             let record = bucket.records[way];
             if self.records[record as usize].is_expired(now) {
-                self.buckets[at].tags[way] = 0;
+                self.buckets[at].marks[way] = 0;
                 self.regions[region].live -= 1;
                 self.free.push(record);
                 gone[way] = Some(Slot(record));
@@ -320,7 +335,7 @@ impl<S: Default> FlowTable<S> {
     /// The flows that lie in one bucket: what goes through all of them does so piece by piece.
     pub fn in_bucket(&self, at: usize) -> impl Iterator<Item = Slot> + use<S> {
         let bucket = self.buckets.get(at).copied().unwrap_or_default();
-        (0..WAYS).filter(move |&way| bucket.tags[way] != 0).map(move |way| Slot(bucket.records[way]))
+        (0..WAYS).filter(move |&way| bucket.marks[way] != 0).map(move |way| Slot(bucket.records[way]))
     }
 
     /// Asks for the records of one bucket.
@@ -332,7 +347,7 @@ impl<S: Default> FlowTable<S> {
     pub fn iter(&self) -> impl Iterator<Item = (Slot, &Flow<S>)> {
         let mut live = vec![false; self.records.len()];
         for bucket in &self.buckets {
-            for way in (0..WAYS).filter(|&way| bucket.tags[way] != 0) {
+            for way in (0..WAYS).filter(|&way| bucket.marks[way] != 0) {
                 live[bucket.records[way] as usize] = true;
             }
         }
@@ -367,10 +382,12 @@ impl<S: Default> FlowTable<S> {
 }
 
 impl Bucket {
-    /// The first way with a tag: a byte for each way, compared all at once.
+    /// The first way with a mark. All are compared at once: the lowest byte that is zero has its top bit set, and none below it has.
     #[inline(always)]
-    fn find(&self, tag: u16) -> Option<usize> {
-        let fits = u64::from_le_bytes(self.tags.map(|own| if own == tag { 0xff } else { 0 }));
+    fn find(&self, mark: u8) -> Option<usize> {
+        const ONES: u64 = u64::from_le_bytes([1; WAYS]);
+        let differs = u64::from_le_bytes(self.marks) ^ (u64::from(mark) * ONES);
+        let fits = differs.wrapping_sub(ONES) & !differs & (ONES << 7);
         (fits != 0).then(|| (fits.trailing_zeros() / 8) as usize)
     }
 
@@ -379,7 +396,7 @@ impl Bucket {
     fn oldest(&self, now: Timestamp) -> Option<(u16, usize)> {
         let now = age(now);
         // One number a way, so that the greatest is found without a branch.
-        let rank = |way: usize| match self.tags[way] {
+        let rank = |way: usize| match self.marks[way] {
             0 => 0,
             _ => u32::from(now.wrapping_sub(self.ages[way])) << 8 | (WAYS | way) as u32,
         };
@@ -391,14 +408,15 @@ impl Bucket {
     #[inline]
     fn idle(self, now: Timestamp) -> impl Iterator<Item = usize> {
         const LEAST_SECS: u16 = timeout::SHORTEST.as_secs() as u16;
-        (0..WAYS).filter(move |&way| self.tags[way] != 0 && age(now).wrapping_sub(self.ages[way]) >= LEAST_SECS)
+        (0..WAYS).filter(move |&way| self.marks[way] != 0 && age(now).wrapping_sub(self.ages[way]) >= LEAST_SECS)
     }
 }
 
-/// Upper bits of the hash (the lower choose the bucket), never 0.
+/// Upper bits of the hash (the lower choose the bucket); its upper byte is never 0.
 #[inline]
 fn tag(hash: u64) -> u16 {
-    (hash >> 40) as u16 | 1
+    let tag = (hash >> 40) as u16;
+    tag | u16::from(tag < 0x100) << 8
 }
 
 #[inline]
@@ -411,10 +429,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_the_first_way_with_a_tag() {
-        let bucket = Bucket { tags: [3, 0, 0x8001, 1, 0, 0xffff, 3, 7], ..Bucket::default() };
-        for tag in [0, 1, 2, 3, 7, 9, 0x8000, 0x8001, 0xffff, 0xfffe] {
-            assert_eq!(bucket.find(tag), bucket.tags.iter().position(|&t| t == tag), "{tag}");
+    fn finds_the_first_way_with_a_mark() {
+        let bucket = Bucket { marks: [3, 0, 0x81, 1, 0, 0xff, 3, 7], ..Bucket::default() };
+        for mark in 0..=u8::MAX {
+            assert_eq!(bucket.find(mark), bucket.marks.iter().position(|&own| own == mark), "{mark}");
         }
     }
 }

@@ -32,18 +32,37 @@ pub enum Value<'a> {
     Text(&'a [u8]),
     /// A name that is only made into text when it may matter.
     Name(&'a dyn EncodedName),
-    /// The next bytes of a file, decoded, to be looked through for byte signatures and rules. One file after the other in a direction
-    /// of a flow: offset 0 begins another one.
+    /// The next bytes of a file, decoded, to be looked through for byte signatures and rules. One file after the other in a lane of a
+    /// direction of a flow: offset 0 begins another one.
     Piece {
         /// The bytes.
         bytes: &'a [u8],
         /// Where they lie in the file.
         offset: u64,
+        /// Tells files apart that a direction carries at once; 0 where it carries one.
+        lane: u8,
         /// They lie in the stream as they are, where byte signatures are looked for: here only rules are.
         in_stream: bool,
         /// The file ends with them.
         is_last: bool,
     },
+    /// A file comes over another connection. It is no value that an indicator may name: whoever sees the file may ask what it is called.
+    Elsewhere(&'a Elsewhere<'a>),
+}
+
+/// A connection that is to carry a file between the ends of this one, or of one of them and a third.
+#[derive(Clone, Copy)]
+pub struct Elsewhere<'a> {
+    /// Whether the end that these bytes come from waits for the connection; else the other one does.
+    pub waits_here: bool,
+    /// Where it waits: an address if the protocol says one.
+    pub host: Option<IpAddr>,
+    /// The port.
+    pub port: u16,
+    /// What the file is called, without its path; empty if what comes is no file with a name.
+    pub name: &'a [u8],
+    /// The command that asks for it.
+    pub action: &'static str,
 }
 
 /// A domain name in the form that its protocol has, well-formed.

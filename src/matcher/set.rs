@@ -296,7 +296,7 @@ impl Indexes {
             }
             // An address arrives as one, payload by `Matcher::scan`, what rules are judged by by `Matcher::message`.
             (Value::Text(_), Index::Prefix | Index::Pattern | Index::Rule)
-            | (Value::Name(_) | Value::Piece { .. }, _) => {}
+            | (Value::Name(_) | Value::Piece { .. } | Value::Elsewhere(_), _) => {}
         }
     }
 

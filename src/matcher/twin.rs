@@ -92,7 +92,7 @@ pub(super) fn seen(set: &IndicatorSet, observable: &Observable<'_>, at: Timestam
             Index::Path => (urls(set, text), None),
             _ => (texts(set, observable.kind, text), None),
         },
-        Value::Name(_) | Value::Piece { .. } => (Vec::new(), None),
+        Value::Name(_) | Value::Piece { .. } | Value::Elsewhere(_) => (Vec::new(), None),
     };
     all.retain(|&ix| {
         let indicator = set.get(crate::indicator::IndicatorIx(ix));

@@ -19,16 +19,28 @@ const TCP_BYTES: usize = 20;
 /// IPv4: more fragments, and the fragment offset.
 const FRAGMENT: u16 = 0x3fff;
 
-/// Decodes the frame if it is of a common form, and then writes all of the packet; false, and nothing written, if not.
+/// What a frame is to this module.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// IPv4 without a VLAN tag.
+    Ipv4,
+    /// One of the others.
+    Other,
+    /// None of them.
+    Uncommon,
+}
+
+/// Decodes the frame if it is of a common form, and then writes all of the packet; nothing is written if it is not.
 #[inline(always)]
-pub(super) fn decode(packet: &mut Packet, data: &[u8]) -> bool {
-    let Some(head) = data.first_chunk::<{ ETHERNET_BYTES + TAG_BYTES }>() else { return false };
-    match two(head, 12) {
-        IPV4 => ipv4(packet, data, ETHERNET_BYTES),
-        IPV6 => ipv6(packet, data, ETHERNET_BYTES),
-        VLAN => tagged(packet, data, [two(head, 14), two(head, 16)]),
-        _ => false,
-    }
+pub(super) fn decode(packet: &mut Packet, data: &[u8]) -> Form {
+    let Some(head) = data.first_chunk::<{ ETHERNET_BYTES + TAG_BYTES }>() else { return Form::Uncommon };
+    let (form, is_decoded) = match two(head, 12) {
+        IPV4 => (Form::Ipv4, ipv4(packet, data, ETHERNET_BYTES)),
+        IPV6 => (Form::Other, ipv6(packet, data, ETHERNET_BYTES)),
+        VLAN => (Form::Other, tagged(packet, data, [two(head, 14), two(head, 16)])),
+        _ => return Form::Uncommon,
+    };
+    if is_decoded { form } else { Form::Uncommon }
 }
 
 #[inline(never)]
@@ -172,7 +184,7 @@ mod tests {
             }
             frame.truncate(cut.max(1));
             let mut fast = Packet::default();
-            if decode(&mut fast, &frame) {
+            if decode(&mut fast, &frame) != Form::Uncommon {
                 let mut slow = Packet::default();
                 let mut beside = Beside::default();
                 decode_layers(&mut slow, first_header(LinkType::ETHERNET), Cursor::new(&frame, &mut beside));
@@ -192,7 +204,8 @@ mod tests {
             tcp.pop();
             let mut udp = Vec::new();
             builder(is_v6, tag).udp(1234, 53).write(&mut udp, b"").expect("writes");
-            assert!(decode(&mut Packet::default(), &tcp) && decode(&mut Packet::default(), &udp));
+            let form = if is_v6 || tag.is_some() { Form::Other } else { Form::Ipv4 };
+            assert_eq!([tcp, udp].map(|frame| decode(&mut Packet::default(), &frame)), [form; 2]);
         }
     }
 

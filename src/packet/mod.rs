@@ -35,6 +35,7 @@ mod wifi;
 pub use address::{Address, written};
 pub use beside::{Beside, MAX_PARTS, Part, decode_part};
 pub use error::{DecodeError, ErrorKind, Layer};
+pub use fast::Form;
 pub use frame::{Frame, FrameMeta, FrameRef, LinkType};
 pub use ip::Fragment;
 pub use tunnel::MAX_TUNNELS;
@@ -319,13 +320,21 @@ pub fn decode(data: &[u8], link: LinkType) -> Packet {
 /// else there is are added to `beside`.
 #[inline(always)]
 pub fn decode_into(packet: &mut Packet, data: &[u8], link: LinkType, beside: &mut Beside) {
-    if link != LinkType::ETHERNET || !fast::decode(packet, data) {
+    if decode_common(packet, data, link) == Form::Uncommon {
         decode_any(packet, data, link, beside);
     }
 }
 
+/// Decodes one frame's bytes in place of what the packet was, if it is of a common form: whole UDP, or TCP, straight in IP in Ethernet,
+/// and nothing beside it. Nothing is written if it is not.
+#[inline(always)]
+pub fn decode_common(packet: &mut Packet, data: &[u8], link: LinkType) -> Form {
+    if link == LinkType::ETHERNET { fast::decode(packet, data) } else { Form::Uncommon }
+}
+
+/// [`decode_into`] for a frame of whatever form.
 #[inline(never)]
-fn decode_any(packet: &mut Packet, data: &[u8], link: LinkType, beside: &mut Beside) {
+pub fn decode_any(packet: &mut Packet, data: &[u8], link: LinkType, beside: &mut Beside) {
     *packet = Packet::default();
     decode_layers(packet, first_header(link), Cursor::new(data, beside));
 }

@@ -7,12 +7,15 @@
 mod unfold;
 
 use crate::capture::{Batch, Data};
-use crate::flow::{End, FlowKey, HashSeed, Share};
-use crate::packet::{self, Beside, FrameMeta, Packet, Part};
+use crate::flow::{End, FlowKey, HashSeed, Home, Share};
+use crate::packet::{self, Beside, Form, FrameMeta, Packet, Part, tcp_flag};
 use crate::prefetch;
 
 use super::SHARDS;
 use super::fragments::{Assembler, Turn};
+
+/// TCP flags by which a conversation starts or ends.
+const TURNING: u8 = tcp_flag::SYN | tcp_flag::FIN | tcp_flag::RST;
 
 /// Frames whose bytes are asked for ahead of the one being decoded.
 const AHEAD_FRAMES: usize = 12;
@@ -35,7 +38,7 @@ pub(super) struct Headers {
     /// How many are the frames' own.
     own: usize,
     /// All of them in capture order.
-    pub(super) order: Vec<u32>,
+    order: Vec<u32>,
     /// Datagrams that were put together.
     rebuilt: Vec<Rebuilt>,
     /// Items besides the frames' own, in order: those that come before the own item of their frame, and those behind it.
@@ -80,8 +83,12 @@ pub(super) struct Item {
     pub(super) key: FlowKey,
     pub(super) from: End,
     pub(super) role: Role,
+    /// Whether it is the frame's own, whole and readable, and says nothing of where its conversation starts or ends.
+    pub(super) is_plain: bool,
     /// Which of the frames it is of.
     pub(super) frame: u16,
+    /// Where the flow is, for who is told of items as they are decoded ([`Headers::decode`]).
+    pub(super) home: Home,
     pub(super) hash: u64,
     /// Number of the datagram that its bytes are in, from 1; 0 if they are in the frame.
     pub(super) rebuilt: u32,
@@ -109,8 +116,8 @@ impl Item {
         (self.hash >> 56) as usize % SHARDS
     }
 
-    #[inline(always)]
     fn file_under_flow(&mut self, seed: HashSeed) {
+        self.is_plain = false;
         match FlowKey::of(&self.packet) {
             Some((key, from)) => (self.hash, self.key, self.from) = (key.hash(seed), key, from),
             None => self.hash = 0,
@@ -180,23 +187,25 @@ impl Decoded {
 }
 
 impl Headers {
-    /// Decodes frames in place of what was there, on one thread. `ahead` is given each frame's item as soon as its hash is known, so that
-    /// what it asks memory for comes while the next frames are decoded.
+    /// Decodes frames in place of what was there, on one thread. `ahead` is given each item as soon as its hash is known, to find its home,
+    /// so that what it asks memory for comes while the next frames are decoded.
     pub(super) fn decode(
         &mut self,
         data: &[u8],
         frames: &[FrameMeta],
         seed: HashSeed,
         assembler: &mut Assembler,
-        ahead: impl Fn(&Item),
+        ahead: impl Fn(&mut Item),
     ) {
         self.read(data, frames, seed, &ahead);
-        if self.is_folded() {
+        let is_folded = self.is_folded();
+        if is_folded {
             self.assemble(data, frames, seed, assembler);
         }
-        if !self.before.is_empty() || !self.behind.is_empty() {
+        if is_folded || !self.before.is_empty() {
             self.merge();
-            self.items[self.own..].iter().for_each(ahead);
+            let is_filed_anew = |item: &&mut Item| item.role != Role::Own || item.packet.is_fragment;
+            self.items.iter_mut().filter(is_filed_anew).for_each(ahead);
         }
     }
 
@@ -207,10 +216,10 @@ impl Headers {
         (&frames[usize::from(item.frame)], item)
     }
 
-    /// The frames' own items, if there are no others; then there is no order but theirs.
+    /// The items in capture order; none if there are none but the frames' own.
     #[inline]
-    pub(super) fn only(&self) -> Option<&[Item]> {
-        Some(self.items.as_slice()).filter(|items| items.len() == self.own)
+    pub(super) fn order(&self) -> Option<&[u32]> {
+        Some(self.order.as_slice()).filter(|_| self.items.len() > self.own)
     }
 
     /// What the items' offsets are into, given the capture's bytes.
@@ -225,7 +234,7 @@ impl Headers {
 
     /// Each frame by itself.
     #[inline(always)]
-    fn read(&mut self, data: &[u8], frames: &[FrameMeta], seed: HashSeed, ahead: impl Fn(&Item)) {
+    fn read(&mut self, data: &[u8], frames: &[FrameMeta], seed: HashSeed, ahead: impl Fn(&mut Item)) {
         let Self { items, own, rebuilt, before, behind, folded, parts, beside, .. } = self;
         rebuilt.clear();
         before.clear();
@@ -243,19 +252,26 @@ impl Headers {
                 prefetch::byte(data, ahead.offset);
             }
             (item.frame, item.role, item.rebuilt) = (at as u16, Role::Own, 0);
-            packet::decode_into(&mut item.packet, frame_bytes(data, frame), frame.link, beside);
-            if !beside.is_empty() {
-                before.extend(beside.outer.drain(..).map(|packet| Item::further(at as u16, packet, Role::Outer, seed)));
-                if !beside.parts.is_empty() && !item.packet.is_fragment {
+            let bytes = frame_bytes(data, frame);
+            let form = packet::decode_common(&mut item.packet, bytes, frame.link);
+            if form != Form::Uncommon {
+                (item.key, item.from) = match form {
+                    Form::Ipv4 => FlowKey::of_ipv4(&item.packet),
+                    _ => FlowKey::of_ports(&item.packet),
+                };
+                item.hash = item.key.hash(seed);
+                item.is_plain = item.packet.payload_missing_bytes == 0 && item.packet.tcp_flags & TURNING == 0;
+            } else {
+                packet::decode_any(&mut item.packet, bytes, frame.link, beside);
+                item.file_under_flow(seed);
+                let is_piece = item.packet.is_fragment;
+                if is_piece || (!beside.is_empty() && !beside.parts.is_empty()) {
                     folded.push(at as u16);
                 }
+                before.extend(beside.outer.drain(..).map(|packet| Item::further(at as u16, packet, Role::Outer, seed)));
                 parts.extend(beside.parts.drain(..).map(|part| (at as u16, part)));
                 beside.clear();
             }
-            if item.packet.is_fragment {
-                folded.push(at as u16);
-            }
-            item.file_under_flow(seed);
             ahead(item);
         }
     }

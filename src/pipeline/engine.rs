@@ -180,7 +180,7 @@ impl Run {
                 break;
             }
             for group in batch.frames.chunks(GROUP) {
-                let ahead = |item: &_| worker.prefetch(item);
+                let ahead = |item: &mut _| worker.prefetch(item);
                 clock.decode(|| headers.decode(&batch.data, group, REPLAY_SEED, &mut assembler, ahead));
                 clock.inspect(|| worker.process_decoded(&headers, &batch.data, group));
             }
@@ -190,9 +190,9 @@ impl Run {
                 break;
             }
         }
-        let (alerts, flows, mut counters) = worker.close();
+        let (last, mut counters) = worker.close();
         assembler.close(&mut counters);
-        exit.add(0, Said { alerts, flows, mark: (0, 0), end: (0, 0) });
+        exit.add(0, last);
         counters.held_back = exit.finish();
         self.outcome(counters, clock.stages())
     }
@@ -437,8 +437,8 @@ fn work(
         shared.done[number].fetch_add(1, Ordering::Relaxed);
     }
     let Desk { worker, clock, .. } = desk;
-    let (alerts, flows, counters) = worker.close();
-    let _ = reports.send(Report { worker: number, said: Said { alerts, flows, mark: (0, 0), end: (0, 0) } });
+    let (said, counters) = worker.close();
+    let _ = reports.send(Report { worker: number, said });
     (counters, Stages { decode: decoding.stages().decode, ..clock.stages() })
 }
 
@@ -457,14 +457,11 @@ impl Desk<'_> {
         self.clock.next();
         for group in decoded.parts[self.number].chunks(GROUP) {
             let (bytes, framed) = (decoded.headers.bytes(&decoded.data), |&at: &u32| decoded.framed(at));
-            self.clock.inspect(|| {
-                group.iter().map(framed).for_each(|(_, item)| self.worker.prefetch(item));
-                self.worker.process(bytes, group.iter().map(framed));
-            });
+            self.clock.inspect(|| self.worker.process_own(bytes, group.iter().map(framed)));
         }
         let said = said(&mut self.worker, &decoded.frames);
         self.silent_batches += 1;
-        if said.alerts.is_empty() && said.flows.is_empty() && self.silent_batches < MAX_SILENT_BATCHES {
+        if said.is_empty() && self.silent_batches < MAX_SILENT_BATCHES {
             return true;
         }
         self.silent_batches = 0;
@@ -489,5 +486,5 @@ fn said(worker: &mut Worker, frames: &[FrameMeta]) -> Said {
     let end: Place = frames.last().map_or((0, 0), |frame| (frame.file, frame.number + 1));
     let held = worker.held_back().map(|frame| (frame.file, frame.number));
     let mark = held.map_or(end, |held| held.min(end));
-    Said { alerts: worker.take_alerts(), flows: worker.take_flows(), mark, end }
+    worker.say(mark, end)
 }

@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::evidence::Filer;
+use super::named::{NamedFiles, Naming};
 use super::order::{Order, Place};
 use super::{EvidenceFigures, Options};
 use crate::alert::{Alert, FlowRecord, Occurrence, SuppressCounters, Suppressor};
@@ -28,6 +29,8 @@ pub(super) struct Readers {
 pub(super) struct Exit {
     alerts: Order<Alert>,
     flows: Order<FlowRecord>,
+    namings: Order<Naming>,
+    named: NamedFiles,
     suppressor: Option<Suppressor>,
     out: Sender<Alert>,
     flows_out: Sender<FlowRecord>,
@@ -38,10 +41,18 @@ pub(super) struct Exit {
 pub(super) struct Said {
     pub(super) alerts: Vec<Alert>,
     pub(super) flows: Vec<FlowRecord>,
+    pub(super) named: Vec<Naming>,
     /// The first place that it may still raise an alert for.
     pub(super) mark: Place,
     /// The first that it has not looked at.
     pub(super) end: Place,
+}
+
+impl Said {
+    /// Whether there is nothing but the marks.
+    pub(super) fn is_empty(&self) -> bool {
+        self.alerts.is_empty() && self.flows.is_empty() && self.named.is_empty()
+    }
 }
 
 impl Exit {
@@ -55,6 +66,8 @@ impl Exit {
         let mut exit = Self {
             alerts: Order::new(workers),
             flows: Order::new(workers),
+            namings: Order::new(workers),
+            named: NamedFiles::default(),
             suppressor,
             out: readers.alerts.clone(),
             flows_out: readers.flows,
@@ -79,11 +92,16 @@ impl Exit {
             // Whoever does not listen to flows may still listen to alerts.
             let _ = self.flows_out.send(record);
         }
+        // By the same mark: what names an alert's file is due with it, or was before.
+        self.named.add(self.namings.add(worker, said.named, said.mark));
         let due = self.alerts.add(worker, said.alerts, said.mark);
-        due.into_iter().all(|alert| self.send(alert))
+        let listens = due.into_iter().all(|alert| self.send(alert));
+        self.named.take_all();
+        listens
     }
 
-    fn send(&mut self, alert: Alert) -> bool {
+    fn send(&mut self, mut alert: Alert) -> bool {
+        self.named.join(&mut alert);
         let Some(suppressor) = &mut self.suppressor else { return self.out.send(alert).is_ok() };
         let is_admitted = suppressor.admits(&Occurrence::from(&alert));
         suppressor.take().into_iter().chain(is_admitted.then_some(alert)).all(|alert| self.out.send(alert).is_ok())
@@ -93,6 +111,7 @@ impl Exit {
     pub(super) fn finish(mut self) -> SuppressCounters {
         let flows = std::mem::replace(&mut self.flows, Order::new(0)).finish();
         let _ = flows.into_iter().all(|record| self.flows_out.send(record).is_ok());
+        self.named.add(std::mem::replace(&mut self.namings, Order::new(0)).finish());
         let alerts = std::mem::replace(&mut self.alerts, Order::new(0)).finish();
         let listens = alerts.into_iter().all(|alert| self.send(alert));
         let mut counters = SuppressCounters::default();

@@ -98,11 +98,12 @@ impl Run {
         for group in frames.chunks(GROUP) {
             self.look_at(data, group);
         }
-        self.worker.take_alerts();
+        self.worker.say((0, 0), (0, 0));
     }
 
     fn look_at(&mut self, data: &[u8], group: &[FrameMeta]) {
-        self.headers.decode(data, group, REPLAY_SEED, &mut self.assembler, |_| {});
+        let ahead = |item: &mut _| self.worker.prefetch(item);
+        self.headers.decode(data, group, REPLAY_SEED, &mut self.assembler, ahead);
         self.worker.process_decoded(&self.headers, data, group);
     }
 

@@ -1,27 +1,29 @@
 //! [`Eyes`]: what looks at observables and raises alerts: the matcher's view, and everything but the flows, so that a flow can
 //! be borrowed beside it.
 
+mod delivery;
+mod scan;
+
 use std::path::Path;
 use std::sync::Arc;
+
+pub(super) use delivery::{Delivery, Unseen};
+use scan::message_of;
 
 use super::decoded::Item;
 use super::flowlog::Showing;
 use super::live::{Names, OverloadOptions, Shedding};
+use super::named::Naming;
 use super::recorder::Recorder;
 use super::shard::{Raise, Seldom, State};
-use super::verdict::Verdict;
 use super::waiting;
 use crate::alert::{Alert, Notice, Occurrence, SuppressCounters, SuppressOptions, Suppressor};
-use crate::flow::{Chunk, Direction, Identity, Pool};
-use crate::indicator::rule::{Body, Flowing, Message, Scope};
-use crate::indicator::{Field, FieldValue, IndicatorIx, Observable, Sighting, Transport, Value, Wants, Where, kind};
-use crate::matcher::{EndpointKey, Hit, How, MatchSet, Matcher, Piece, ScanPlace, Shown};
+use crate::flow::{Chunk, Direction, Identity};
+use crate::indicator::{Field, IndicatorIx, Observable, Sighting, Transport, Value, Wants, Where, kind};
+use crate::matcher::{EndpointKey, Hit, How, MatchSet, Matcher};
 use crate::metrics::Tally;
 use crate::packet::{Ends, FrameRef, Packet, protocol};
-use crate::proto::{Hint, Unread};
-
-/// Field of a byte signature's match: the schema has none for payload.
-const PAYLOAD: Where = Where("picket.payload");
+use crate::proto::Hint;
 
 /// Fields of the ends' addresses.
 const ORIGINATOR: Where = Where("source.ip");
@@ -29,19 +31,6 @@ const RESPONDER: Where = Where("destination.ip");
 
 /// The frame that showed a value, where another one completed its indicator's condition.
 const SEEN_FRAME: &str = "picket.seen_frame";
-/// Field of a match in a file's decoded content.
-const CONTENT: Where = Where("picket.content");
-
-/// What is scanned for byte signatures, and so what is remembered of the bytes before.
-#[derive(Clone, Copy)]
-enum Scanned {
-    /// The next bytes of a stream direction.
-    Stream(Direction),
-    /// The next bytes of a file that a direction carries.
-    Content(Direction),
-    /// A datagram, or bytes of a stream that are not its next.
-    Alone,
-}
 
 /// See the module.
 pub(super) struct Eyes {
@@ -61,6 +50,8 @@ pub(super) struct Eyes {
     facing: Direction,
     /// Raised since they were last taken.
     pub(super) alerts: Vec<Alert>,
+    /// Names of files that come over other connections, since they were last taken.
+    pub(super) named: Vec<Naming>,
     /// Holds further alerts of a host and indicator back. Live; replay does it when all alerts are in order.
     pub(super) suppressor: Option<Box<Suppressor>>,
     /// What the packet being read has shown, if there is a flow log.
@@ -98,6 +89,7 @@ impl Eyes {
             has_rules: set.has_rules(),
             facing: Direction::ToResponder,
             alerts: Vec::new(),
+            named: Vec::new(),
             suppressor: None,
             shown: None,
             suppressed: Tally::default(),
@@ -308,6 +300,7 @@ impl Eyes {
         }
         match observable.value {
             Value::Piece { .. } => self.scan_piece((identity, seldom), hint, direction, observable.value, frame),
+            Value::Elsewhere(file) => self.named.push(Naming::new(identity, direction, file, frame)),
             _ => self.see(identity, seldom, observable, frame),
         }
         if self.has_rules
@@ -403,136 +396,6 @@ impl Eyes {
         }
     }
 
-    /// Scans the next bytes of a decoded file for byte signatures. Limits to an offset speak of streams and datagrams: a
-    /// signature with one is not looked for here.
-    #[cold]
-    fn scan_piece(
-        &mut self,
-        (identity, seldom): (&Identity, &mut Seldom),
-        hint: &Hint,
-        direction: Direction,
-        piece: Value<'_>,
-        frame: FrameRef,
-    ) {
-        let Value::Piece { bytes, offset, in_stream, is_last } = piece else { return };
-        if !in_stream && !bytes.is_empty() {
-            let place = place(hint, direction, offset, false, frame);
-            self.scan(identity, seldom, Scanned::Content(direction), (bytes, &place), frame);
-        }
-        if self.matcher.follows(Scope::Content) {
-            let (flow, time) = (self.flowing(identity), frame.time);
-            let piece = Piece { data: bytes, offset, start_known: true, is_last, flow, time };
-            self.follow((identity, seldom), Scanned::Content(direction), &piece, frame);
-        }
-    }
-
-    /// Judges rules by the next bytes of a stream or file.
-    #[cold]
-    fn follow(
-        &mut self,
-        (identity, seldom): (&Identity, &mut Seldom),
-        what: Scanned,
-        piece: &Piece<'_>,
-        frame: FrameRef,
-    ) {
-        self.hits.clear();
-        let (trail, scope, at) = match what {
-            Scanned::Stream(direction) => (Some(seldom.trail(direction)), Scope::Stream, PAYLOAD),
-            Scanned::Content(direction) => (Some(seldom.content_trail(direction)), Scope::Content, CONTENT),
-            Scanned::Alone => (None, Scope::Stream, PAYLOAD),
-        };
-        let scanned = self.matcher.follow(scope, trail, piece, &mut self.hits);
-        self.unscanned_bytes += scanned.cut_bytes;
-        self.begun_refused += u64::from(scanned.begun_refused);
-        let set = Arc::clone(&self.set);
-        for hit in std::mem::take(&mut self.hits) {
-            let How::Rule { part, end } = hit.how else { continue };
-            let Some(Body::Bytes { parts, .. }) = set.indicator(hit.indicator).rule.map(|rule| &rule.body) else {
-                continue;
-            };
-            let bytes = parts.get(part as usize).and_then(|part| part.chain.first()).map_or(&[][..], |c| &c.bytes);
-            let with = [Field::number(if at == CONTENT { "picket.content_end" } else { "picket.payload_end" }, end)];
-            let observable = Observable { kind: &kind::RULE, value: Value::Text(bytes), at, with: &with };
-            self.raise_one((identity, seldom), &observable, hit, frame);
-        }
-    }
-
-    /// Judges rules by a whole message.
-    #[cold]
-    fn judge_message(
-        &mut self,
-        (identity, seldom): (&Identity, &mut Seldom),
-        (message, observable): (Message, &Observable<'_>),
-        frame: FrameRef,
-    ) {
-        self.hits.clear();
-        let shown = Shown { message, observable, flow: self.flowing(identity), time: frame.time };
-        self.matcher.message(&shown, &mut self.hits);
-        for hit in std::mem::take(&mut self.hits) {
-            let How::Message(place) = hit.how else { continue };
-            let value = shown.value(place).unwrap_or_default();
-            let value = Value::Text(&value);
-            let at = Where(place.field());
-            self.raise_one((identity, seldom), &Observable { kind: &kind::RULE, value, at, ..*observable }, hit, frame);
-        }
-    }
-
-    fn raise_one(
-        &mut self,
-        (identity, seldom): (&Identity, &mut Seldom),
-        observable: &Observable<'_>,
-        hit: Hit,
-        frame: FrameRef,
-    ) {
-        self.hits.clear();
-        self.hits.push(hit);
-        if let Some(recorder) = &mut self.recorder {
-            recorder.note(identity, observable, frame, &self.hits);
-        }
-        self.raise(identity, seldom, observable, frame);
-    }
-
-    fn flowing(&self, identity: &Identity) -> Flowing {
-        let to_responder = self.facing == Direction::ToResponder;
-        let transport = transport(identity.protocol());
-        Flowing { originator: identity.originator(), responder: identity.responder(), to_responder, transport }
-    }
-
-    /// Scans payload for byte signatures.
-    fn scan(
-        &mut self,
-        identity: &Identity,
-        seldom: &mut Seldom,
-        what: Scanned,
-        (data, place): (&[u8], &ScanPlace),
-        frame: FrameRef,
-    ) {
-        self.hits.clear();
-        let (carry, at_field) = match what {
-            Scanned::Stream(direction) => (Some(seldom.carry(direction)), PAYLOAD),
-            Scanned::Content(direction) => (Some(seldom.content_carry(direction)), CONTENT),
-            Scanned::Alone => (None, PAYLOAD),
-        };
-        let scanned = self.matcher.scan(carry, data, place, &mut self.hits);
-        self.unscanned_bytes += scanned.cut_bytes;
-        self.begun_refused += u64::from(scanned.begun_refused);
-        for at in 0..self.hits.len() {
-            let hit = self.hits[at];
-            let How::Pattern { start } = hit.how else { continue };
-            let set = Arc::clone(&self.set);
-            let value = Value::Text(set.indicator(hit.indicator).value);
-            let offset = if at_field == CONTENT { "picket.content_offset" } else { "picket.payload_offset" };
-            let with = [Field::number(offset, start)];
-            let observable = Observable { kind: &kind::BYTES, value, at: at_field, with: &with };
-            let all = std::mem::replace(&mut self.hits, vec![hit]);
-            if let Some(recorder) = &mut self.recorder {
-                recorder.note(identity, &observable, frame, &self.hits);
-            }
-            self.raise(identity, seldom, &observable, frame);
-            self.hits = all;
-        }
-    }
-
     /// What one call of a parser may have changed: conditions have come true, and alerts raised since `first` carry the
     /// protocol's name, which may have been found in it.
     #[inline]
@@ -563,163 +426,6 @@ fn admits(
     suppressor.as_mut().is_none_or(|suppressor| suppressor.admits(&Occurrence::new(identity, frame, at, covered)))
 }
 
-/// One direction of one flow, being handed bytes.
-pub(super) struct Delivery<'w> {
-    pub(super) identity: &'w Identity,
-    pub(super) state: &'w mut State,
-    pub(super) direction: Direction,
-    /// Whether the payload is to be scanned for byte signatures.
-    pub(super) scans: bool,
-    pub(super) eyes: &'w mut Eyes,
-    pub(super) unread: &'w mut Unseen,
-}
-
-/// What parsers could not read: all of it, and the worst since it was last asked for.
-#[derive(Default)]
-pub(super) struct Unseen {
-    pub(super) tally: Tally<Unread>,
-    worst: Verdict,
-}
-
-impl Unseen {
-    #[cold]
-    fn count(&mut self, why: Unread) {
-        // A body is no defect: the packet's verdict says it.
-        if why != Unread::PassedOver {
-            self.tally.count(why);
-        }
-        self.worst = self.worst.max(Verdict::of_unread(why));
-    }
-
-    /// The worst since the last call.
-    #[inline]
-    pub(super) fn take_worst(&mut self) -> Verdict {
-        std::mem::take(&mut self.worst)
-    }
-
-    /// Gives back what a conversation holds that ends.
-    pub(super) fn finish(&mut self, state: &mut State, pool: &mut Pool) {
-        state.conversation.finish(pool, &mut |why| self.count(why));
-    }
-}
-
-impl Delivery<'_> {
-    /// Bytes of a stream: scanned for byte signatures, then parsed.
-    pub(super) fn chunk(&mut self, chunk: &Chunk<'_>, pool: &mut Pool) {
-        let hint = self.hint(Transport::Tcp);
-        let first = self.eyes.alerts.len();
-        let Self { identity, state, direction, scans, eyes, unread } = self;
-        eyes.facing = *direction;
-        let State { conversation, seldom } = &mut **state;
-        if *scans && !chunk.data.is_empty() && !eyes.sheds_scan(chunk) {
-            let place = place(&hint, *direction, chunk.position, chunk.start_is_known, chunk.frame);
-            let what = if chunk.is_aside { Scanned::Alone } else { Scanned::Stream(*direction) };
-            eyes.scan(identity, seldom, what, (chunk.data, &place), chunk.frame);
-            if eyes.has_rules && eyes.matcher.follows(Scope::Stream) {
-                let Chunk { data, position: offset, start_is_known: start_known, frame, .. } = *chunk;
-                let (flow, time) = (eyes.flowing(identity), frame.time);
-                let piece = Piece { data, offset, start_known, is_last: false, flow, time };
-                eyes.follow((identity, seldom), what, &piece, frame);
-            }
-        }
-        if chunk.position >= eyes.parse_until && conversation.wants(*direction) {
-            conversation.shed(*direction, pool, &mut |why| unread.count(why));
-        }
-        if conversation.wants(*direction) {
-            let at = (*direction, chunk.frame);
-            let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, at);
-            if chunk.is_aside {
-                conversation.aside(*direction, chunk.data, &hint, &mut seen);
-            } else {
-                conversation.stream(*direction, chunk, &hint, pool, &mut seen, &mut |why| unread.count(why));
-            }
-        }
-        eyes.conclude(first, identity, state, chunk.frame);
-    }
-
-    /// A datagram, or what lies straight in a frame: the same.
-    pub(super) fn datagram(&mut self, transport: Transport, payload: &[u8], pool: &mut Pool, frame: FrameRef) {
-        let hint = self.hint(transport);
-        let first = self.eyes.alerts.len();
-        let Self { identity, state, direction, scans, eyes, unread } = self;
-        eyes.facing = *direction;
-        let State { conversation, seldom } = &mut **state;
-        if *scans {
-            let place = place(&hint, *direction, 0, true, frame);
-            eyes.scan(identity, seldom, Scanned::Alone, (payload, &place), frame);
-            if eyes.has_rules {
-                let whole = Observable { kind: &kind::RULE, value: Value::Text(payload), at: PAYLOAD, with: &[] };
-                eyes.judge_message((identity, seldom), (Message::Datagram, &whole), frame);
-            }
-        }
-        if conversation.wants(*direction) {
-            let at = (*direction, frame);
-            let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, at);
-            conversation.datagram(*direction, payload, &hint, pool, &mut seen, &mut |why| unread.count(why));
-        }
-        eyes.conclude(first, identity, state, frame);
-    }
-
-    /// A stream says that it has no more bytes; `is_end` if it ended well.
-    pub(super) fn look_at_held(&mut self, pool: &mut Pool, frame: FrameRef, is_end: bool) {
-        let hint = self.hint(Transport::Tcp);
-        let first = self.eyes.alerts.len();
-        let Self { identity, state, direction, eyes, unread, .. } = self;
-        eyes.facing = *direction;
-        let State { conversation, seldom } = &mut **state;
-        let at = (*direction, frame);
-        let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, at);
-        conversation.look_at_held(*direction, &hint, &mut seen);
-        if is_end {
-            conversation.end(*direction, &hint, pool, &mut seen, &mut |why| unread.count(why));
-        }
-        eyes.conclude(first, identity, state, frame);
-    }
-
-    /// No more bytes of a stream will come, and nobody knows what is missing.
-    pub(super) fn cut(&mut self, pool: &mut Pool, frame: FrameRef) {
-        let hint = self.hint(Transport::Tcp);
-        let first = self.eyes.alerts.len();
-        let Self { identity, state, direction, eyes, unread, .. } = self;
-        eyes.facing = *direction;
-        let State { conversation, seldom } = &mut **state;
-        let at = (*direction, frame);
-        let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, at);
-        conversation.cut(*direction, &hint, pool, &mut seen, &mut |why| unread.count(why));
-        eyes.conclude(first, identity, state, frame);
-    }
-
-    fn hint(&self, transport: Transport) -> Hint {
-        let (originator, responder) = self.identity.ports();
-        let (source_port, destination_port) = match self.direction {
-            Direction::ToResponder => (originator, responder),
-            Direction::ToOriginator => (responder, originator),
-        };
-        Hint { transport, source_port, destination_port, wants: self.eyes.wants }
-    }
-}
-
-/// The message whose fields come with an observable, once a message.
-fn message_of(observable: &Observable<'_>) -> Option<Message> {
-    let has = |path: &str, wanted: Option<&str>| {
-        observable.with.iter().any(|field| {
-            field.path.0 == path && wanted.is_none_or(|word| matches!(field.value, FieldValue::Word(w) if w == word))
-        })
-    };
-    Some(match observable.at.0 {
-        "dns.question.name" if has("dns.type", Some("query")) => Message::DnsQuery,
-        "tls.client.hello" => Message::ClientHello,
-        // A hello too damaged for a fingerprint.
-        "tls.client.server_name" if !has("tls.client.ja3", None) => Message::ClientHello,
-        "tls.server.ja3s" => Message::ServerHello,
-        "ssh.client.hassh" => Message::SshClient,
-        "ssh.server.hassh" => Message::SshServer,
-        "http.request.target" => Message::HttpRequest,
-        "http.response.status_code" if *observable.kind == kind::RULE => Message::HttpResponse,
-        _ => return None,
-    })
-}
-
 /// The address of the end that `at` names.
 fn end<'w>(identity: &Identity, at: Where, with: &'w [Field<'w>]) -> Observable<'w> {
     let transport = transport(identity.protocol());
@@ -732,17 +438,5 @@ fn transport(protocol_number: u8) -> Option<Transport> {
         protocol::TCP => Some(Transport::Tcp),
         protocol::UDP => Some(Transport::Udp),
         _ => None,
-    }
-}
-
-fn place(hint: &Hint, direction: Direction, stream_offset: u64, start_known: bool, frame: FrameRef) -> ScanPlace {
-    ScanPlace {
-        transport: hint.transport,
-        source_port: hint.source_port,
-        destination_port: hint.destination_port,
-        to_responder: direction == Direction::ToResponder,
-        stream_offset,
-        start_known,
-        time: frame.time,
     }
 }

@@ -105,7 +105,7 @@ impl Showing {
             Value::Addr(ip) | Value::Endpoint(ip, ..) => ip.to_canonical().to_string(),
             Value::Text(text) => printable(text),
             Value::Name(name) => printable(name.text(&mut [0; MAX_NAME_TEXT_BYTES])),
-            Value::Piece { .. } => return,
+            Value::Piece { .. } | Value::Elsewhere(_) => return,
         };
         self.texts.push((topic, text));
     }

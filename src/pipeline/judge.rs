@@ -44,25 +44,39 @@ impl Worker {
         framed: Framed<'_>,
         verdict: Option<Verdict>,
     ) {
+        let item = framed.1;
+        if item.packet.payload_missing_bytes == 0 && item.role == Role::Own {
+            self.judge_plain(slot, direction, data, framed, verdict);
+        } else {
+            self.judge_with_flow(slot, direction, data, framed, verdict);
+        }
+    }
+
+    /// The same of a frame's own packet, which is whole.
+    #[inline(always)]
+    pub(super) fn judge_plain(
+        &mut self,
+        slot: Slot,
+        direction: Direction,
+        data: Bytes<'_>,
+        framed: Framed<'_>,
+        verdict: Option<Verdict>,
+    ) {
         let (frame, item) = framed;
         let flow = self.flows.get_mut(slot);
-        if item.packet.payload_missing_bytes == 0 && item.role == Role::Own {
-            let is_heard = flow.tags[direction.reverse().index()] != 0 || item.packet.protocol != protocol::TCP;
-            let tag = &mut flow.tags[direction.index()];
-            match verdict {
-                Some(verdict) if flow.open.packets == 0 && (is_heard || verdict != Verdict::Inspected) => {
-                    *tag = verdict.tag().max(*tag);
-                    let vlans = || item.packet.vlan_ids().to_vec();
-                    return self.counters.visibility.packet(item.key.network(), vlans, verdict, frame.wire_bytes);
-                }
-                Some(Verdict::Inspected) if !is_heard && flow.open.add(frame.wire_bytes) => {
-                    *tag = Verdict::Inspected.tag().max(*tag);
-                    return;
-                }
-                _ => {}
+        let is_heard = flow.tags[direction.reverse().index()] != 0 || item.packet.protocol != protocol::TCP;
+        let tag = &mut flow.tags[direction.index()];
+        match verdict {
+            Some(verdict) if flow.open.packets == 0 && (is_heard || verdict != Verdict::Inspected) => {
+                *tag = verdict.tag().max(*tag);
+                let vlans = || item.packet.vlan_ids().to_vec();
+                self.counters.visibility.packet(item.key.network(), vlans, verdict, frame.wire_bytes);
             }
+            Some(Verdict::Inspected) if !is_heard && flow.open.add(frame.wire_bytes) => {
+                *tag = Verdict::Inspected.tag().max(*tag);
+            }
+            _ => self.judge_with_flow(slot, direction, data, framed, verdict),
         }
-        self.judge_with_flow(slot, direction, data, framed, verdict);
     }
 
     /// The same where more than the packet tells.

@@ -22,6 +22,7 @@ mod flowlog;
 mod fragments;
 mod judge;
 pub mod live;
+mod named;
 mod order;
 mod recorder;
 pub mod reload;

@@ -78,7 +78,7 @@ impl Recorder {
                 (printable(text), OwnedValue::Text(text.to_vec()))
             }
             // Pieces of files are scanned; what is found is noted.
-            Value::Piece { .. } => return,
+            Value::Piece { .. } | Value::Elsewhere(_) => return,
         };
         let hits = hits.iter().map(|hit| (hit.indicator, hit.how, hit.suppressed)).collect();
         self.noted.push(Noted { field: observable.at, kind: observable.kind, text, frame, hits, value });

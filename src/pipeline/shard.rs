@@ -47,6 +47,8 @@ struct Rare {
     content_carries: [Carry; 2],
     trails: [Trail; 2],
     content_trails: [Trail; 2],
+    /// Of the files that come beside the first, in a direction and lane. Parsers bound the lanes.
+    beside: Vec<(Direction, u8, Carry, Trail)>,
 }
 
 /// What a flow has raised alerts for: nothing is raised twice, by whichever set.
@@ -99,14 +101,16 @@ impl Seldom {
         &mut self.0.get_or_insert_default().trails[direction.index()]
     }
 
-    /// What they remember of the file that a direction carries.
-    pub(super) fn content_trail(&mut self, direction: Direction) -> &mut Trail {
-        &mut self.0.get_or_insert_default().content_trails[direction.index()]
+    /// What they remember of the file that a lane of a direction carries.
+    pub(super) fn content_trail(&mut self, direction: Direction, lane: u8) -> &mut Trail {
+        let rare = self.0.get_or_insert_default();
+        if lane > 0 { rare.beside(direction, lane).1 } else { &mut rare.content_trails[direction.index()] }
     }
 
-    /// What the scan of the file that a direction carries remembers.
-    pub(super) fn content_carry(&mut self, direction: Direction) -> &mut Carry {
-        &mut self.0.get_or_insert_default().content_carries[direction.index()]
+    /// What the scan of the file that a lane of a direction carries remembers.
+    pub(super) fn content_carry(&mut self, direction: Direction, lane: u8) -> &mut Carry {
+        let rare = self.0.get_or_insert_default();
+        if lane > 0 { rare.beside(direction, lane).0 } else { &mut rare.content_carries[direction.index()] }
     }
 }
 
@@ -147,6 +151,16 @@ impl Reported {
 }
 
 impl Rare {
+    fn beside(&mut self, direction: Direction, lane: u8) -> (&mut Carry, &mut Trail) {
+        let known = self.beside.iter().position(|(d, l, ..)| (*d, *l) == (direction, lane));
+        let at = known.unwrap_or(self.beside.len());
+        if known.is_none() {
+            self.beside.push((direction, lane, Carry::default(), Trail::default()));
+        }
+        let (_, _, carry, trail) = &mut self.beside[at];
+        (carry, trail)
+    }
+
     #[cold]
     fn renew(&mut self, set: &Arc<MatchSet>, generation: u32) {
         self.generation = generation;

@@ -3,26 +3,41 @@
 //! Packets are taken in groups, and each stage runs over the whole group so that memory misses overlap: the buckets of all
 //! are asked for, then the records, then each packet is stepped through.
 
+mod payload;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use super::aside::Aside;
 use super::counters::Counters;
 use super::decoded::{Bytes, Headers, Item, frame_bytes};
-use super::eyes::{Delivery, Eyes, Unseen};
+use super::exit::Said;
+use super::eyes::{Eyes, Unseen};
 use super::judge;
-use super::shard::{Shard, State, Table, Wait, is_waiting};
+use super::order::Place;
+use super::shard::{Shard, Table, Wait};
 use super::verdict::Verdict;
 use super::{Options, SHARDS};
 use crate::alert::{Alert, FlowRecord};
-use crate::flow::{Accepted, Candidate, Direction, Flow, Home, Outlet, Room, Segment, Slot, StreamCounters};
+use crate::flow::{Accepted, Candidate, Direction, Home, Room, Slot, StreamCounters};
 use crate::indicator::Transport;
 use crate::matcher::{EndpointKey, MatchSet};
-use crate::packet::{self, Ends, FrameMeta, FrameRef, Packet, protocol, tcp_flag};
+use crate::packet::{self, Ends, FrameMeta, FrameRef, protocol};
 use crate::time::Timestamp;
 
 /// Packets whose misses overlap. More would push the first out of the nearest cache again.
 pub(super) const GROUP: usize = 64;
+
+/// The order of items of which none but the frames' own are there.
+const IN_ORDER: [u32; GROUP] = {
+    let mut order = [0; GROUP];
+    let mut at = 0;
+    while at < GROUP {
+        order[at] = at as u32;
+        at += 1;
+    }
+    order
+};
 
 /// Packets of a shard between two looks for a flow that timed out and for holes that are overdue.
 const HOUSEKEEPING_INTERVAL: u64 = 64;
@@ -51,6 +66,8 @@ pub(super) struct Worker {
     pub(super) scans_tcp: bool,
     pub(super) scans_udp: bool,
     verifies_checksums: bool,
+    /// Whether [`Worker::pass`] may be all that is done with a packet.
+    passes_plain: bool,
     pub(super) eyes: Eyes,
     pub(super) counters: Counters,
     pub(super) unread: Unseen,
@@ -78,6 +95,7 @@ impl Worker {
             scans_tcp: set.has_patterns_for(Transport::Tcp),
             scans_udp: set.has_patterns_for(Transport::Udp),
             verifies_checksums: options.verifies_checksums,
+            passes_plain: aside.is_none() && !options.verifies_checksums,
             eyes,
             counters: Counters::default(),
             unread: Unseen::default(),
@@ -86,44 +104,58 @@ impl Worker {
         }
     }
 
-    /// Asks for the bucket that tells where an item's flow is.
+    /// Finds an item's home and asks for its bucket, which tells where its flow is.
     #[inline(always)]
-    pub(super) fn prefetch(&self, item: &Item) {
-        self.flows.prefetch_bucket(self.home(item));
+    pub(super) fn prefetch(&self, item: &mut Item) {
+        item.home = self.home(item);
+        self.flows.prefetch_bucket(item.home);
     }
 
-    /// Takes up to [`GROUP`] frames, all decoded on this thread, through everything.
+    /// Takes up to [`GROUP`] frames, all decoded on this thread, through everything. [`Worker::prefetch`] was asked for each item.
     #[inline]
     pub(super) fn process_decoded(&mut self, headers: &Headers, data: &[u8], group: &[FrameMeta]) {
         let bytes = headers.bytes(data);
-        match headers.only() {
-            Some(items) => self.process(bytes, group.iter().zip(items)),
-            None => headers.order.chunks(GROUP).for_each(|order| {
-                self.process(bytes, order.iter().map(|&at| headers.framed(at, group)));
-            }),
-        }
+        self.count(group.iter());
+        let order = headers.order().unwrap_or(&IN_ORDER[..group.len()]);
+        order.chunks(GROUP).for_each(|order| {
+            let framed = |&at: &u32| headers.framed(at, group);
+            self.process(bytes, order.iter().map(framed).map(|framed| (framed, framed.1.home)));
+        });
     }
 
-    /// Takes up to [`GROUP`] frames of one batch through everything. [`Worker::prefetch`] was asked for each.
-    pub(super) fn process<'i>(&mut self, data: Bytes<'_>, items: impl Iterator<Item = Framed<'i>> + Clone) {
-        let mut plans = [(Home::default(), Guess::New(0)); GROUP];
+    /// Takes up to [`GROUP`] items of a batch through everything that was decoded elsewhere.
+    pub(super) fn process_own<'i>(&mut self, data: Bytes<'_>, items: impl Iterator<Item = Framed<'i>> + Clone) {
+        let mut homes = [Home::default(); GROUP];
+        for ((_, item), home) in items.clone().zip(&mut homes) {
+            *home = self.home(item);
+            self.flows.prefetch_bucket(*home);
+        }
+        self.count(items.clone().filter(|(_, item)| item.role.is_own()).map(|(frame, _)| frame));
+        self.process(data, items.zip(homes));
+    }
+
+    fn count<'f>(&mut self, frames: impl Iterator<Item = &'f FrameMeta>) {
+        let add = |(count, bytes), frame: &FrameMeta| (count + 1, bytes + u64::from(frame.captured_bytes));
+        let (count, bytes) = frames.fold((0, 0), add);
+        self.counters.frames += count;
+        self.counters.captured_bytes += bytes;
+    }
+
+    /// Takes up to [`GROUP`] items, each with its home, through everything.
+    #[inline(always)]
+    fn process<'i>(&mut self, data: Bytes<'_>, items: impl Iterator<Item = (Framed<'i>, Home)> + Clone) {
+        let mut guesses = [Guess::New(0); GROUP];
         self.ends.clear();
-        for ((frame, item), plan) in items.clone().zip(&mut plans) {
-            if item.role.is_own() {
-                self.counters.frames += 1;
-                self.counters.captured_bytes += u64::from(frame.captured_bytes);
-            }
-            let home = self.home(item);
-            let guess = match self.flows.prefetch_record(home, frame.time) {
+        for (((frame, item), home), guess) in items.clone().zip(&mut guesses) {
+            *guess = match self.flows.prefetch_record(home, frame.time) {
                 Some(candidate) => Guess::Known(candidate),
                 None => {
                     self.ends.push(self.eyes.prefetch_ends(item));
                     Guess::New((self.ends.len() - 1) as u8)
                 }
             };
-            *plan = (home, guess);
         }
-        for (framed, &(home, guess)) in items.zip(&plans) {
+        for ((framed, home), &guess) in items.zip(&guesses) {
             self.step(data, framed, home, guess);
         }
     }
@@ -137,6 +169,22 @@ impl Worker {
     /// One packet.
     #[inline(always)]
     fn step(&mut self, data: Bytes<'_>, framed: Framed<'_>, home: Home, guess: Guess) {
+        let (frame, item) = framed;
+        if !self.passes_plain || !item.is_plain {
+            return self.step_any(data, framed, home, guess);
+        }
+        let (slot, direction) = self.track(framed, home, guess);
+        let verdict = match item.packet.protocol {
+            protocol::TCP => self.plain_segment(home.region(), slot, direction, data, framed),
+            _ => Some(self.datagram(home.region(), slot, direction, data, framed)),
+        };
+        self.judge_plain(slot, direction, data, framed, verdict);
+        self.keep_house(home.region(), frame.time);
+    }
+
+    /// One packet that may be anything.
+    #[inline(never)]
+    fn step_any(&mut self, data: Bytes<'_>, framed: Framed<'_>, home: Home, guess: Guess) {
         let (frame, item) = framed;
         let packet = &item.packet;
         let stop = packet.stopped.map(|stopped| self.stop(stopped, framed));
@@ -233,210 +281,6 @@ impl Worker {
         direction
     }
 
-    #[inline(always)]
-    fn segment(
-        &mut self,
-        shard: usize,
-        slot: Slot,
-        direction: Direction,
-        data: Bytes<'_>,
-        framed: Framed<'_>,
-    ) -> Option<Verdict> {
-        let packet = &framed.1.packet;
-        let bytes = packet.payload_bytes.wrapping_add(packet.payload_missing_bytes);
-        let mut verdict = Some(Verdict::Inspected);
-        if bytes > 0 || packet.has(tcp_flag::SYN) {
-            let flow = self.flows.get_mut(slot);
-            if flow.is_quiet[direction.index()] {
-                flow.streams[direction.index()].follow(packet.sequence.wrapping_add(bytes));
-                verdict = Some(judge::lasting(flow, direction, || data.payload(framed)));
-            } else if !self.scans_tcp && steps_over(flow, direction, packet) {
-                verdict = Some(Verdict::PassedOver);
-            } else {
-                verdict = self.push(shard, slot, direction, data, framed);
-            }
-        }
-        if packet.tcp_flags & (tcp_flag::FIN | tcp_flag::RST) != 0 {
-            self.end(shard, slot, direction, framed);
-        }
-        verdict
-    }
-
-    /// A FIN or RST. One that overtook data ends nothing yet; a forged one may look as if it did, so what is held stays.
-    #[inline(never)]
-    fn end(&mut self, shard: usize, slot: Slot, direction: Direction, (frame, item): Framed<'_>) {
-        let packet = &item.packet;
-        let end = packet.sequence.wrapping_add(packet.payload_bytes).wrapping_add(packet.payload_missing_bytes);
-        let is_end = packet.tcp_flags & tcp_flag::RST == 0;
-        let flow = self.flows.get_mut(slot);
-        if flow.is_quiet[direction.index()] {
-            return;
-        }
-        let stream = &mut flow.streams[direction.index()];
-        if stream.is_at(end) {
-            self.look_at_held(shard, slot, direction, frame.reference(), is_end);
-        } else if is_end {
-            stream.note_end(end);
-        }
-    }
-
-    /// `None` while the rest of its message is to tell.
-    #[inline(never)]
-    fn push(
-        &mut self,
-        shard: usize,
-        slot: Slot,
-        direction: Direction,
-        data: Bytes<'_>,
-        framed: Framed<'_>,
-    ) -> Option<Verdict> {
-        let (frame, item) = framed;
-        let packet = &item.packet;
-        let segment = Segment {
-            sequence: packet.sequence,
-            is_syn: packet.has(tcp_flag::SYN),
-            data: data.payload(framed),
-            missing_bytes: packet.payload_missing_bytes,
-            frame: frame.reference(),
-        };
-        let flow = self.flows.get_mut(slot);
-        let reading = flow.state.conversation.reading(direction);
-        let out_of_window = self.streams.out_of_window;
-        let was_waiting = is_waiting(flow, direction);
-        match packet.urgent_pointer {
-            0 => self.deliver(shard, slot, direction, |stream, out| stream.push(&segment, out)),
-            at => self.deliver(shard, slot, direction, |stream, out| stream.push_urgent(&segment, at, out)),
-        }
-        if was_waiting && self.flows.get_mut(slot).streams[direction.index()].take_end() {
-            self.look_at_held(shard, slot, direction, frame.reference(), true);
-        }
-        let flow = self.flows.get_mut(slot);
-        match is_waiting(flow, direction) {
-            true if !was_waiting => self.shards[shard].wait(slot, flow.turn, direction, segment.frame),
-            true => {}
-            false if self.scans_tcp => {}
-            // Both directions: a parser may be done with the other one too, or have both probed anew.
-            false => {
-                let [there, back] = flow.state.conversation.is_quiet();
-                flow.is_quiet = [there && !flow.streams[0].has_pending(), back && !flow.streams[1].has_pending()];
-            }
-        }
-        let worst = self.unread.take_worst();
-        if self.streams.out_of_window > out_of_window {
-            return Some(Verdict::OutOfWindow);
-        }
-        if worst > Verdict::Inspected || segment.data.is_empty() {
-            return Some(worst);
-        }
-        judge::read(self.flows.get_mut(slot), direction, reading, segment.data)
-    }
-
-    /// Has a stream do something that hands bytes on.
-    fn deliver(
-        &mut self,
-        shard: usize,
-        slot: Slot,
-        direction: Direction,
-        act: impl FnOnce(&mut crate::flow::Stream, &mut Outlet<'_>),
-    ) {
-        let pool = &mut self.shards[shard].pool;
-        let Flow { identity, streams, state, .. } = self.flows.get_mut(slot);
-        let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
-        let mut delivery = Delivery { identity, state, direction, scans, eyes, unread };
-        let emit = &mut |chunk: crate::flow::Chunk<'_>, pool: &mut crate::flow::Pool| delivery.chunk(&chunk, pool);
-        act(&mut streams[direction.index()], &mut Outlet { pool, counters: &mut self.streams, emit });
-    }
-
-    /// A direction says that it has no more bytes.
-    #[cold]
-    fn look_at_held(&mut self, shard: usize, slot: Slot, direction: Direction, frame: FrameRef, is_end: bool) {
-        let pool = &mut self.shards[shard].pool;
-        let Flow { identity, state, .. } = self.flows.get_mut(slot);
-        let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
-        Delivery { identity, state, direction, scans, eyes, unread }.look_at_held(pool, frame, is_end);
-    }
-
-    /// No more bytes of a direction will come.
-    #[cold]
-    fn cut(&mut self, shard: usize, slot: Slot, direction: Direction, frame: FrameRef) {
-        let pool = &mut self.shards[shard].pool;
-        let Flow { identity, state, .. } = self.flows.get_mut(slot);
-        let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
-        Delivery { identity, state, direction, scans, eyes, unread }.cut(pool, frame);
-    }
-
-    #[inline(always)]
-    fn datagram(
-        &mut self,
-        shard: usize,
-        slot: Slot,
-        direction: Direction,
-        data: Bytes<'_>,
-        framed: Framed<'_>,
-    ) -> Verdict {
-        if framed.1.packet.payload_bytes == 0 {
-            return Verdict::Inspected;
-        }
-        let flow = self.flows.get_mut(slot);
-        if flow.is_quiet[direction.index()] {
-            return judge::lasting(flow, direction, || data.payload(framed));
-        }
-        self.read_datagram(Transport::Udp, shard, slot, direction, data, framed)
-    }
-
-    /// What lies in an Ethernet frame without IP.
-    #[cold]
-    fn in_frame(
-        &mut self,
-        shard: usize,
-        slot: Slot,
-        direction: Direction,
-        data: Bytes<'_>,
-        framed: Framed<'_>,
-    ) -> Verdict {
-        let flow = self.flows.get_mut(slot);
-        if flow.is_quiet[direction.index()] {
-            return judge::lasting(flow, direction, || data.payload(framed));
-        }
-        self.read_datagram(Transport::Ethernet, shard, slot, direction, data, framed)
-    }
-
-    #[inline(never)]
-    fn read_datagram(
-        &mut self,
-        transport: Transport,
-        shard: usize,
-        slot: Slot,
-        direction: Direction,
-        data: Bytes<'_>,
-        framed: Framed<'_>,
-    ) -> Verdict {
-        let payload = data.payload(framed);
-        let pool = &mut self.shards[shard].pool;
-        let flow = self.flows.get_mut(slot);
-        let reading = flow.state.conversation.reading(direction);
-        let Flow { identity, state, is_quiet, .. } = flow;
-        let scans = self.scans_udp && transport == Transport::Udp;
-        let (eyes, unread) = (&mut self.eyes, &mut self.unread);
-        let frame = framed.0.reference();
-        Delivery { identity, state, direction, scans, eyes, unread }.datagram(transport, payload, pool, frame);
-        is_quiet[direction.index()] = !scans && !state.conversation.wants(direction);
-        match self.unread.take_worst() {
-            Verdict::Inspected => judge::read(flow, direction, reading, payload).unwrap_or_default(),
-            worst => worst,
-        }
-    }
-
-    /// An ICMP error quotes the packet that it is about: its ends are looked up.
-    #[cold]
-    fn message(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) -> Verdict {
-        let Flow { identity, state, .. } = self.flows.get_mut(slot);
-        let payload = data.payload(framed);
-        let (packet, frame) = (&framed.1.packet, framed.0.reference());
-        self.eyes.look_at_quoted((packet, payload), direction, identity, &mut state.seldom, frame);
-        Verdict::Inspected
-    }
-
     /// Every so many packets of a shard idle flows leave and holes that are overdue are given up.
     #[inline(always)]
     fn keep_house(&mut self, shard: usize, now: Timestamp) {
@@ -531,8 +375,14 @@ impl Worker {
         }
     }
 
+    /// What there is to say since the last call.
+    pub(super) fn say(&mut self, mark: Place, end: Place) -> Said {
+        let named = std::mem::take(&mut self.eyes.named);
+        Said { alerts: self.take_alerts(), flows: self.take_flows(), named, mark, end }
+    }
+
     /// The end of the captures. Returns the last alerts and flows, and the numbers.
-    pub(super) fn close(mut self) -> (Vec<Alert>, Vec<FlowRecord>, Counters) {
+    pub(super) fn close(mut self) -> (Said, Counters) {
         self.end_waits();
         for (slot, flow) in self.flows.iter() {
             flow.state.conversation.unfinished().into_iter().for_each(|why| self.unread.tally.count(why));
@@ -542,7 +392,7 @@ impl Worker {
         self.eyes.close();
         self.aside.iter_mut().for_each(|aside| aside.close());
         let counters = self.numbers();
-        (self.take_alerts(), self.take_flows(), counters)
+        (self.say((0, 0), (0, 0)), counters)
     }
 
     /// The numbers so far. Packets that only the end of their flow judges are not among them.
@@ -565,21 +415,4 @@ impl Worker {
         counters.shed_scan_bytes = self.eyes.shed_scan_bytes;
         counters
     }
-}
-
-/// Whether a segment is the next of its stream and holds nothing but bytes that its parser steps over, most of a long body: then
-/// nothing else is done for it.
-#[inline(always)]
-fn steps_over(flow: &mut Flow<State>, direction: Direction, packet: &Packet) -> bool {
-    let stream = &mut flow.streams[direction.index()];
-    let is_plain = packet.payload_missing_bytes == 0
-        && packet.payload_bytes > 0
-        && packet.urgent_pointer == 0
-        && !packet.has(tcp_flag::SYN)
-        && stream.is_at(packet.sequence);
-    let steps = is_plain && flow.state.conversation.step_over(direction, packet.payload_bytes);
-    if steps {
-        stream.step_over(packet.payload_bytes);
-    }
-    steps
 }

@@ -5,10 +5,14 @@
 //! yet. It gives up after [`MAX_PROBES`] segment starts, and from then on costs nothing. Bytes come in order and once; what is
 //! not looked at is said ([`Unread`]), never dropped in silence.
 
+mod ending;
+mod lane;
+
+use self::lane::{Lane, Lanes, Mode};
 use super::file::Wants;
 use super::whole::Whole;
 use super::{Account, AfterGap, Hint, Identified, Probe, Progress, Session, Unread};
-use crate::flow::{Chunk, Direction, Held, Pool};
+use crate::flow::{Chunk, Direction, Pool};
 use crate::indicator::Seen;
 
 /// Segment starts (or datagrams) of a direction that are probed before it is taken for something nobody here parses. Nearly
@@ -33,33 +37,6 @@ pub struct Conversation {
     charged_bytes: u32,
     /// What the flow is while no protocol was recognised and only one end spoke.
     whole: Option<Box<Whole>>,
-}
-
-/// Both directions.
-#[derive(Debug, Default)]
-struct Lanes {
-    to_responder: Lane,
-    to_originator: Lane,
-}
-
-/// How one direction's bytes are being read.
-#[derive(Debug, Default)]
-struct Lane {
-    held: Option<Box<Held>>,
-    /// Bytes to step over before the parser is offered any.
-    skip_bytes: u64,
-    /// Bytes the parser wants before it is called again.
-    need_bytes: u32,
-    probes: u16,
-    mode: Mode,
-}
-
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-enum Mode {
-    #[default]
-    Probing,
-    Parsing,
-    Done,
 }
 
 /// How far the reading of a direction is.
@@ -279,55 +256,6 @@ impl Conversation {
         self.lanes.get(direction).held.is_some()
     }
 
-    /// The sender says that no more of this direction will come: what is whole of a message that is not is looked at. It stays
-    /// held, in case the sender did not say so.
-    pub fn look_at_held(&mut self, direction: Direction, hint: &Hint, seen: Seen<'_>) {
-        let lane = self.lanes.of(direction);
-        if let (Mode::Parsing, Some(held)) = (lane.mode, &lane.held) {
-            self.session.cut(direction, &held.bytes, hint, seen);
-        }
-    }
-
-    /// No more bytes of this direction will come: what is whole of a message that is not is looked at.
-    pub fn cut(
-        &mut self,
-        direction: Direction,
-        hint: &Hint,
-        pool: &mut Pool,
-        seen: Seen<'_>,
-        unread: &mut dyn FnMut(Unread),
-    ) {
-        let lane = self.lanes.of(direction);
-        if let (Mode::Parsing, Some(held)) = (lane.mode, &lane.held) {
-            self.session.cut(direction, &held.bytes, hint, seen);
-            unread(Unread::Incomplete);
-        }
-        pool.release(&mut self.lanes.of(direction).held);
-    }
-
-    /// The sender of a direction has ended it, and all of its bytes came.
-    pub fn end(
-        &mut self,
-        direction: Direction,
-        hint: &Hint,
-        pool: &mut Pool,
-        seen: Seen<'_>,
-        unread: &mut dyn FnMut(Unread),
-    ) {
-        let is_file = |whole: &mut Box<Whole>| whole.direction() == direction;
-        if let Some(whole) = self.whole.take_if(is_file) {
-            let _ = pool.charge(&mut self.charged_bytes, 0);
-            self.lanes.of(direction).begin(unread);
-            self.lanes.of(direction).mode = Mode::Done;
-            return whole.complete(seen);
-        }
-        let lane = self.lanes.get(direction);
-        if lane.mode == Mode::Parsing && lane.skip_bytes == 0 {
-            self.session.end(direction, hint, seen);
-            self.settle(pool, unread);
-        }
-    }
-
     /// Settles what the session has to account for.
     #[inline]
     fn settle(&mut self, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
@@ -352,24 +280,6 @@ impl Conversation {
             // What it cannot do without is small and not charged.
             let _ = pool.charge(&mut self.charged_bytes, 0);
         }
-    }
-
-    /// What its parser still waits for.
-    pub fn unfinished(&self) -> Option<Unread> {
-        self.session.unfinished().map(Unread::Parser)
-    }
-
-    /// The flow ends: gives back what it holds.
-    pub fn finish(&mut self, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
-        self.unfinished().into_iter().for_each(&mut *unread);
-        for lane in self.lanes.both() {
-            if lane.held.is_some() && lane.mode == Mode::Parsing {
-                unread(Unread::Incomplete);
-            }
-            pool.release(&mut lane.held);
-        }
-        self.whole = None;
-        let _ = pool.charge(&mut self.charged_bytes, 0);
     }
 
     /// Offers bytes until no more of them can be used, and returns how many were.
@@ -498,18 +408,6 @@ impl Conversation {
         }
     }
 
-    /// There is too much traffic: a direction is read no further, for good.
-    #[cold]
-    pub fn shed(&mut self, direction: Direction, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
-        self.drop_whole(pool);
-        let lane = self.lanes.of(direction);
-        pool.release(&mut lane.held);
-        if lane.mode != Mode::Done {
-            (lane.mode, lane.need_bytes, lane.skip_bytes) = (Mode::Done, 0, 0);
-            unread(Unread::Shed);
-        }
-    }
-
     fn stop(&mut self, direction: Direction, why: Unread, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
         let lane = self.lanes.of(direction);
         pool.release(&mut lane.held);
@@ -549,55 +447,6 @@ impl Conversation {
         }
         if was_reading || next == AfterGap::Probe {
             unread(Unread::Gap);
-        }
-    }
-}
-
-impl Lanes {
-    #[inline]
-    fn get(&self, direction: Direction) -> &Lane {
-        match direction {
-            Direction::ToResponder => &self.to_responder,
-            Direction::ToOriginator => &self.to_originator,
-        }
-    }
-
-    #[inline]
-    fn of(&mut self, direction: Direction) -> &mut Lane {
-        match direction {
-            Direction::ToResponder => &mut self.to_responder,
-            Direction::ToOriginator => &mut self.to_originator,
-        }
-    }
-
-    /// Whether no byte of either direction was looked at.
-    #[inline]
-    fn is_new(&self) -> bool {
-        [&self.to_responder, &self.to_originator]
-            .iter()
-            .all(|lane| lane.mode == Mode::Probing && lane.probes == 0 && lane.held.is_none())
-    }
-
-    fn both(&mut self) -> [&mut Lane; 2] {
-        [&mut self.to_responder, &mut self.to_originator]
-    }
-}
-
-impl Lane {
-    fn begin(&mut self, unread: &mut dyn FnMut(Unread)) {
-        self.mode = Mode::Parsing;
-        if std::mem::take(&mut self.probes) > 0 {
-            unread(Unread::RecognisedLater);
-        }
-    }
-
-    fn count_probe(&mut self, unread: &mut dyn FnMut(Unread)) {
-        self.probes += 1;
-        if self.probes == 1 {
-            unread(Unread::NotRecognised);
-        }
-        if self.probes >= MAX_PROBES {
-            self.mode = Mode::Done;
         }
     }
 }

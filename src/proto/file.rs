@@ -44,6 +44,8 @@ pub struct Wants {
     pub content: bool,
     /// The bytes themselves, for rules.
     pub rules: bool,
+    /// Which of the files it is that its direction of the flow carries at once.
+    pub lane: u8,
 }
 
 impl Wants {
@@ -57,14 +59,16 @@ impl Wants {
             name: wants.kind(&FILE_NAME),
             content: wants.kind(&BYTES),
             rules: wants.rules_on_content(),
+            lane: 0,
         }
     }
 
     /// Everything.
-    pub const ALL: Self = Self { md5: true, sha1: true, sha256: true, name: true, content: true, rules: true };
+    pub const ALL: Self = Self { md5: true, sha1: true, sha256: true, name: true, content: true, rules: true, lane: 0 };
 
     /// Nothing.
-    pub const NONE: Self = Self { md5: false, sha1: false, sha256: false, name: false, content: false, rules: false };
+    pub const NONE: Self =
+        Self { md5: false, sha1: false, sha256: false, name: false, content: false, rules: false, lane: 0 };
 
     /// Whether any digest is wanted.
     pub fn digests(self) -> bool {
@@ -87,6 +91,12 @@ impl Wants {
         Self { content: false, ..self }
     }
 
+    /// The same of one of several files that a direction carries at once.
+    #[must_use]
+    pub fn on_lane(self, lane: u8) -> Self {
+        Self { lane, ..self }
+    }
+
     /// The digests alone: for bytes of which another form is the content.
     #[must_use]
     pub fn only_digests(self) -> Self {
@@ -101,6 +111,7 @@ pub struct File {
     sha256: Option<Sha256>,
     content: bool,
     rules: bool,
+    lane: u8,
     bytes: u64,
 }
 
@@ -114,6 +125,7 @@ impl File {
                 sha256: wants.sha256.then(Sha256::new),
                 content: wants.content,
                 rules: wants.rules,
+                lane: wants.lane,
                 bytes: 0,
             })
         })
@@ -139,7 +151,8 @@ impl File {
 
     fn show(&self, bytes: &[u8], is_last: bool, seen: Seen<'_>) {
         if self.content || self.rules {
-            let value = Value::Piece { bytes, offset: self.bytes, in_stream: !self.content, is_last };
+            let (offset, in_stream, lane) = (self.bytes, !self.content, self.lane);
+            let value = Value::Piece { bytes, offset, lane, in_stream, is_last };
             seen(Observable { kind: &BYTES, value, at: Where(CONTENT), with: &[] });
         }
     }

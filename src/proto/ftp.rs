@@ -3,8 +3,9 @@
 //! Of commands and replies it reports the user, the names of files that are fetched, stored or touched, and the addresses that
 //! data connections go to (`PORT`, `EPRT`, 227; in a bounce attack a third party's). After `AUTH TLS` the flow is probed anew.
 //!
-//! It keeps nothing but whether TLS was asked for, and never knows the data connection: that is another flow, whose content
-//! is a file as a whole (`super::whole`). Not covered: names that come back in listings, and a control connection that begins with
+//! It keeps whether TLS was asked for and where the next data connection goes, and never knows that connection: it is another flow, whose
+//! content is a file as a whole (`super::whole`). What a transfer's file is called it shows as `Value::Elsewhere`, for whoever joins the two.
+//! Not covered: names that come back in listings, and a control connection that begins with
 //! nothing but a bare `220` on another port than 21, until its first command that no other protocol has.
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -12,8 +13,8 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::file::{self, Wants};
 use super::{AfterGap, Hint, Parser, Probe, Progress};
 use crate::flow::Direction;
-use crate::indicator::kind::{USER_NAME, of_addr};
-use crate::indicator::{Field, Observable, Seen, Transport, Value, Where};
+use crate::indicator::kind::{FILE_NAME, USER_NAME, of_addr};
+use crate::indicator::{Elsewhere, Field, Observable, Seen, Transport, Value, Where};
 
 /// Longest line: a path of 4,096 bytes and its command.
 pub const MAX_LINE_BYTES: usize = 4608;
@@ -21,10 +22,22 @@ pub const MAX_LINE_BYTES: usize = 4608;
 const PORT: u16 = 21;
 
 /// See the module.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Ftp {
     /// The client asked for TLS; the server's answer says whether it comes.
     asked_tls: bool,
+    /// Where the next transfer goes.
+    data: Option<Data>,
+}
+
+crate::bytes::opaque_debug!(Ftp, "Ftp");
+
+/// Where an end waits for a data connection.
+#[derive(Clone, Copy)]
+struct Data {
+    host: Option<IpAddr>,
+    port: u16,
+    is_server: bool,
 }
 
 impl Parser for Ftp {
@@ -60,7 +73,7 @@ impl Parser for Ftp {
             let line = rest.get(..end).unwrap_or(&[]);
             if is_reply(line) {
                 let is_yes = self.asked_tls && line.starts_with(b"234");
-                reply(line, seen);
+                self.reply(line, seen);
                 if is_yes {
                     return Progress::Reprobe(at);
                 }
@@ -71,6 +84,7 @@ impl Parser for Ftp {
     }
 
     fn gap(&mut self, _direction: Direction, _missing_bytes: u64) -> AfterGap {
+        self.data = None;
         // Lines find themselves again: half of one is no command.
         AfterGap::Continue
     }
@@ -80,8 +94,21 @@ impl Ftp {
     fn command(&mut self, line: &[u8], hint: &Hint, seen: Seen<'_>) {
         let Some((verb, argument)) = split(line) else { return };
         let with = [Field::word("event.action", verb.word)];
+        let wants = Wants::of(&hint.wants);
         match verb.what {
-            What::File => file::name(Wants::of(&hint.wants), argument, &with, seen),
+            What::Transfer | What::List => {
+                let name = if verb.what == What::Transfer { file::base_name(argument) } else { &[] };
+                if let Some(Data { host, port, is_server }) = self.data.take().filter(|_| wants.digests()) {
+                    let name = if name.len() > file::MAX_NAME_BYTES { &[] } else { name };
+                    let elsewhere = Elsewhere { waits_here: !is_server, host, port, name, action: verb.word };
+                    let value = Value::Elsewhere(&elsewhere);
+                    seen(Observable { kind: &FILE_NAME, value, at: Where("file.name"), with: &[] });
+                }
+                if verb.what == What::Transfer {
+                    file::name(wants, argument, &with, seen);
+                }
+            }
+            What::File => file::name(wants, argument, &with, seen),
             What::User if !argument.is_empty() => {
                 seen(Observable {
                     kind: &USER_NAME,
@@ -90,28 +117,32 @@ impl Ftp {
                     with: &with,
                 });
             }
-            What::Port => {
-                addresses_of_port(argument).into_iter().for_each(|(ip, port)| data_address(ip, port, &with, seen))
-            }
-            What::Eprt => {
-                address_of_eprt(argument).into_iter().for_each(|(ip, port)| data_address(ip, port, &with, seen))
+            What::Port | What::Eprt => {
+                let read = if verb.what == What::Port { addresses_of_port } else { address_of_eprt };
+                let found = read(argument);
+                self.data = found.map(|(ip, port)| Data { host: Some(ip), port, is_server: false });
+                found.into_iter().for_each(|(ip, port)| data_address(ip, port, &with, seen));
             }
             What::Auth => self.asked_tls = true,
             What::User | What::Other => {}
         }
     }
-}
 
-/// Codes and addresses of one line from the server.
-fn reply(line: &[u8], seen: Seen<'_>) {
-    if !line.starts_with(b"227") {
-        return;
-    }
-    // `227 Entering Passive Mode (h1,h2,h3,h4,p1,p2).`, with or without brackets.
-    let text = line.get(4..).unwrap_or(&[]);
-    let Some(start) = text.iter().position(u8::is_ascii_digit) else { return };
-    if let Some((ip, port)) = addresses_of_port(text.get(start..).unwrap_or(&[])) {
-        data_address(ip, port, &[Field::word("event.action", "PASV")], seen);
+    /// Codes and addresses of one line from the server.
+    fn reply(&mut self, line: &[u8], seen: Seen<'_>) {
+        let text = line.get(4..).unwrap_or(&[]);
+        if line.starts_with(b"229") {
+            self.data = port_of_epsv(text).map(|port| Data { host: None, port, is_server: true });
+        }
+        if !line.starts_with(b"227") {
+            return;
+        }
+        // `227 Entering Passive Mode (h1,h2,h3,h4,p1,p2).`, with or without brackets.
+        let Some(start) = text.iter().position(u8::is_ascii_digit) else { return };
+        if let Some((ip, port)) = addresses_of_port(text.get(start..).unwrap_or(&[])) {
+            self.data = Some(Data { host: Some(ip), port, is_server: true });
+            data_address(ip, port, &[Field::word("event.action", "PASV")], seen);
+        }
     }
 }
 
@@ -143,6 +174,12 @@ fn address_of_eprt(text: &[u8]) -> Option<(IpAddr, u16)> {
     Some((part()?.parse().ok()?, part()?.parse().ok()?))
 }
 
+/// `Entering Extended Passive Mode (|||6446|)` (RFC 2428, 3).
+fn port_of_epsv(text: &[u8]) -> Option<u16> {
+    let (bar, rest) = text.split(|byte| *byte == b'(').nth(1)?.split_first()?;
+    std::str::from_utf8(rest.split(|byte| byte == bar).nth(2)?).ok()?.parse().ok()
+}
+
 /// A command that matters.
 struct Verb {
     word: &'static str,
@@ -153,6 +190,10 @@ struct Verb {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum What {
+    /// Its argument is the path of a file, which comes over the data connection.
+    Transfer,
+    /// What comes over the data connection is no file.
+    List,
     /// Its argument is a file's path.
     File,
     User,
@@ -168,10 +209,12 @@ const fn verb(word: &'static str, what: What, only_ftp: bool) -> Verb {
 
 /// RFC 959, 2228, 2428, 3659. `RETR`, `USER` and `DELE` are POP3's, too.
 const VERBS: &[Verb] = &[
-    verb("RETR", What::File, false),
-    verb("STOR", What::File, true),
-    verb("STOU", What::File, true),
-    verb("APPE", What::File, true),
+    verb("RETR", What::Transfer, false),
+    verb("STOR", What::Transfer, true),
+    verb("STOU", What::Transfer, true),
+    verb("APPE", What::Transfer, true),
+    verb("LIST", What::List, false),
+    verb("NLST", What::List, true),
     verb("SIZE", What::File, true),
     verb("MDTM", What::File, true),
     verb("DELE", What::File, false),
@@ -187,7 +230,7 @@ const VERBS: &[Verb] = &[
     verb("SYST", What::Other, true),
     verb("CWD", What::Other, true),
     verb("PBSZ", What::Other, true),
-    verb("MLSD", What::Other, true),
+    verb("MLSD", What::List, true),
 ];
 
 /// The command of a line and its argument. Telnet's interrupts (RFC 959, 4.1.3) before it are passed over.
@@ -308,6 +351,40 @@ mod tests {
             ),
             ["ipv4-addr ftp.data.ip 192.0.2.77 4444"; 2]
         );
+    }
+
+    #[test]
+    fn what_comes_over_a_data_connection_is_named() {
+        let said = |lines: &[(Direction, &str)]| {
+            let (mut ftp, mut seen) = (Ftp::default(), Vec::new());
+            for (direction, line) in lines {
+                let hint = if *direction == Up { tcp(40000, 21) } else { tcp(21, 40000) };
+                let line = format!("{line}\r\n");
+                ftp.parse(*direction, line.as_bytes(), &hint, &mut |o| {
+                    if matches!(o.value, Value::Elsewhere(_)) {
+                        seen.push(crate::proto::testing::text_of(&o));
+                    }
+                });
+            }
+            seen
+        };
+        let passive = (Down, "229 Entering Extended Passive Mode (|||6446|)");
+        assert_eq!(said(&[passive, (Up, "RETR /a/B.exe")]), ["file-name file.name there None 6446 RETR B.exe"]);
+        assert_eq!(said(&[passive, (Up, "STOR a\\b")]), ["file-name file.name there None 6446 STOR b"]);
+        assert_eq!(said(&[passive, (Up, "LIST -l /a")]), ["file-name file.name there None 6446 LIST "]);
+        let nat = (Down, "227 Entering Passive Mode (10,0,0,5,23,112).");
+        assert_eq!(said(&[nat, (Up, "RETR x")]), ["file-name file.name there Some(10.0.0.5) 6000 RETR x"]);
+        let active = (Up, "PORT 192,0,2,10,195,80");
+        assert_eq!(said(&[active, (Up, "APPE x")]), ["file-name file.name here Some(192.0.2.10) 50000 APPE x"]);
+        let nobody = ["229 no", "229 (|||", "229 (|||99999|)", "229 (", "500 (|||6446|)"];
+        assert!(nobody.iter().all(|line| said(&[(Down, line), (Up, "RETR x")]).is_empty()));
+        assert_eq!(said(&[passive, (Up, "RETR x"), (Up, "RETR y")]).len(), 1, "each transfer has its own connection");
+        assert!(said(&[passive, (Up, "SIZE x")]).is_empty());
+        let long = format!("RETR {}", "a".repeat(file::MAX_NAME_BYTES + 1));
+        assert_eq!(said(&[passive, (Up, &long)]), ["file-name file.name there None 6446 RETR "]);
+        let mut ftp = Ftp { data: Some(Data { host: None, port: 1, is_server: true }), ..Ftp::default() };
+        ftp.gap(Down, 9);
+        assert!(ftp.data.is_none(), "what is missing may have said another port");
     }
 
     #[test]

@@ -200,11 +200,7 @@ impl Parser for Http {
 
 impl Http {
     fn half(&mut self, direction: Direction) -> &mut Half {
-        let [to_responder, to_originator] = &mut self.halves;
-        match direction {
-            Direction::ToResponder => to_responder,
-            Direction::ToOriginator => to_originator,
-        }
+        direction.of(&mut self.halves)
     }
 
     /// One step over `rest`, which is not empty.

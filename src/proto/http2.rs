@@ -121,7 +121,7 @@ impl Parser for Http2 {
 
     fn parse(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress {
         let Self { halves, bodies } = self;
-        let half = of(halves, direction);
+        let half = direction.of(halves);
         let mut context = Context { direction, hint, seen, bodies };
         let mut at = 0;
         loop {
@@ -142,7 +142,7 @@ impl Parser for Http2 {
     /// What is there of a header block is shown, as far as it goes.
     fn cut(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) {
         let Self { halves, bodies } = self;
-        let half = of(halves, direction);
+        let half = direction.of(halves);
         let Some(header) = Header::read(data).filter(|_| half.phase != Phase::Start) else { return };
         let payload = data.get(HEADER_BYTES..).unwrap_or_default();
         if matches!(header.kind, HEADERS | PUSH_PROMISE | CONTINUATION) {
@@ -174,7 +174,7 @@ impl Parser for Http2 {
 
     /// Within a body nothing but the body is lost.
     fn gap(&mut self, direction: Direction, missing_bytes: u64) -> AfterGap {
-        let half = of(&mut self.halves, direction);
+        let half = direction.of(&mut self.halves);
         if let Phase::Data(data) = half.phase
             && let Some(left) = u64::from(data.bytes + u32::from(data.padding)).checked_sub(missing_bytes)
         {
@@ -187,14 +187,6 @@ impl Parser for Http2 {
         half.block = None;
         half.decoder.lose();
         AfterGap::Continue
-    }
-}
-
-fn of(halves: &mut [Half; 2], direction: Direction) -> &mut Half {
-    let [to_responder, to_originator] = halves;
-    match direction {
-        Direction::ToResponder => to_responder,
-        Direction::ToOriginator => to_originator,
     }
 }
 

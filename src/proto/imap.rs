@@ -13,7 +13,7 @@ mod envelope;
 mod tests;
 
 use super::file::Wants;
-use super::mail::{Dotted, Mail, Step, steps};
+use super::mail::{self, Dotted, Mail, Step, steps};
 use super::tls::Tls;
 use super::{Account, AfterGap, Hint, Parser, Probe, Progress};
 use crate::flow::Direction;
@@ -140,11 +140,7 @@ impl Parser for Imap {
 
 impl Imap {
     fn half(&mut self, direction: Direction) -> &mut Half {
-        let [to_responder, to_originator] = &mut self.halves;
-        match direction {
-            Direction::ToResponder => to_responder,
-            Direction::ToOriginator => to_originator,
-        }
+        direction.of(&mut self.halves)
     }
 
     /// One step over `rest`, which is not empty.
@@ -178,11 +174,8 @@ impl Imap {
         unread: &mut Option<&'static str>,
         seen: Seen<'_>,
     ) -> Step {
-        if rest.first().is_some_and(|byte| *byte < b' ' && !b"\t\r\n".contains(byte)) {
-            if Tls::probe(rest, hint) != Probe::No {
-                return Step::End(Progress::Reprobe(0));
-            }
-            return Step::End(Progress::Stopped("imap_not_text"));
+        if let Some(end) = mail::not_text(rest, hint, "imap_not_text") {
+            return end;
         }
         let half = self.half(direction);
         let Some(end) = memchr::memchr(b'\n', rest) else {

@@ -30,7 +30,7 @@ use decode::{Coding, line_end};
 pub(super) use dotted::{Dotted, Took};
 use head::Context;
 use links::Links;
-pub(super) use steps::{Step, steps};
+pub(super) use steps::{Step, not_text, steps};
 
 /// Longest header block read, in bytes; what is beyond is left out. Servers refuse far shorter ones.
 pub(super) const MAX_HEAD_BYTES: usize = 64 * 1024;

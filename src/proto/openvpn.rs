@@ -157,11 +157,7 @@ impl Session {
     }
 
     fn side(&mut self, direction: Direction) -> &mut Side {
-        let [to_responder, to_originator] = &mut self.sides;
-        match direction {
-            Direction::ToResponder => to_responder,
-            Direction::ToOriginator => to_originator,
-        }
+        direction.of(&mut self.sides)
     }
 
     /// The handshake is over when data flows.

@@ -107,11 +107,7 @@ impl Parser for Pop3 {
 
 impl Pop3 {
     fn phase(&mut self, direction: Direction) -> &mut Phase {
-        let [to_responder, to_originator] = &mut self.phases;
-        match direction {
-            Direction::ToResponder => to_responder,
-            Direction::ToOriginator => to_originator,
-        }
+        direction.of(&mut self.phases)
     }
 
     /// One step over `rest`, which is not empty.
@@ -147,11 +143,8 @@ impl Pop3 {
     }
 
     fn line(&mut self, direction: Direction, rest: &[u8], hint: &Hint) -> Step {
-        if rest.first().is_some_and(|byte| *byte < b' ' && !b"\t\r\n".contains(byte)) {
-            if Tls::probe(rest, hint) != Probe::No {
-                return Step::End(Progress::Reprobe(0));
-            }
-            return Step::End(Progress::Stopped("pop3_not_text"));
+        if let Some(end) = mail::not_text(rest, hint, "pop3_not_text") {
+            return end;
         }
         let Some(end) = memchr::memchr(b'\n', rest) else {
             let too_long = rest.len() >= MAX_LINE_BYTES;

@@ -127,11 +127,7 @@ impl Parser for Smtp {
 
 impl Smtp {
     fn half(&mut self, direction: Direction) -> &mut Half {
-        let [to_responder, to_originator] = &mut self.halves;
-        match direction {
-            Direction::ToResponder => to_responder,
-            Direction::ToOriginator => to_originator,
-        }
+        direction.of(&mut self.halves)
     }
 
     /// One step over `rest`, which is not empty.
@@ -172,11 +168,8 @@ impl Smtp {
         unread: &mut Option<&'static str>,
         seen: Seen<'_>,
     ) -> Step {
-        if rest.first().is_some_and(|byte| *byte < b' ' && !b"\t\r\n".contains(byte)) {
-            if Tls::probe(rest, hint) != Probe::No {
-                return Step::End(Progress::Reprobe(0));
-            }
-            return Step::End(Progress::Stopped("smtp_not_text"));
+        if let Some(end) = mail::not_text(rest, hint, "smtp_not_text") {
+            return end;
         }
         let Some(end) = memchr::memchr(b'\n', rest) else {
             let too_long = rest.len() >= MAX_LINE_BYTES;

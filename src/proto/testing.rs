@@ -29,6 +29,10 @@ pub(crate) fn text_of(seen: &Observable<'_>) -> String {
         Value::Text(text) => String::from_utf8_lossy(text).into_owned(),
         Value::Name(name) => String::from_utf8_lossy(name.text(&mut [0; MAX_NAME_TEXT_BYTES])).into_owned(),
         Value::Piece { bytes, offset, .. } => format!("{offset} {}", String::from_utf8_lossy(bytes)),
+        Value::Elsewhere(file) => {
+            let (end, name) = (if file.waits_here { "here" } else { "there" }, String::from_utf8_lossy(file.name));
+            format!("{end} {:?} {} {} {name}", file.host, file.port, file.action)
+        }
     };
     format!("{} {} {value}", seen.kind.name, seen.at.0)
 }

@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Sender, TrySendError};
 
 use super::super::counters::Counters;
+use super::super::named::{NamedFiles, Naming};
 use super::super::reload::{self, FeedState};
 use super::Event;
 use super::clock::wall;
 use super::overload::Shedding;
-use crate::alert::{Notice, printable};
+use crate::alert::{Alert, Notice, printable};
 use crate::capture::live::{InterfaceState, Losses};
 use crate::indicator::IndicatorIx;
 use crate::matcher::MatchSet;
@@ -116,6 +117,8 @@ pub(in crate::pipeline) struct Shared {
     pub(super) notices_dropped: AtomicU64,
     /// What workers counted of sets that they have left.
     suppressed: Mutex<Suppressed>,
+    /// What files are called that come over connections of their own.
+    named: Mutex<NamedFiles>,
     pub(in crate::pipeline) reloads: Mutex<Reloads>,
     /// When each worker last looked at the clock, in milliseconds since `start`; [`ENDED`] once it has ended.
     beats: Vec<AtomicU64>,
@@ -173,6 +176,7 @@ impl Shared {
             dropped: AtomicU64::new(0),
             notices_dropped: AtomicU64::new(0),
             suppressed: Mutex::default(),
+            named: Mutex::default(),
             reloads: Mutex::default(),
             beats: (0..workers).map(|_| AtomicU64::new(0)).collect(),
             start: Instant::now(),
@@ -251,6 +255,18 @@ impl Shared {
 
     fn since_start(&self, now: Instant) -> u64 {
         now.duration_since(self.start).as_millis() as u64
+    }
+
+    /// Takes in how files are called, and has alerts say it. The lock is taken for these only.
+    pub(super) fn join(&self, named: Vec<Naming>, alerts: &mut [Alert]) {
+        if named.is_empty() && !alerts.iter().any(NamedFiles::concerns) {
+            return;
+        }
+        let mut files = lock(&self.named);
+        // Of one worker and batch: each alert finds what was said before its frame.
+        files.add(named);
+        alerts.iter_mut().for_each(|alert| files.join(alert));
+        files.take_all();
     }
 
     /// A worker has ended; after the last one nothing comes through the channel any more.

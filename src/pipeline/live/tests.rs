@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::work::TICK;
 use super::*;
+use crate::alert::OwnedValue;
 use crate::capture::live::InterfaceState;
 use crate::capture::{Batch, Files, Source};
 use crate::feed;
-use crate::indicator::IndicatorSet;
+use crate::indicator::{IndicatorSet, Where};
 use crate::pipeline::replay;
 
 /// Plays captures, so many frames at a time, as if they came through an interface.
@@ -131,7 +132,12 @@ type Found = BTreeMap<String, usize>;
 
 fn words(alert: &Alert, with_frame: bool) -> String {
     let frame = if with_frame { alert.frame.number } else { 0 };
-    format!("{} {} {} {frame}", alert.indicator().id(), alert.field.0, alert.atomic)
+    // A file's name may come from another connection.
+    let name = alert.with.iter().find(|field| field.path == Where("file.name")).map(|field| match &field.value {
+        OwnedValue::Text(text) => text.as_str(),
+        OwnedValue::Number(_) => "a number",
+    });
+    format!("{} {} {} {frame} {}", alert.indicator().id(), alert.field.0, alert.atomic, name.unwrap_or_default())
 }
 
 fn count(alerts: impl Iterator<Item = String>) -> Found {
@@ -430,7 +436,7 @@ fn flows_time_out_where_no_packet_comes() {
     let mut headers = super::super::decoded::Headers::default();
     let mut assembler = super::super::fragments::Assembler::default();
     let seed = crate::flow::HashSeed::random();
-    headers.decode(&batch.data, &batch.frames, seed, &mut assembler, |_| {});
+    headers.decode(&batch.data, &batch.frames, seed, &mut assembler, |item: &mut _| worker.prefetch(item));
     worker.process_decoded(&headers, &batch.data, &batch.frames);
     let before = worker.flows.len();
     let last = batch.frames.last().expect("frames").time;

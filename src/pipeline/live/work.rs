@@ -194,7 +194,7 @@ impl Station {
                 .panic_at_frame
                 .take_if(|at| group.iter().any(|frame| frame.number == *at))
                 .inspect(|_| panic!("as asked"));
-            let ahead = |item: &_| worker.prefetch(item);
+            let ahead = |item: &mut _| worker.prefetch(item);
             stages.decode(|| headers.decode(&batch.data, group, *seed, assembler, ahead));
             stages.inspect(|| worker.process_decoded(headers, &batch.data, group));
         }
@@ -223,8 +223,10 @@ impl Station {
     /// Hands out what was raised. Never waits.
     #[inline]
     fn hand_out(&mut self) {
-        if self.desk.worker.has_alerts() {
-            let alerts = self.desk.worker.take_alerts();
+        if self.desk.worker.has_alerts() || !self.desk.worker.eyes.named.is_empty() {
+            let named = std::mem::take(&mut self.desk.worker.eyes.named);
+            let mut alerts = self.desk.worker.take_alerts();
+            self.shared.join(named, &mut alerts);
             self.send(alerts);
         }
         if self.share.flow_log.is_some() {
@@ -412,13 +414,14 @@ impl Station {
         let fresh = Desk::new(&self.set, &self.captures, &Options { max_flows: 0, ..self.share.clone() }, 0);
         let Desk { worker, assembler, .. } = std::mem::replace(&mut self.desk, fresh);
         let closed = catch_unwind(AssertUnwindSafe(|| {
-            let (alerts, flows, mut counters) = worker.close();
+            let (said, mut counters) = worker.close();
             assembler.close(&mut counters);
-            (alerts, flows, counters)
+            (said, counters)
         }));
-        if let Ok((alerts, flows, mut counters)) = closed {
-            self.send(alerts);
-            self.send_flows(flows);
+        if let Ok((mut said, mut counters)) = closed {
+            self.shared.join(said.named, &mut said.alerts);
+            self.send(said.alerts);
+            self.send_flows(said.flows);
             self.shared.note_suppressed(Arc::clone(&self.set), std::mem::take(&mut counters.suppressed));
             counters.merge(&self.before);
             status.counters = counters;

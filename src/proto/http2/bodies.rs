@@ -2,9 +2,9 @@
 //! files.
 //!
 //! A body is of one stream and one direction, and whole when its stream ends there. What is remembered of streams is bounded:
-//! [`MAX_BODIES`] bodies in progress, [`MAX_ASKED`] requests that have no response yet. Contents are shown one after the other in a direction:
-//! of a body that begins while another one is being shown only digests are made, and that is counted. (What lies in one DATA frame is in the
-//! stream as it is.)
+//! [`MAX_BODIES`] bodies in progress, [`MAX_ASKED`] requests that have no response yet. Contents are shown each in a lane of its own, up to
+//! [`MAX_LANES`] at once in a direction: of a body that begins while all are taken only digests are made, and that is counted. (What lies in
+//! one DATA frame is in the stream as it is.)
 
 use std::collections::VecDeque;
 
@@ -16,6 +16,8 @@ use crate::proto::http::{Body, Head, Line, url_of};
 
 /// Bodies in progress of one connection. Browsers ask for up to 100 at once, of which few are on the wire at the same time.
 const MAX_BODIES: usize = 32;
+/// Bodies whose content is searched at once in a direction: each is remembered as a stream is.
+const MAX_LANES: u8 = 8;
 /// Requests whose response has not come: what servers allow at once.
 const MAX_ASKED: usize = 128;
 
@@ -33,8 +35,8 @@ pub(super) struct Bodies {
 struct Open {
     stream: u32,
     direction: Direction,
-    /// Whether its content is shown.
-    is_shown: bool,
+    /// Where its content is shown.
+    lane: Option<u8>,
     body: Body,
 }
 
@@ -65,8 +67,9 @@ impl Bodies {
         }
         self.abandon_one(heading.stream, heading.direction);
         let shows = wants.content || wants.rules;
-        let is_busy = shows && self.open.iter().any(|open| open.direction == heading.direction && open.is_shown);
-        let wants = if is_busy { wants.only_digests() } else { wants };
+        let lane = if shows { self.free_lane(heading.direction) } else { None };
+        let is_busy = shows && lane.is_none();
+        let wants = lane.map_or(wants.only_digests(), |lane| wants.on_lane(lane));
         // In frames, it does not lie in the stream as it is.
         match Body::announce(head, url, true, wants, seen) {
             Ok(Some(_)) if self.open.len() >= MAX_BODIES => self.lost = Some("http2_bodies_too_many"),
@@ -76,7 +79,7 @@ impl Bodies {
                 }
                 self.begun += 1;
                 let Heading { stream, direction, .. } = *heading;
-                self.open.push(Open { stream, direction, is_shown: shows && !is_busy, body });
+                self.open.push(Open { stream, direction, lane, body });
             }
             Ok(None) => {}
             Err(reason) => self.lost = Some(reason),
@@ -95,7 +98,7 @@ impl Bodies {
         };
         let Err(reason) = open.body.push(bytes, seen) else { return };
         let goes_on = open.body.goes_on();
-        open.is_shown = false;
+        open.lane = None;
         self.lost = Some(reason);
         if !goes_on {
             self.ended += u32::from(self.take(stream, direction).is_some());
@@ -145,6 +148,11 @@ impl Bodies {
         self.ended += self.open.len() as u32;
         self.open = Vec::new();
         self.asked = VecDeque::new();
+    }
+
+    fn free_lane(&self, direction: Direction) -> Option<u8> {
+        let is_taken = |lane| self.open.iter().any(|open| open.direction == direction && open.lane == Some(lane));
+        (0..MAX_LANES).find(|lane| !is_taken(*lane))
     }
 
     fn ask(&mut self, stream: u32, url: Box<[u8]>) {

@@ -3,6 +3,9 @@
 //! The dynamic table keeps the sizes of all entries and the values of only those that matter. A connection picked up late, or
 //! one with a gap, has entries that nobody here knows: fields that name them are left out and the rest is read. Bounded by
 //! [`MAX_TABLE_BYTES`], [`MAX_LIST_BYTES`] and [`MAX_FIELDS`].
+//!
+//! It is no library's: a sensor must go on behind a gap with a table of which it knows a part, and read whole what is left of a block that
+//! names what it does not know; a decoder for one end of a connection may give up there, and those looked at do (or index past cut input).
 
 use std::collections::VecDeque;
 use std::ops::Range;

@@ -1,6 +1,7 @@
 //! [`steps`]: a parser's way through the bytes on offer, one step after the other, as the mail protocols all go it.
 
-use crate::proto::Progress;
+use crate::proto::tls::Tls;
+use crate::proto::{Hint, Parser, Probe, Progress};
 
 /// What one look at the bytes led to.
 pub(in crate::proto) enum Step {
@@ -36,6 +37,16 @@ pub(in crate::proto) fn steps(data: &[u8], mut step: impl FnMut(&[u8], &mut Opti
     match unread {
         Some(reason) => Progress::Damaged { bytes: at, need, reason },
         None => Progress::Consumed { bytes: at, need },
+    }
+}
+
+/// Where a line should begin there is none: TLS begins, whatever was said of it, or the parser stops for this reason.
+pub(in crate::proto) fn not_text(rest: &[u8], hint: &Hint, reason: &'static str) -> Option<Step> {
+    let is_text = rest.first().is_none_or(|byte| *byte >= b' ' || b"\t\r\n".contains(byte));
+    match is_text {
+        true => None,
+        false if Tls::probe(rest, hint) != Probe::No => Some(Step::End(Progress::Reprobe(0))),
+        false => Some(Step::End(Progress::Stopped(reason))),
     }
 }
 

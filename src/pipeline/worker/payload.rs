@@ -1,0 +1,251 @@
+//! What a [`Worker`] does with a packet's payload, once its flow is found: streams put their segments in order, datagrams are read as
+//! they come. Each says the packet's verdict, or that its flow is to tell.
+
+use super::{Framed, Worker, judge};
+use crate::flow::{Direction, Flow, Outlet, Segment, Slot};
+use crate::indicator::Transport;
+use crate::packet::{FrameRef, Packet, tcp_flag};
+use crate::pipeline::decoded::Bytes;
+use crate::pipeline::eyes::Delivery;
+use crate::pipeline::shard::{State, is_waiting};
+use crate::pipeline::verdict::Verdict;
+
+impl Worker {
+    pub(super) fn segment(
+        &mut self,
+        shard: usize,
+        slot: Slot,
+        direction: Direction,
+        data: Bytes<'_>,
+        framed: Framed<'_>,
+    ) -> Option<Verdict> {
+        let packet = &framed.1.packet;
+        let bytes = packet.payload_bytes.wrapping_add(packet.payload_missing_bytes);
+        let mut verdict = Some(Verdict::Inspected);
+        if bytes > 0 || packet.has(tcp_flag::SYN) {
+            let flow = self.flows.get_mut(slot);
+            if flow.is_quiet[direction.index()] {
+                flow.streams[direction.index()].follow(packet.sequence.wrapping_add(bytes));
+                verdict = Some(judge::lasting(flow, direction, || data.payload(framed)));
+            } else {
+                verdict = self.push(shard, slot, direction, data, framed);
+            }
+        }
+        if packet.tcp_flags & (tcp_flag::FIN | tcp_flag::RST) != 0 {
+            self.end(shard, slot, direction, framed);
+        }
+        verdict
+    }
+
+    /// The same for a plain one ([`Item::is_plain`]).
+    #[inline(always)]
+    pub(super) fn plain_segment(
+        &mut self,
+        shard: usize,
+        slot: Slot,
+        direction: Direction,
+        data: Bytes<'_>,
+        framed: Framed<'_>,
+    ) -> Option<Verdict> {
+        let packet = &framed.1.packet;
+        if packet.payload_bytes == 0 {
+            return Some(Verdict::Inspected);
+        }
+        let flow = self.flows.get_mut(slot);
+        if flow.is_quiet[direction.index()] {
+            flow.streams[direction.index()].follow(packet.sequence.wrapping_add(packet.payload_bytes));
+            return Some(judge::lasting(flow, direction, || data.payload(framed)));
+        }
+        if !self.scans_tcp && steps_over(flow, direction, packet) {
+            return Some(Verdict::PassedOver);
+        }
+        self.push(shard, slot, direction, data, framed)
+    }
+
+    /// A FIN or RST. One that overtook data ends nothing yet; a forged one may look as if it did, so what is held stays.
+    #[inline(never)]
+    fn end(&mut self, shard: usize, slot: Slot, direction: Direction, (frame, item): Framed<'_>) {
+        let packet = &item.packet;
+        let end = packet.sequence.wrapping_add(packet.payload_bytes).wrapping_add(packet.payload_missing_bytes);
+        let is_end = packet.tcp_flags & tcp_flag::RST == 0;
+        let flow = self.flows.get_mut(slot);
+        if flow.is_quiet[direction.index()] {
+            return;
+        }
+        let stream = &mut flow.streams[direction.index()];
+        if stream.is_at(end) {
+            self.look_at_held(shard, slot, direction, frame.reference(), is_end);
+        } else if is_end {
+            stream.note_end(end);
+        }
+    }
+
+    /// `None` while the rest of its message is to tell.
+    #[inline(never)]
+    fn push(
+        &mut self,
+        shard: usize,
+        slot: Slot,
+        direction: Direction,
+        data: Bytes<'_>,
+        framed: Framed<'_>,
+    ) -> Option<Verdict> {
+        let (frame, item) = framed;
+        let packet = &item.packet;
+        let segment = Segment {
+            sequence: packet.sequence,
+            is_syn: packet.has(tcp_flag::SYN),
+            data: data.payload(framed),
+            missing_bytes: packet.payload_missing_bytes,
+            frame: frame.reference(),
+        };
+        let flow = self.flows.get_mut(slot);
+        let reading = flow.state.conversation.reading(direction);
+        let out_of_window = self.streams.out_of_window;
+        let was_waiting = is_waiting(flow, direction);
+        match packet.urgent_pointer {
+            0 => self.deliver(shard, slot, direction, |stream, out| stream.push(&segment, out)),
+            at => self.deliver(shard, slot, direction, |stream, out| stream.push_urgent(&segment, at, out)),
+        }
+        if was_waiting && self.flows.get_mut(slot).streams[direction.index()].take_end() {
+            self.look_at_held(shard, slot, direction, frame.reference(), true);
+        }
+        let flow = self.flows.get_mut(slot);
+        match is_waiting(flow, direction) {
+            true if !was_waiting => self.shards[shard].wait(slot, flow.turn, direction, segment.frame),
+            true => {}
+            false if self.scans_tcp => {}
+            // Both directions: a parser may be done with the other one too, or have both probed anew.
+            false => {
+                let [there, back] = flow.state.conversation.is_quiet();
+                flow.is_quiet = [there && !flow.streams[0].has_pending(), back && !flow.streams[1].has_pending()];
+            }
+        }
+        let worst = self.unread.take_worst();
+        if self.streams.out_of_window > out_of_window {
+            return Some(Verdict::OutOfWindow);
+        }
+        if worst > Verdict::Inspected || segment.data.is_empty() {
+            return Some(worst);
+        }
+        judge::read(self.flows.get_mut(slot), direction, reading, segment.data)
+    }
+
+    /// Has a stream do something that hands bytes on.
+    pub(super) fn deliver(
+        &mut self,
+        shard: usize,
+        slot: Slot,
+        direction: Direction,
+        act: impl FnOnce(&mut crate::flow::Stream, &mut Outlet<'_>),
+    ) {
+        let pool = &mut self.shards[shard].pool;
+        let Flow { identity, streams, state, .. } = self.flows.get_mut(slot);
+        let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
+        let mut delivery = Delivery { identity, state, direction, scans, eyes, unread };
+        let emit = &mut |chunk: crate::flow::Chunk<'_>, pool: &mut crate::flow::Pool| delivery.chunk(&chunk, pool);
+        act(&mut streams[direction.index()], &mut Outlet { pool, counters: &mut self.streams, emit });
+    }
+
+    /// A direction says that it has no more bytes.
+    #[cold]
+    fn look_at_held(&mut self, shard: usize, slot: Slot, direction: Direction, frame: FrameRef, is_end: bool) {
+        let pool = &mut self.shards[shard].pool;
+        let Flow { identity, state, .. } = self.flows.get_mut(slot);
+        let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
+        Delivery { identity, state, direction, scans, eyes, unread }.look_at_held(pool, frame, is_end);
+    }
+
+    /// No more bytes of a direction will come.
+    #[cold]
+    pub(super) fn cut(&mut self, shard: usize, slot: Slot, direction: Direction, frame: FrameRef) {
+        let pool = &mut self.shards[shard].pool;
+        let Flow { identity, state, .. } = self.flows.get_mut(slot);
+        let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
+        Delivery { identity, state, direction, scans, eyes, unread }.cut(pool, frame);
+    }
+
+    #[inline(always)]
+    pub(super) fn datagram(
+        &mut self,
+        shard: usize,
+        slot: Slot,
+        direction: Direction,
+        data: Bytes<'_>,
+        framed: Framed<'_>,
+    ) -> Verdict {
+        if framed.1.packet.payload_bytes == 0 {
+            return Verdict::Inspected;
+        }
+        let flow = self.flows.get_mut(slot);
+        if flow.is_quiet[direction.index()] {
+            return judge::lasting(flow, direction, || data.payload(framed));
+        }
+        self.read_datagram(Transport::Udp, shard, slot, direction, data, framed)
+    }
+
+    /// What lies in an Ethernet frame without IP.
+    #[cold]
+    pub(super) fn in_frame(
+        &mut self,
+        shard: usize,
+        slot: Slot,
+        direction: Direction,
+        data: Bytes<'_>,
+        framed: Framed<'_>,
+    ) -> Verdict {
+        let flow = self.flows.get_mut(slot);
+        if flow.is_quiet[direction.index()] {
+            return judge::lasting(flow, direction, || data.payload(framed));
+        }
+        self.read_datagram(Transport::Ethernet, shard, slot, direction, data, framed)
+    }
+
+    #[inline(never)]
+    fn read_datagram(
+        &mut self,
+        transport: Transport,
+        shard: usize,
+        slot: Slot,
+        direction: Direction,
+        data: Bytes<'_>,
+        framed: Framed<'_>,
+    ) -> Verdict {
+        let payload = data.payload(framed);
+        let pool = &mut self.shards[shard].pool;
+        let flow = self.flows.get_mut(slot);
+        let reading = flow.state.conversation.reading(direction);
+        let Flow { identity, state, is_quiet, .. } = flow;
+        let scans = self.scans_udp && transport == Transport::Udp;
+        let (eyes, unread) = (&mut self.eyes, &mut self.unread);
+        let frame = framed.0.reference();
+        Delivery { identity, state, direction, scans, eyes, unread }.datagram(transport, payload, pool, frame);
+        is_quiet[direction.index()] = !scans && !state.conversation.wants(direction);
+        match self.unread.take_worst() {
+            Verdict::Inspected => judge::read(flow, direction, reading, payload).unwrap_or_default(),
+            worst => worst,
+        }
+    }
+
+    /// An ICMP error quotes the packet that it is about: its ends are looked up.
+    #[cold]
+    pub(super) fn message(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) -> Verdict {
+        let Flow { identity, state, .. } = self.flows.get_mut(slot);
+        let payload = data.payload(framed);
+        let (packet, frame) = (&framed.1.packet, framed.0.reference());
+        self.eyes.look_at_quoted((packet, payload), direction, identity, &mut state.seldom, frame);
+        Verdict::Inspected
+    }
+}
+
+/// Whether a plain segment is the next of its stream and holds nothing but bytes that its parser steps over, most of a long body: then
+/// nothing else is done for it.
+#[inline(always)]
+fn steps_over(flow: &mut Flow<State>, direction: Direction, packet: &Packet) -> bool {
+    let stream = &mut flow.streams[direction.index()];
+    let steps = stream.is_at(packet.sequence) && flow.state.conversation.step_over(direction, packet.payload_bytes);
+    if steps {
+        stream.step_over(packet.payload_bytes);
+    }
+    steps
+}
