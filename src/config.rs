@@ -26,7 +26,7 @@ pub use error::{ConfigError, Finding};
 pub use memory::{MemoryLine, MemoryTable, SetBytes};
 pub use sections::{
     Backend, Capture, Control, Evidence, Feeds, FlowLog, Flows, Log, LogLevel, Memory, Metrics, Overload, Privileges,
-    Seccomp, Suppression, Timestamps,
+    Seccomp, Spread, Suppression, Timestamps,
 };
 pub use sinks::{SPOOL_DIRECTORY, SinkFilter, SinkFormat, SinkPlan, SpoolPlan, WhenFull};
 pub use units::{Bytes, Period};

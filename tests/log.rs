@@ -15,7 +15,8 @@ fn child() {
     for number in 0..250 {
         tracing::warn!(number, "too \"often\"");
     }
-    tracing::info!("of interest");
+    tracing::info!(target: "picket::test", "of interest");
+    tracing::info!(target: "rskafka::client", "of interest to nobody");
     log::settle();
     // What is not asked for is not said too often either.
     let expected = if std::env::var_os("PICKET_LOG").is_some() { 0 } else { 150 };

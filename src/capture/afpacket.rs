@@ -15,6 +15,7 @@ mod socket;
 mod walk;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -34,12 +35,15 @@ pub(super) fn open(options: &LiveOptions) -> Result<Vec<Box<dyn Live>>, LiveErro
     let options = Arc::new(options.clone());
     let groups: Vec<Option<Group>> =
         options.interfaces.iter().map(|_| (options.workers > 1).then(Group::default)).collect();
+    let unwanted: Vec<Arc<AtomicU64>> = options.interfaces.iter().map(|_| Arc::default()).collect();
     let worker = |number| {
-        let open = |(file, group): (usize, &Option<Group>)| Ring::open(&options, file, group.clone());
-        let rings = groups.iter().enumerate().map(open).collect::<Result<_, _>>()?;
+        let open = |((file, group), unwanted): ((usize, &Option<Group>), &Arc<AtomicU64>)| {
+            Ring::open(&options, file, group.clone(), Arc::clone(unwanted))
+        };
+        let rings = groups.iter().enumerate().zip(&unwanted).map(open).collect::<Result<_, _>>()?;
         let names = if number == 0 { options.interfaces.as_slice() } else { &[] };
         let dropped = names.iter().map(|name| Dropped::new(name)).collect();
-        Ok(Box::new(AfPacket { rings, next: 0, polls: 0, dropped }) as Box<dyn Live>)
+        Ok(Box::new(AfPacket { rings, next: 0, polls: 0, dropped, unwanted: unwanted.clone() }) as Box<dyn Live>)
     };
     (0..options.workers).map(worker).collect()
 }
@@ -52,6 +56,8 @@ struct AfPacket {
     polls: u32,
     /// What the interfaces dropped; the first worker's alone.
     dropped: Vec<Dropped>,
+    /// By interface: what they only say to have dropped.
+    unwanted: Vec<Arc<AtomicU64>>,
 }
 
 impl Source for AfPacket {
@@ -112,15 +118,12 @@ impl AfPacket {
 }
 
 impl Live for AfPacket {
-    fn losses(&mut self) -> Losses {
-        let mut sum = Losses::default();
-        for losses in self.rings.iter_mut().map(Ring::losses) {
-            sum.received += losses.received;
-            sum.kernel_dropped += losses.kernel_dropped;
-            sum.ring_freezes += losses.ring_freezes;
+    fn losses_by_interface(&mut self) -> Vec<Losses> {
+        let mut all: Vec<Losses> = self.rings.iter_mut().map(Ring::losses).collect();
+        for ((losses, dropped), unwanted) in all.iter_mut().zip(&mut self.dropped).zip(&self.unwanted) {
+            losses.interface_dropped = dropped.lost(unwanted.load(Ordering::Relaxed));
         }
-        sum.interface_dropped = self.dropped.iter_mut().map(Dropped::count).sum();
-        sum
+        all
     }
 
     fn state(&self) -> Vec<InterfaceState> {

@@ -104,14 +104,12 @@ impl LibPcap {
 }
 
 impl Live for LibPcap {
-    fn losses(&mut self) -> Losses {
-        self.handles.iter_mut().fold(Losses::default(), |mut sum, handle| {
+    fn losses_by_interface(&mut self) -> Vec<Losses> {
+        let losses = |handle: &mut Handle| {
             handle.count();
-            sum.received += handle.losses.received;
-            sum.kernel_dropped += handle.losses.kernel_dropped;
-            sum.interface_dropped += handle.losses.interface_dropped;
-            sum
-        })
+            handle.losses
+        };
+        self.handles.iter_mut().map(losses).collect()
     }
 
     fn state(&self) -> Vec<InterfaceState> {

@@ -99,6 +99,16 @@ pub struct Losses {
     pub interface_dropped: u64,
 }
 
+impl Losses {
+    /// Adds another's figures.
+    pub fn add(&mut self, more: Self) {
+        self.received += more.received;
+        self.kernel_dropped += more.kernel_dropped;
+        self.ring_freezes += more.ring_freezes;
+        self.interface_dropped += more.interface_dropped;
+    }
+}
+
 /// How an interface is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InterfaceState {
@@ -115,8 +125,16 @@ pub struct InterfaceState {
 /// [`Source::poll`] waits [`MAX_WAIT_MS`] at most and then gives an empty batch; it is false only when nothing can come
 /// any more. A batch holds frames of one interface; [`crate::packet::FrameMeta::number`] counts for each worker and interface.
 pub trait Live: Source + Send {
-    /// What was received and lost so far. Asks the kernel: once a second is often enough.
-    fn losses(&mut self) -> Losses;
+    /// What was received and lost so far, on each interface in the order of [`LiveOptions::interfaces`]. Asks the kernel: once a second
+    /// is often enough.
+    fn losses_by_interface(&mut self) -> Vec<Losses>;
+
+    /// The same, all together.
+    fn losses(&mut self) -> Losses {
+        let mut sum = Losses::default();
+        self.losses_by_interface().into_iter().for_each(|losses| sum.add(losses));
+        sum
+    }
 
     /// How the interfaces are, in the order of [`LiveOptions::interfaces`], as of the last poll.
     fn state(&self) -> Vec<InterfaceState>;

@@ -70,6 +70,11 @@ impl AsideArgs {
         prepare(options.evidence.as_ref())
     }
 
+    /// The file and the folder that arguments name.
+    pub(super) fn writes(&self) -> (Option<&PathBuf>, Option<&PathBuf>) {
+        (self.flow_log.as_ref(), self.evidence.as_ref())
+    }
+
     /// What a configuration file asks for.
     pub(super) fn of(plan: &Plan) -> Self {
         let (suppression, evidence, log) = (&plan.suppression, &plan.evidence, &plan.flow_log);

@@ -35,6 +35,7 @@ pub fn options(plan: &Plan, file: Option<&Path>) -> Options {
             Seccomp::Refuse => Refusal::Fail,
             Seccomp::Kill => Refusal::Kill,
         },
+        keeps_file_access: false,
         without_landlock: !privileges.landlock,
         is_required: privileges.is_required,
         reads,
@@ -78,7 +79,7 @@ fn port(address: &str) -> u16 {
     authority.rsplit_once(':').and_then(|(_, port)| port.parse().ok()).unwrap_or(default)
 }
 
-fn directory_of(path: &Path) -> PathBuf {
+pub(super) fn directory_of(path: &Path) -> PathBuf {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),

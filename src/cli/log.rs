@@ -44,10 +44,11 @@ pub fn init() {
     let _ = tracing::subscriber::set_global_default(subscriber);
 }
 
-/// What the configuration asks for; the environment has been asked first and stays.
+/// What the configuration asks for: of Picket's own lines, for the libraries that it uses say at `info` what only their authors want to know.
+/// Of theirs warnings are written. The environment has been asked first and stays.
 pub fn configure(level: &str, is_json: bool) {
     if std::env::var_os(LEVEL_VARIABLE).is_none()
-        && let (Some(handle), Ok(filter)) = (FILTER.get(), EnvFilter::try_new(level))
+        && let (Some(handle), Ok(filter)) = (FILTER.get(), EnvFilter::try_new(format!("warn,picket={level}")))
     {
         let _ = handle.reload(filter);
     }

@@ -283,6 +283,13 @@ fn audience(file: &Path, sink: &str, policy: Policy, set: &MatchSet) -> anyhow::
     Ok(audience)
 }
 
+/// The files that `--alerts` names, and the sections of the clearance file that count for any output.
+pub(super) fn named(asked: &Asked<'_>) -> (Vec<PathBuf>, Vec<String>) {
+    let (paths, sections): (Vec<_>, Vec<_>) =
+        targets(asked).into_iter().map(|target| (target.path, target.sink)).unzip();
+    (paths.into_iter().flatten().collect(), sections)
+}
+
 /// A name only counts with a clearance file: without one, `=` is a part of the path.
 fn targets(asked: &Asked<'_>) -> Vec<Target> {
     let default = asked.reader.sink();

@@ -11,9 +11,9 @@ use anyhow::Context;
 use clap::{Args, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::aside::{AsideArgs, warn_of_evidence, write_flows};
-use super::clearance::ReaderArgs;
-use super::outputs::{Asked, FormatName, Outputs};
+use super::aside::{warn_of_evidence, write_flows};
+use super::outputs::Outputs;
+use super::run::RunArgs;
 use crate::capture::Files;
 use crate::feed::LoadReport;
 use crate::marking::Clearances;
@@ -29,45 +29,15 @@ const REDRAW: Duration = Duration::from_millis(100);
 /// Arguments of `picket replay`.
 #[derive(Args)]
 pub struct ReplayArgs {
-    /// Feed file, or directory of feeds; may be given several times.
-    #[arg(long = "feed", required = true, value_name = "FEED")]
-    feeds: Vec<PathBuf>,
-    /// Allow-list, in any feed format: what it covers raises no alert and is counted.
-    #[arg(long, value_name = "FILE")]
-    allow: Vec<PathBuf>,
-    /// Load dangerous entries too: public suffixes, default routes, loopback, very short byte signatures.
-    #[arg(long)]
-    force: bool,
     #[command(flatten)]
-    reader: ReaderArgs,
-    /// Whose section of the clearance file counts for the summary and the terminal; without it, what all outputs' readers may see.
-    #[arg(long, value_name = "NAME", requires = "clearance")]
-    summary_clearance: Option<String>,
-    /// Write the alerts here instead of standard output; may be given several times. With --clearance, NAME= in front says whose
-    /// section counts for this file.
-    #[arg(long, value_name = "[NAME=]FILE")]
-    alerts: Vec<PathBuf>,
-    /// Write the summary here, as JSON.
-    #[arg(long, value_name = "FILE")]
-    summary: Option<PathBuf>,
-    /// How alerts are written; a table on a terminal and ECS JSON Lines elsewhere if not given.
-    #[arg(long, value_enum)]
-    format: Option<FormatName>,
+    run: RunArgs,
     /// Workers; the output does not depend on it. All cores, up to 16, if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
     threads: Option<u16>,
-    /// Flows followed at once; beyond that the oldest give way and are counted.
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(256..=1_000_000_000))]
-    max_flows: u32,
     /// Whether packets with a wrong IPv4 header, TCP or UDP checksum are inspected. Ignored by default: a machine whose network
     /// card computes checksums captures wrong ones of what it sends.
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Checksums::Ignore)]
     checksums: Checksums,
-    #[command(flatten)]
-    aside: AsideArgs,
-    /// No progress bar and no summary on the terminal.
-    #[arg(long, short)]
-    quiet: bool,
     /// Captures: pcap or pcapng, plain or compressed; directories; - for standard input.
     #[arg(required = true, value_name = "CAPTURE")]
     captures: Vec<PathBuf>,
@@ -87,28 +57,22 @@ enum Checksums {
 /// Feeds or captures that cannot be opened, output that cannot be written.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
+    args.run.need_feeds("replay");
     let files = Files::open(&args.captures)?;
-    let clearances = args.reader.read()?;
+    let clearances = args.run.reader.read()?;
     let (set, report) = load(args, clearances.as_ref())?;
     let seconds = start.elapsed().as_secs_f64();
-    let flow_sink = args.aside.flow_sink(false)?;
-    let asked = Asked {
-        alerts: &args.alerts,
-        format: args.format,
-        reader: &args.reader,
-        summary_clearance: args.summary_clearance.as_deref(),
-        is_live: false,
-        configured: &[],
-    };
+    let flow_sink = args.run.aside.flow_sink(false)?;
+    let asked = args.run.asked(false, &[]);
     let mut outputs = Outputs::open(&asked, clearances.as_ref(), &set)?;
     super::run::warn_of_feeds(&report, outputs.summary().withholds());
     let mut options = Options {
         threads: args.threads.map_or_else(default_threads, usize::from),
-        max_flows: args.max_flows as usize,
+        max_flows: args.run.max_flows as usize,
         verifies_checksums: args.checksums == Checksums::Verify,
         ..Options::default()
     };
-    args.aside.ask(&mut options, false)?;
+    args.run.aside.ask(&mut options, false)?;
     let total_bytes = files.total_bytes();
     let replay = pipeline::replay(files, Arc::clone(&set), &options);
     let flow_log = flow_sink.map(|sink| write_flows(sink, replay.flows.clone(), Arc::clone(&replay.progress)));
@@ -135,11 +99,11 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
 
     let loaded = Loaded { set: &set, report, seconds };
     let summary = Summary::new(&outcome, &tally, loaded, outputs.summary(), interrupted);
-    if let Some(path) = &args.summary {
+    if let Some(path) = &args.run.summary {
         super::run::write_summary(path, &summary)
             .with_context(|| format!("cannot write the summary to {}", path.display()))?;
     }
-    if args.quiet {
+    if args.run.quiet {
         for trouble in &summary.troubles {
             eprintln!("picket: {} at byte {}: {}", trouble.path, trouble.offset, trouble.reason);
         }
@@ -152,7 +116,8 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn load(args: &ReplayArgs, clearances: Option<&Clearances>) -> anyhow::Result<(Arc<MatchSet>, LoadReport)> {
-    let (set, allow, report) = super::run::load_feeds((&args.feeds, &args.allow), args.force, clearances)?;
+    let (set, allow, report) =
+        super::run::load_feeds((&args.run.feeds, &args.run.allow), args.run.force, clearances, None)?;
     Ok((Arc::new(MatchSet::compile_seeded(set, allow, Seeds::fixed(REPLAY_SEED))), report))
 }
 
@@ -161,7 +126,7 @@ fn default_threads() -> usize {
 }
 
 fn progress_bar(args: &ReplayArgs, total_bytes: Option<u64>) -> ProgressBar {
-    if args.quiet || !io::stderr().is_terminal() {
+    if args.run.quiet || !io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let bar = match total_bytes {

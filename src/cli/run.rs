@@ -1,4 +1,4 @@
-//! What runs share, over captures or live: loading feeds, and the summary as a file.
+//! What runs share, over captures or live: their arguments, loading feeds, and the summary as a file.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -6,11 +6,79 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::bail;
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory};
 
+use super::aside::AsideArgs;
+use super::clearance::ReaderArgs;
+use super::outputs::{Asked, FormatName};
 use crate::feed::{self, LoadReport};
 use crate::indicator::IndicatorSet;
 use crate::marking::Clearances;
 use crate::pipeline::Summary;
+use crate::sink::OutputOptions;
+
+/// Arguments of every run, over captures or live.
+#[derive(Args, Clone)]
+pub(super) struct RunArgs {
+    /// Feed file, or directory of feeds; may be given several times. A live run loads them anew when a file changes, or on SIGHUP.
+    #[arg(long = "feed", value_name = "FEED")]
+    pub(super) feeds: Vec<PathBuf>,
+    /// Allow-list, in any feed format: what it covers raises no alert and is counted.
+    #[arg(long, value_name = "FILE")]
+    pub(super) allow: Vec<PathBuf>,
+    /// Load dangerous entries too: public suffixes, default routes, loopback, very short byte signatures.
+    #[arg(long)]
+    pub(super) force: bool,
+    #[command(flatten)]
+    pub(super) reader: ReaderArgs,
+    /// Whose section of the clearance file counts for the summary and the terminal; without it, what all outputs' readers may see.
+    #[arg(long, value_name = "NAME", requires = "clearance")]
+    pub(super) summary_clearance: Option<String>,
+    /// Write the alerts here instead of standard output; a live run appends to the file. May be given several times. With --clearance,
+    /// NAME= in front says whose section counts for this file.
+    #[arg(long, value_name = "[NAME=]FILE")]
+    pub(super) alerts: Vec<PathBuf>,
+    /// Write the summary here at the end, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(super) summary: Option<PathBuf>,
+    /// How alerts are written; a table on a terminal and ECS JSON Lines elsewhere if not given.
+    #[arg(long, value_enum)]
+    pub(super) format: Option<FormatName>,
+    /// Flows followed at once; beyond that the oldest give way and are counted.
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(256..=1_000_000_000))]
+    pub(super) max_flows: u32,
+    #[command(flatten)]
+    pub(super) aside: AsideArgs,
+    /// No progress bar and no summary on the terminal.
+    #[arg(long, short)]
+    pub(super) quiet: bool,
+}
+
+impl RunArgs {
+    /// Where alerts go, and to whom.
+    pub(super) fn asked<'a>(&'a self, is_live: bool, configured: &'a [(String, OutputOptions)]) -> Asked<'a> {
+        Asked {
+            alerts: &self.alerts,
+            format: self.format,
+            reader: &self.reader,
+            summary_clearance: self.summary_clearance.as_deref(),
+            is_live,
+            configured,
+        }
+    }
+
+    /// Ends the program as it does for other wrong arguments if no feed is named: a live run may name them in its configuration.
+    pub(super) fn need_feeds(&self, subcommand: &str) {
+        if self.feeds.is_empty() {
+            let mut command = super::Cli::command();
+            command.build();
+            let named = command.find_subcommand_mut(subcommand);
+            let words = "no feed was named: --feed <FEED>";
+            named.map(|command| command.error(ErrorKind::MissingRequiredArgument, words)).inspect(|error| error.exit());
+        }
+    }
+}
 
 /// Loads feeds and allow-lists for a run.
 ///
@@ -20,10 +88,12 @@ pub(super) fn load_feeds(
     (feeds, allow): (&[PathBuf], &[PathBuf]),
     force: bool,
     clearances: Option<&Clearances>,
+    kept: Option<&feed::Kept<'_>>,
 ) -> anyhow::Result<(IndicatorSet, IndicatorSet, LoadReport)> {
     let mut set = IndicatorSet::default();
     let clearance = clearances.map(|clearances| Arc::clone(&clearances.sensor));
-    let report = feed::load(feeds, &feed::Options { force, clearance: clearance.clone() }, &mut set)?;
+    let options = feed::Options { force, clearance: clearance.clone() };
+    let report = feed::load_keeping(feeds, &options, kept, &mut set)?;
     if set.is_empty() {
         bail!(
             "no indicator was loaded from {} ({} entries refused): run `picket feed check` on it{}",

@@ -3,8 +3,10 @@
 mod console;
 mod feeds;
 pub(super) mod plan;
+mod privileges;
 mod signals;
 mod summary;
+mod watchdog;
 
 use std::io;
 use std::path::PathBuf;
@@ -14,56 +16,33 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use crossbeam_channel::RecvTimeoutError;
 
 use self::feeds::Feeds;
 use super::aside::{AsideArgs, FlowFile, warn_of_evidence};
-use super::clearance::ReaderArgs;
-use super::outputs::{Asked, FormatName, Outputs, Terms};
+use super::outputs::{Asked, Outputs, Terms};
+use super::run::RunArgs;
 use super::service;
 use crate::alert::Notice;
-use crate::capture::live::{self, LiveOptions};
+use crate::capture::live::{self, LiveOptions, Spread};
 use crate::config::{MemoryTable, Plan};
 use crate::pipeline::live::{Event, OverloadOptions, Watch, WatchOptions, watch};
 use crate::pipeline::reload::{self, ReloadOptions};
 use crate::pipeline::{AlertTally, Options};
-use crate::privilege;
 use crate::sink::OutputOptions;
 
 /// Arguments of `picket watch`.
 #[derive(Args, Clone)]
 pub struct WatchArgs {
     /// Everything as this configuration says (picket config example prints one); sockets are opened, then privileges given up.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["interfaces", "feeds", "allow", "alerts", "clearance", "filter", "threads", "cpus", "format", "metrics", "socket", "repeat_window", "flow_log", "evidence"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["interfaces", "feeds", "allow", "alerts", "clearance", "filter", "threads", "cpus", "spread", "keep_privileges", "format", "metrics", "socket", "repeat_window", "flow_log", "evidence"])]
     config: Option<PathBuf>,
     /// Interface to capture from; may be given several times.
     #[arg(short = 'i', long = "interface", required_unless_present = "config", value_name = "INTERFACE")]
     interfaces: Vec<String>,
-    /// Feed file, or directory of feeds; may be given several times. Loaded anew when a file changes, or on SIGHUP.
-    #[arg(long = "feed", required_unless_present = "config", value_name = "FEED")]
-    feeds: Vec<PathBuf>,
-    /// Allow-list, in any feed format: what it covers raises no alert and is counted.
-    #[arg(long, value_name = "FILE")]
-    allow: Vec<PathBuf>,
-    /// Load dangerous entries too: public suffixes, default routes, loopback, very short byte signatures.
-    #[arg(long)]
-    force: bool,
     #[command(flatten)]
-    reader: ReaderArgs,
-    /// Whose section of the clearance file counts for the summary and the terminal; without it, what all outputs' readers may see.
-    #[arg(long, value_name = "NAME", requires = "clearance")]
-    summary_clearance: Option<String>,
-    /// Append the alerts to this file instead of writing them to standard output; may be given several times. With --clearance, NAME= in
-    /// front says whose section counts for this file.
-    #[arg(long, value_name = "[NAME=]FILE")]
-    alerts: Vec<PathBuf>,
-    /// Write the summary here at the end, as JSON.
-    #[arg(long, value_name = "FILE")]
-    summary: Option<PathBuf>,
-    /// How alerts are written; a table on a terminal and ECS JSON Lines elsewhere if not given.
-    #[arg(long, value_enum)]
-    format: Option<FormatName>,
+    run: RunArgs,
     /// Only what this filter accepts, in libpcap's language.
     #[arg(long, value_name = "BPF")]
     filter: Option<String>,
@@ -73,9 +52,12 @@ pub struct WatchArgs {
     /// Processors to pin the workers to, in turn: 0,2,4 or 0-3.
     #[arg(long, value_name = "LIST", value_parser = cpus)]
     cpus: Option<Cpus>,
-    /// Flows followed at once; beyond that the oldest give way and are counted.
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(256..=1_000_000_000))]
-    max_flows: u32,
+    /// By what several workers share the traffic of an interface.
+    #[arg(long, value_enum, value_name = "HOW", default_value_t = SpreadName::Flows)]
+    spread: SpreadName,
+    /// Keep the privileges that it is started with. Without it everything is given up that is not needed once the interfaces are open.
+    #[arg(long)]
+    keep_privileges: bool,
     /// How many fewer entries a feed may have when it is loaded anew, in percent; beyond that the old one stays.
     #[arg(long, value_name = "PERCENT", default_value_t = 50, value_parser = clap::value_parser!(u8).range(0..=100))]
     max_shrink: u8,
@@ -83,18 +65,22 @@ pub struct WatchArgs {
     #[arg(long, value_name = "HOURS", default_value_t = 24)]
     stale_after: u32,
     #[command(flatten)]
-    aside: AsideArgs,
-    #[command(flatten)]
     console: console::ConsoleArgs,
-    /// No summary on the terminal.
-    #[arg(long, short)]
-    quiet: bool,
     /// What `config` says.
     #[arg(skip)]
     plan: Option<Box<Plan>>,
     /// Its outputs, each with the section of the clearance file that counts for it.
     #[arg(skip)]
     configured: Vec<(String, OutputOptions)>,
+}
+
+/// See [`Spread`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SpreadName {
+    /// By flow: the most even. The kernel puts IPv4 fragments together for it.
+    Flows,
+    /// By the two hosts: fragments and tunnels stay with their flow, and two hosts that talk much are one worker's.
+    Hosts,
 }
 
 /// Numbers of processors.
@@ -109,28 +95,29 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let start = Instant::now();
     let signals = signals::Signals::take()?;
     let args = &args.clone().with_config()?;
-    let clearances = args.reader.read()?;
+    let clearances = args.run.reader.read()?;
     let mut feeds = Feeds::new(args);
     let loaded = feeds.load(clearances.as_ref())?;
     let load_seconds = start.elapsed().as_secs_f64();
     let withholds = Terms::read(&args.asked(), clearances.as_ref())?.withholds(&loaded.set);
     super::run::warn_of_feeds(&loaded.report, withholds);
     let threads = args.threads.map_or_else(default_threads, usize::from);
-    args.make_directories()?;
-    let console = console::Listeners::open(&args.console, withholds)?;
+    let privileges = args.privileges(clearances.as_ref());
+    privileges.make_directories()?;
+    let console = console::Listeners::open(&args.console, withholds, args.memory_limit_bytes())?;
     let sources = live::open(&args.capture(threads))?;
     let options = args.options(threads)?;
     // Every socket that needs privileges is open, and there is one thread yet.
-    args.confine()?;
+    privileges.give_up()?;
     let mut outputs = Outputs::open(&args.asked(), clearances.as_ref(), &loaded.set)?;
-    let mut flows = args.aside.flow_file()?;
+    let mut flows = args.run.aside.flow_file()?;
     feeds.reads_for(&outputs);
     let run = watch(sources, Arc::clone(&loaded.set), &options);
     let states = feeds::states(&loaded.report, withholds);
     let report = feeds.report();
     reload::start(&run.control, Box::new(feeds), states, args.reload());
     let hung_up = signals.serve(Arc::clone(&run.control));
-    if !args.quiet {
+    if !args.run.quiet {
         eprintln!("picket: watching {} with {threads} workers", args.interfaces.join(", "));
     }
     // It answers to the end, after the last alert is written.
@@ -156,7 +143,10 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
 impl WatchArgs {
     /// The same with what its configuration says.
     fn with_config(mut self) -> anyhow::Result<Self> {
-        let Some(file) = &self.config else { return Ok(self) };
+        let Some(file) = &self.config else {
+            self.run.need_feeds("watch");
+            return Ok(self);
+        };
         let plan = Plan::read(file)?;
         let processors = default_threads();
         if MemoryTable::new(&plan, super::config::estimate(&plan), processors).exceeds() {
@@ -167,45 +157,25 @@ impl WatchArgs {
         self.filter.clone_from(&plan.capture.filter);
         self.threads = plan.capture.workers.map(|workers| u16::try_from(workers).unwrap_or(u16::MAX));
         self.cpus = (!plan.capture.cpus.is_empty()).then(|| Cpus(plan.capture.cpus.clone()));
-        self.feeds.clone_from(&plan.feeds.paths);
-        self.allow.clone_from(&plan.feeds.allow);
-        self.force = plan.feeds.force;
-        self.reader.clearance.clone_from(&plan.feeds.clearance);
+        self.run.feeds.clone_from(&plan.feeds.paths);
+        self.run.allow.clone_from(&plan.feeds.allow);
+        self.run.force = plan.feeds.force;
+        self.run.reader.clearance.clone_from(&plan.feeds.clearance);
         self.console = console::ConsoleArgs::of(&plan);
-        self.aside = AsideArgs::of(&plan);
+        self.run.aside = AsideArgs::of(&plan);
         let sections = plan.sinks.iter().map(|sink| sink.clearance.clone());
         self.configured = sections.zip(plan::outputs(&plan)).collect();
         self.plan = Some(Box::new(plan));
         Ok(self)
     }
 
-    /// Makes what is written to and missing, for who will write.
-    fn make_directories(&self) -> anyhow::Result<()> {
-        let Some(plan) = &self.plan else { return Ok(()) };
-        Ok(privilege::make_directories(&super::confine::options(plan, self.config.as_deref()))?)
-    }
-
-    /// Gives up what the configuration says that is not needed any more. Without one, whoever starts the sensor decides.
-    fn confine(&self) -> anyhow::Result<()> {
-        let Some(plan) = &self.plan else { return Ok(()) };
-        let options = super::confine::options(plan, self.config.as_deref());
-        let report = privilege::confine(&options).context("privileges cannot be given up")?;
-        tracing::info!("privileges given up: {}", report.line());
-        for missing in report.shortfalls(options.refusal) {
-            tracing::warn!("not all privileges are given up: {missing}");
-        }
-        Ok(())
+    /// The most memory that the configuration allows.
+    fn memory_limit_bytes(&self) -> Option<u64> {
+        self.plan.as_ref().map(|plan| plan.memory.max.0)
     }
 
     fn asked(&self) -> Asked<'_> {
-        Asked {
-            alerts: &self.alerts,
-            format: self.format,
-            reader: &self.reader,
-            summary_clearance: self.summary_clearance.as_deref(),
-            is_live: true,
-            configured: &self.configured,
-        }
+        self.run.asked(true, &self.configured)
     }
 
     fn capture(&self, workers: usize) -> LiveOptions {
@@ -213,10 +183,15 @@ impl WatchArgs {
             interfaces: self.interfaces.clone(),
             filter: self.filter.clone(),
             workers,
+            spread: match self.spread {
+                SpreadName::Flows => Spread::Flows,
+                SpreadName::Hosts => Spread::Hosts,
+            },
             ..LiveOptions::default()
         };
         let Some(Plan { capture, .. }) = self.plan.as_deref() else { return options };
         LiveOptions {
+            spread: plan::spread(capture.spread),
             snap_bytes: capture.snap_bytes,
             is_promiscuous: capture.is_promiscuous,
             ring_bytes: capture.ring_bytes.as_usize(),
@@ -227,8 +202,8 @@ impl WatchArgs {
     }
 
     fn options(&self, threads: usize) -> anyhow::Result<WatchOptions> {
-        let mut pipeline = Options { threads, max_flows: self.max_flows as usize, ..Options::default() };
-        self.aside.ask(&mut pipeline, true)?;
+        let mut pipeline = Options { threads, max_flows: self.run.max_flows as usize, ..Options::default() };
+        self.run.aside.ask(&mut pipeline, true)?;
         let cpus = self.cpus.clone().map(|Cpus(cpus)| cpus).unwrap_or_default();
         let options = WatchOptions { pipeline, cpus, ..WatchOptions::default() };
         let Some(plan) = self.plan.as_deref() else { return Ok(options) };
@@ -285,10 +260,11 @@ fn write_events(
 ) -> Told {
     let mut told = Told::default();
     let mut looked = Instant::now();
+    let mut watchdog = watchdog::Watchdog::default();
     loop {
         if looked.elapsed() >= PATIENCE {
             looked = Instant::now();
-            service::alive();
+            watchdog.look(&run.control);
             running.outputs(outputs.statuses());
             if hung_up.swap(false, Ordering::Relaxed) {
                 outputs.reopen();

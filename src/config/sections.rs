@@ -24,6 +24,8 @@ pub struct Capture {
     pub is_promiscuous: bool,
     /// Workers, 1 to 16; one a processor if not said.
     pub workers: Option<usize>,
+    /// By what they share the traffic of an interface.
+    pub spread: Spread,
     /// Processors that workers are pinned to, in turn; none: the system decides.
     pub cpus: Vec<usize>,
     /// The ring of each worker and interface.
@@ -50,6 +52,17 @@ pub enum Backend {
     Pcap,
 }
 
+/// `capture.spread`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Spread {
+    /// Addresses and ports.
+    #[default]
+    Flows,
+    /// Addresses.
+    Hosts,
+}
+
 /// `capture.timestamps`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -69,6 +82,7 @@ impl Default for Capture {
             snap_bytes: 262_144,
             is_promiscuous: true,
             workers: None,
+            spread: Spread::Flows,
             cpus: Vec::new(),
             ring_bytes: Bytes::mib(64),
             backend: Backend::Auto,

@@ -174,7 +174,7 @@ records! {
     Worker {
         /// Its number, from 0.
         number: u32,
-        /// Whether it runs.
+        /// Whether it runs: it has not ended and does not hang.
         is_running: bool,
         /// Frames that it received.
         packets: u64,
@@ -226,7 +226,7 @@ records! {
         step: String,
         /// Whether it is taken now.
         is_active: bool,
-        /// What was left undone, in the step's own unit (packets, flows).
+        /// What was left undone: of the first step bytes not scanned, of the second stream directions not parsed on.
         count: u64,
     }
 
@@ -262,7 +262,7 @@ records! {
 
     /// Alerts that were not sent one by one.
     Suppressed {
-        /// A stable word: `allow-list`, `flow`, `window`, `rate`.
+        /// A stable word: `allow-list`, `window`, `rate`.
         by: String,
         /// How many.
         count: u64,

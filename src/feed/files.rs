@@ -28,15 +28,18 @@ impl Found {
 }
 
 /// A file given by name is taken whatever it is called; below a directory the rules of [`not_a_feed`] hold.
-pub(super) fn find(path: &Path, skipped: &mut Vec<Skipped>) -> Result<Vec<Found>, FeedError> {
-    let (format, path) = match format_of(path) {
-        Some((format, rest)) if !fs::exists(path).unwrap_or(false) => (Some(format), rest),
-        _ => (None, path),
-    };
+/// What `is_kept` accepts below a directory is found whatever it is now.
+pub(super) fn find(
+    path: &Path,
+    is_kept: &dyn Fn(&Path) -> bool,
+    skipped: &mut Vec<Skipped>,
+) -> Result<Vec<Found>, FeedError> {
+    let rest = without_format(path);
+    let (format, path) = (format_of(path).map(|(format, _)| format).filter(|_| rest != path), rest);
     let metadata = fs::metadata(path).map_err(|error| FeedError::new(path, error))?;
     let mut found = Vec::new();
     if metadata.is_dir() {
-        descend(path, "", 0, &mut found, skipped)?;
+        descend((path, ""), 0, is_kept, &mut found, skipped)?;
     } else {
         found.push(Found::new(path.to_owned(), path.to_string_lossy()));
     }
@@ -44,6 +47,14 @@ pub(super) fn find(path: &Path, skipped: &mut Vec<Skipped>) -> Result<Vec<Found>
         file.format = format;
     }
     Ok(found)
+}
+
+/// The path without a format's name in front.
+pub(super) fn without_format(path: &Path) -> &Path {
+    match format_of(path) {
+        Some((_, rest)) if !fs::exists(path).unwrap_or(false) => rest,
+        _ => path,
+    }
 }
 
 /// The format and path of `FORMAT=PATH`.
@@ -54,9 +65,9 @@ fn format_of(path: &Path) -> Option<(&'static Format, &Path)> {
 }
 
 fn descend(
-    dir: &Path,
-    below: &str,
+    (dir, below): (&Path, &str),
     depth: usize,
+    is_kept: &dyn Fn(&Path) -> bool,
     found: &mut Vec<Found>,
     skipped: &mut Vec<Skipped>,
 ) -> Result<(), FeedError> {
@@ -68,15 +79,19 @@ fn descend(
         let path = entry.path();
         let name = entry.file_name().to_string_lossy().into_owned();
         let feed = named(below, &name);
+        let check = manifest.as_mut().and_then(|manifest| manifest.take(&name));
+        if is_kept(&path) {
+            found.push(Found::new(path, feed));
+            continue;
+        }
         let linked = entry.file_type().map_err(|e| FeedError::new(&path, e))?.is_symlink();
         let target = fs::metadata(&path).map_err(|e| FeedError::new(&path, e))?;
-        let check = manifest.as_mut().and_then(|manifest| manifest.take(&name));
         let reason = match not_a_feed(&name).or_else(|| manifest.as_ref().and_then(|_| beside_manifest(&name, check))) {
             Some(reason) => reason,
             None if target.is_dir() && linked => "a link to a directory",
             None if target.is_dir() && depth + 1 >= MAX_DEPTH => "too deep",
             None if target.is_dir() => {
-                descend(&path, &feed, depth + 1, found, skipped)?;
+                descend((&path, &feed), depth + 1, is_kept, found, skipped)?;
                 continue;
             }
             None if target.is_file() => {

@@ -47,7 +47,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::indicator::IndicatorSet;
+use crate::indicator::{ContextRef, IndicatorSet};
 use crate::marking::Clearance;
 
 use files::Found;
@@ -100,6 +100,37 @@ static FORMATS: &[Format] = &[
     plain::FORMAT,
 ];
 
+/// Files of which what a set that was loaded before has of them is taken, in place of what they hold now.
+pub struct Kept<'a> {
+    /// The set.
+    pub set: &'a IndicatorSet,
+    /// Each file's path, and what alerts call it ([`FileReport::feed`]), which no other file of the set is called.
+    pub files: Vec<(PathBuf, Box<str>)>,
+}
+
+impl Kept<'_> {
+    /// The files at a path or below it, as if they had been found there.
+    fn below(&self, path: &Path) -> Vec<Found> {
+        let path = files::without_format(path);
+        let below = self.files.iter().filter(|(file, _)| file.starts_with(path));
+        below.map(|(file, feed)| Found::new(file.clone(), feed.clone())).collect()
+    }
+
+    /// What became of the file, if it is one of these.
+    fn take(&self, found: &Found, options: &Options, set: &mut IndicatorSet) -> Option<FileReport> {
+        let (_, feed) = self.files.iter().find(|(path, _)| *path == found.path)?;
+        let may_hold = |context: &ContextRef<'_>| {
+            options.clearance.as_ref().is_none_or(|clearance| clearance.may_hold(context.marking).allowed)
+        };
+        let mut report = FileReport::new(found);
+        match set.take_over(self.set, |context| context.feed == &**feed && may_hold(context)) {
+            Ok((loaded, merged)) => (report.loaded, report.merged) = (loaded, merged),
+            Err(_) => report.error = Some("there is no room for it".to_owned()),
+        }
+        Some(report)
+    }
+}
+
 /// A path that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot read feed {}: {source}", path.display())]
@@ -145,7 +176,20 @@ pub fn formats() -> impl Iterator<Item = &'static str> {
 /// # Errors
 /// A path that does not exist: nothing is loaded. A file that cannot be opened: what was loaded before it stays in the set.
 pub fn load(paths: &[PathBuf], options: &Options, set: &mut IndicatorSet) -> Result<LoadReport, FeedError> {
-    load_for(Purpose::Detect, paths, options, set)
+    load_for(Purpose::Detect, paths, options, None, set)
+}
+
+/// The same, but that of some files what was loaded before stays. They need not be there any more.
+///
+/// # Errors
+/// As of [`load`].
+pub fn load_keeping(
+    paths: &[PathBuf],
+    options: &Options,
+    kept: Option<&Kept<'_>>,
+    set: &mut IndicatorSet,
+) -> Result<LoadReport, FeedError> {
+    load_for(Purpose::Detect, paths, options, kept, set)
 }
 
 /// Loads allow-lists as [`load`] loads feeds, dangerous entries too: an allow-list only ever takes alerts away. Formats that say
@@ -158,7 +202,7 @@ pub fn load_allow_lists(
     clearance: Option<Arc<Clearance>>,
     set: &mut IndicatorSet,
 ) -> Result<LoadReport, FeedError> {
-    load_for(Purpose::Allow, paths, &Options { force: true, clearance }, set)
+    load_for(Purpose::Allow, paths, &Options { force: true, clearance }, None, set)
 }
 
 /// What the indicators are for.
@@ -172,17 +216,28 @@ fn load_for(
     purpose: Purpose,
     paths: &[PathBuf],
     options: &Options,
+    kept: Option<&Kept<'_>>,
     set: &mut IndicatorSet,
 ) -> Result<LoadReport, FeedError> {
     let mut report = LoadReport::default();
     let mut all = Vec::new();
+    let is_kept = |path: &Path| kept.is_some_and(|kept| kept.files.iter().any(|(file, _)| file == path));
     for path in paths {
-        all.extend(files::find(path, &mut report.skipped)?);
+        all.extend(match files::find(path, &is_kept, &mut report.skipped) {
+            Ok(found) => found,
+            Err(error) => {
+                let below = kept.map(|kept| kept.below(path)).unwrap_or_default();
+                if below.is_empty() { Err(error)? } else { below }
+            }
+        });
     }
     leave_to_rules(&mut all, &mut report.skipped);
     let newest = newest(&all);
     for found in &all {
-        report.files.push(load_file(found, purpose, options, &newest, set)?);
+        report.files.push(match kept.and_then(|kept| kept.take(found, options, set)) {
+            Some(taken) => taken,
+            None => load_file(found, purpose, options, &newest, set)?,
+        });
     }
     report.finish(set);
     Ok(report)

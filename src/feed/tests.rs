@@ -209,7 +209,7 @@ fn refusals_are_listed_up_to_a_cap_and_all_counted() {
 /// Every sample, by the format that reads it.
 fn samples() -> Vec<(&'static Format, Vec<u8>)> {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("feeds");
-    let found = files::find(&dir, &mut Vec::new()).expect("samples");
+    let found = files::find(&dir, &|_| false, &mut Vec::new()).expect("samples");
     let mut samples = Vec::new();
     for found in found {
         let text = fs::read(&found.path).expect("reads");
@@ -413,4 +413,35 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn of_a_kept_file_what_was_loaded_stays_and_the_others_are_read() {
+    let folder = tempfile::tempdir().expect("folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");
+    write("a.txt", "one.invalid\nboth.invalid\n");
+    write("b.txt", "both.invalid\n");
+    let paths = [folder.path().to_owned()];
+    let mut before = IndicatorSet::default();
+    load(&paths, &Options::default(), &mut before).expect("loads");
+    // It cannot even be opened now.
+    std::fs::remove_file(folder.path().join("a.txt")).expect("removed");
+    std::os::unix::fs::symlink("/nonexistent", folder.path().join("a.txt")).expect("linked");
+    write("b.txt", "new.invalid\n");
+    let failed = load(&paths, &Options::default(), &mut IndicatorSet::default()).expect_err("a link to nothing");
+    let kept = Kept { set: &before, files: vec![(failed.path, "a.txt".into())] };
+    let mut after = IndicatorSet::default();
+    let report = load_keeping(&paths, &Options::default(), Some(&kept), &mut after).expect("loads");
+    let counts: Vec<(&str, u64)> = report.files.iter().map(|file| (&*file.feed, file.loaded)).collect();
+    assert_eq!(counts, [("a.txt", 2), ("b.txt", 1)]);
+    let sources = |ix| after.sources(ix).map(|(context, _)| context.feed.to_string()).collect::<Vec<_>>();
+    let named: Vec<(String, Vec<String>)> =
+        after.iter().map(|i| ((i.kind.display)(i.value).into_owned(), sources(i.ix))).collect();
+    let of = |value: &str, feed: &str| (value.to_owned(), vec![feed.to_owned()]);
+    assert_eq!(named, [of("one.invalid", "a.txt"), of("both.invalid", "a.txt"), of("new.invalid", "b.txt")]);
+    // The folder itself is gone.
+    std::fs::remove_dir_all(folder.path()).expect("removed");
+    let mut after = IndicatorSet::default();
+    load_keeping(&paths, &Options::default(), Some(&kept), &mut after).expect("loads");
+    assert_eq!(after.len(), 2);
 }

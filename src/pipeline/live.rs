@@ -59,6 +59,8 @@ pub struct WatchOptions {
     pub kept_names: usize,
     /// A loss is over after so long without another.
     pub gap_quiet: Duration,
+    /// A worker that has not looked at the clock for so long hangs: it does ten times a second, whatever comes.
+    pub hung_after: Duration,
     /// The frame at which a worker panics, once.
     #[cfg(test)]
     pub panic_at_frame: Option<u64>,
@@ -74,6 +76,7 @@ impl Default for WatchOptions {
             overload: OverloadOptions::default(),
             kept_names: 16_384,
             gap_quiet: Duration::from_secs(5),
+            hung_after: Duration::from_secs(10),
             #[cfg(test)]
             panic_at_frame: None,
         }
@@ -139,7 +142,7 @@ pub fn watch(sources: Vec<Box<dyn Live>>, set: Arc<MatchSet>, options: &WatchOpt
     let (to_reader, filer) = with_evidence(options, to_reader, &figures);
     let interfaces: Vec<String> =
         sources.first().map(|source| source.state().into_iter().map(|state| state.name).collect()).unwrap_or_default();
-    let shared = Arc::new(Shared::new(set, sources.len(), &interfaces, to_reader));
+    let shared = Arc::new(Shared::new(set, (sources.len(), options.hung_after), &interfaces, to_reader));
     let captures = captures(&interfaces);
     let count = sources.len().max(1);
     let share = Options {
@@ -236,7 +239,7 @@ impl Watch {
             frames_by_worker.push(ended.status.counters.frames);
             counters.merge(&ended.status.counters);
             (restarts, lost) = (restarts + ended.status.restarts, lost + ended.status.frames_lost);
-            add(&mut losses, ended.status.losses);
+            losses.add(ended.status.losses);
             (stages.decode, stages.inspect) = (stages.decode + ended.decode, stages.inspect + ended.inspect);
             frames.iter_mut().zip(&ended.status.frames_by_interface).for_each(|(all, own)| *all += own);
         }
@@ -277,12 +280,4 @@ fn interface(name: String, frames: u64) -> FileInfo {
         skipped: 0,
         read_bytes: 0,
     }
-}
-
-/// Adds one source's figures to another's.
-pub(super) fn add(to: &mut Losses, more: Losses) {
-    to.received += more.received;
-    to.kernel_dropped += more.kernel_dropped;
-    to.ring_freezes += more.ring_freezes;
-    to.interface_dropped += more.interface_dropped;
 }

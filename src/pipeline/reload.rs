@@ -2,8 +2,9 @@
 //! ([`Control::swap`](super::live::Control::swap)). What is loaded and how is the caller's ([`Loader`]); here is decided when, and
 //! whether what came of it is taken.
 //!
-//! A reload is refused as a whole, and the set in use stays, if a feed cannot be read that could be before, if a feed or all of them
-//! together have shrunk beyond a threshold, or if the loader says no. Nothing here sees an indicator's value.
+//! A feed that cannot be read though it could be before, or that has shrunk beyond a threshold, is refused: what is in use of it stays, and
+//! the others are taken. A reload is refused as a whole, and the set in use stays, if no feed is left, if all of them together have
+//! shrunk beyond the threshold, or if the loader says no. Nothing here sees an indicator's value.
 
 mod files;
 
@@ -60,11 +61,11 @@ pub enum Request {
 
 /// What loads feeds and gets everything ready that depends on the set.
 pub trait Loader: Send {
-    /// Loads and compiles everything anew.
+    /// Loads and compiles everything anew, but for feeds that are to stay as they are in the set in use.
     ///
     /// # Errors
-    /// Why not, in words that everybody may read.
-    fn load(&mut self) -> Result<Fresh, String>;
+    /// Why not.
+    fn load(&mut self, in_use: &Arc<MatchSet>, keep: &[FeedState]) -> Result<Fresh, Failure>;
 
     /// Is told of a set before it takes over: its first alert may come at any time after.
     ///
@@ -84,6 +85,15 @@ pub struct Fresh {
     pub feeds: Vec<FeedState>,
 }
 
+/// Why nothing was loaded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// In words that everybody may read.
+    pub why: String,
+    /// The feeds in use without which it would do.
+    pub feeds: Vec<PathBuf>,
+}
+
 /// A feed of a set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FeedState {
@@ -95,6 +105,8 @@ pub struct FeedState {
     pub entries: u64,
     /// Whether it was read to its end.
     pub is_whole: bool,
+    /// Why not, in words that everybody may read.
+    pub error: Option<String>,
     /// When the file was last changed; if that is not known, when it was loaded.
     pub changed: Timestamp,
 }
@@ -111,6 +123,12 @@ pub fn start(control: &Arc<Control>, loader: Box<dyn Loader>, feeds: Vec<FeedSta
         Reloads { control, loader, options, requests, stale_at: Instant::now(), told_stale: Vec::new() }
             .run(&to_thread);
     });
+}
+
+/// A feed that stays as it is, and why.
+struct Refused {
+    feed: FeedState,
+    why: String,
 }
 
 struct Reloads {
@@ -161,32 +179,65 @@ impl Reloads {
         let seconds = start.elapsed().as_secs_f64();
         let mut reloads = lock(&self.control.shared().reloads);
         reloads.seconds = seconds;
-        let notice = match taken {
-            Ok(Fresh { set, feeds }) => {
+        let notices = match taken {
+            Ok((Fresh { set, feeds }, kept)) => {
                 reloads.taken += 1;
-                let notice = reloaded(&set, feeds.len(), seconds);
+                reloads.kept = kept.iter().map(|refused| refused.why.clone()).collect();
+                let taken = reloaded(&set, feeds.len() - kept.len(), seconds);
                 reloads.feeds = feeds;
                 self.control.swap(set);
                 self.stale_at = Instant::now();
-                notice
+                std::iter::once(taken).chain(kept.iter().take(MAX_TOLD).map(kept_notice)).collect()
             }
             Err(why) => {
                 reloads.refused += 1;
-                refused(&why)
+                reloads.kept = vec![why.clone()];
+                vec![refused(&why)]
             }
         };
         drop(reloads);
-        self.control.say(notice);
+        notices.into_iter().for_each(|notice| self.control.say(notice));
     }
 
-    fn make(&mut self, request: Request) -> Result<Fresh, String> {
-        let fresh = self.loader.load()?;
-        if request != Request::Forced {
-            let before = lock(&self.control.shared().reloads).feeds.clone();
-            judge(&before, &fresh.feeds, self.options.max_shrink_percent)?;
+    /// Loads, again without each feed that is refused.
+    fn make(&mut self, request: Request) -> Result<(Fresh, Vec<Refused>), String> {
+        let before = lock(&self.control.shared().reloads).feeds.clone();
+        let in_use = self.control.set();
+        let mut kept: Vec<Refused> = Vec::new();
+        for _ in 0..MAX_ROUNDS {
+            let keep: Vec<FeedState> = kept.iter().map(|refused| refused.feed.clone()).collect();
+            let more = match self.loader.load(&in_use, &keep) {
+                Ok(mut fresh) => {
+                    fresh.feeds.iter_mut().for_each(|feed| stays(feed, &keep));
+                    let more = match request {
+                        Request::Forced => Vec::new(),
+                        _ => judge(&before, &fresh.feeds, self.options.max_shrink_percent)?,
+                    };
+                    if more.is_empty() {
+                        self.loader.prepare(&fresh.set)?;
+                        return Ok((fresh, kept));
+                    }
+                    more
+                }
+                Err(Failure { why, .. }) if request == Request::Forced => return Err(why),
+                Err(Failure { why, feeds }) => {
+                    let named = before.iter().filter(|feed| feeds.contains(&feed.path));
+                    let more: Vec<_> = named
+                        .map(|feed| Refused { feed: feed.clone(), why: format!("{}: {why}", feed.label) })
+                        .collect();
+                    if more.is_empty() {
+                        return Err(why);
+                    }
+                    more
+                }
+            };
+            kept.extend(more);
+            if before.iter().all(|feed| kept.iter().any(|refused| refused.feed.path == feed.path)) {
+                break;
+            }
         }
-        self.loader.prepare(&fresh.set)?;
-        Ok(fresh)
+        let why: Vec<&str> = kept.iter().take(MAX_TOLD).map(|refused| &*refused.why).collect();
+        Err(why.join("; "))
     }
 
     /// Says which feeds are stale: each again after the same time.
@@ -211,29 +262,43 @@ impl Reloads {
     }
 }
 
-/// Whether what was loaded may take over from what is in use.
+/// A feed that was kept is as it was.
+fn stays(feed: &mut FeedState, kept: &[FeedState]) {
+    if let Some(was) = kept.iter().find(|kept| kept.path == feed.path) {
+        feed.clone_from(was);
+    }
+}
+
+/// The feeds among those loaded that may not take over from what is in use of them.
 ///
 /// # Errors
-/// What is wrong with it.
-fn judge(before: &[FeedState], after: &[FeedState], max_shrink_percent: u8) -> Result<(), String> {
+/// What is wrong with all of them together.
+fn judge(before: &[FeedState], after: &[FeedState], max_shrink_percent: u8) -> Result<Vec<Refused>, String> {
     let has_shrunk = |before: u64, after: u64| {
         u128::from(after) * 100 < u128::from(before) * u128::from(100_u8.saturating_sub(max_shrink_percent))
     };
+    let mut refused = Vec::new();
+    let mut lost = 0;
     for was in before {
         // One that is gone was taken away; whether too much went with it says the sum.
         let Some(is) = after.iter().find(|feed| feed.path == was.path) else { continue };
-        if was.is_whole && !is.is_whole {
-            return Err(format!("{} cannot be read to its end", is.label));
-        }
-        if has_shrunk(was.entries, is.entries) {
-            return Err(format!("{} has {} entries, where it had {}", is.label, is.entries, was.entries));
-        }
+        let why = if was.is_whole && !is.is_whole {
+            let error = is.error.as_deref().map_or_else(String::new, |error| format!(": {error}"));
+            format!("{} cannot be read to its end{error}", is.label)
+        } else if has_shrunk(was.entries, is.entries) {
+            format!("{} has {} entries, where it had {}", is.label, is.entries, was.entries)
+        } else {
+            continue;
+        };
+        lost += was.entries.saturating_sub(is.entries);
+        refused.push(Refused { feed: was.clone(), why });
     }
     let sum = |feeds: &[FeedState]| feeds.iter().map(|feed| feed.entries).sum::<u64>();
-    if has_shrunk(sum(before), sum(after)) {
+    // What is refused stays.
+    if has_shrunk(sum(before), sum(after) + lost) {
         return Err(format!("the feeds together have {} entries, where they had {}", sum(after), sum(before)));
     }
-    Ok(())
+    Ok(refused)
 }
 
 fn reloaded(set: &MatchSet, feeds: usize, seconds: f64) -> Notice {
@@ -255,6 +320,14 @@ fn refused(why: &str) -> Notice {
     let fields: Vec<(Where, OwnedValue)> = vec![(Where("event.reason"), text(why))];
     let message =
         format!("feeds were not reloaded, what was in use stays: {why}. If that is as it should be, force the reload.");
+    Notice { time: wall(), action: "feed-refused", severity: 60, message, fields }
+}
+
+fn kept_notice(Refused { feed, why }: &Refused) -> Notice {
+    let fields = vec![(Where("event.reason"), text(why)), (Where("picket.feed_label"), text(&feed.label))];
+    let message = format!(
+        "a feed was not reloaded, what was in use of it stays: {why}. If that is as it should be, force the reload."
+    );
     Notice { time: wall(), action: "feed-refused", severity: 60, message, fields }
 }
 
@@ -295,10 +368,13 @@ const MAX_DEBOUNCE: Duration = Duration::from_secs(10);
 /// How often the end of the run is looked for.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
+/// Loads of one reload: feeds that cannot be opened show themselves one by one.
+const MAX_ROUNDS: usize = 8;
+
 /// How often ages are looked at.
 const LOOK_AT_AGES: Duration = Duration::from_secs(60);
 
-/// Stale feeds that are named at once.
+/// Feeds that are named at once.
 const MAX_TOLD: usize = 16;
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::path::Path;
 use nix::unistd::{Gid, Group, Uid, User, setgid, setgroups, setuid};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::{
-    CapabilitySet, CapabilitySets, capability_is_in_bounding_set, clear_ambient_capability_set,
+    CapabilitySet, CapabilitySets, capabilities, capability_is_in_bounding_set, clear_ambient_capability_set,
     remove_capability_from_bounding_set, set_capabilities, set_no_new_privs,
 };
 
@@ -87,11 +87,15 @@ pub(super) fn empty_bounding_set() -> Result<(), PrivilegeError> {
 }
 
 /// Empties what this thread and those that it starts may do: effective, permitted, inheritable, ambient; and keeps it so.
-pub(super) fn drop_capabilities() -> Result<(), PrivilegeError> {
+/// With `keeps_file_access` what is left, if it is had, is to reach files of other users.
+pub(super) fn drop_capabilities(keeps_file_access: bool) -> Result<(), PrivilegeError> {
     let failed = |error| PrivilegeError::system("drop capabilities", error);
     clear_ambient_capability_set().map_err(failed)?;
     let empty = CapabilitySet::empty();
-    set_capabilities(None, CapabilitySets { effective: empty, permitted: empty, inheritable: empty })
-        .map_err(failed)?;
+    let left = match keeps_file_access {
+        true => capabilities(None).map_err(failed)?.permitted & CapabilitySet::DAC_OVERRIDE,
+        false => empty,
+    };
+    set_capabilities(None, CapabilitySets { effective: left, permitted: left, inheritable: empty }).map_err(failed)?;
     set_no_new_privs(true).map_err(|error| PrivilegeError::system("set no_new_privs", error))
 }

@@ -31,6 +31,8 @@ pub struct Options {
     pub group: Option<String>,
     /// What becomes of a system call that is not on the list.
     pub refusal: Refusal,
+    /// Whether files of other users may still be read and written (`CAP_DAC_OVERRIDE`), where root alone can reach what is named here.
+    pub keeps_file_access: bool,
     /// Whether Landlock is left out.
     pub without_landlock: bool,
     /// Whether it is an error if the kernel has not all of it.
@@ -121,7 +123,7 @@ pub fn confine(options: &Options) -> Result<Report, PrivilegeError> {
     }
     identity::empty_bounding_set()?;
     identity::become_user(options.user.as_deref(), options.group.as_deref())?;
-    identity::drop_capabilities()?;
+    identity::drop_capabilities(options.keeps_file_access)?;
     let landlock = match options.without_landlock {
         true => Landlock::Off,
         false => files::restrict(options)?,

@@ -4,6 +4,7 @@
 //! it is bound to the new interface of that name, but one of a fanout group can never be bound again. So each ring keeps some
 //! unbound sockets from the start ([`SPARES`]), because after privileges are dropped no more can be made.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use std::{io, thread};
@@ -45,6 +46,8 @@ pub(super) struct Ring {
     /// Frames handed out.
     frames: u64,
     losses: Losses,
+    /// See [`Walked::unwanted`](super::walk::Walked::unwanted): of all workers on this interface.
+    unwanted: Arc<AtomicU64>,
 }
 
 impl Ring {
@@ -52,7 +55,12 @@ impl Ring {
     ///
     /// # Errors
     /// See [`LiveError`].
-    pub(super) fn open(options: &Arc<LiveOptions>, file: usize, group: Option<Group>) -> Result<Self, LiveError> {
+    pub(super) fn open(
+        options: &Arc<LiveOptions>,
+        file: usize,
+        group: Option<Group>,
+        unwanted: Arc<AtomicU64>,
+    ) -> Result<Self, LiveError> {
         let name = &options.interfaces[file];
         let failed = |what| move |source| failure(name, what, source);
         let socket = Socket::new().map_err(failed("cannot make a packet socket"))?;
@@ -90,6 +98,7 @@ impl Ring {
             block: None,
             frames: 0,
             losses: Losses::default(),
+            unwanted,
         };
         if options.timestamps == Timestamps::Hardware {
             ring.socket.stamp_in_hardware(name).map_err(failed("it cannot stamp frames in hardware"))?;
@@ -119,6 +128,9 @@ impl Ring {
             let walked = walk(block.rest(), left, self.of, &mut self.frames, frames);
             let bytes = block.hand_out(walked.bytes);
             block.left -= walked.frames;
+            if walked.unwanted > 0 {
+                self.unwanted.fetch_add(u64::from(walked.unwanted), Ordering::Relaxed);
+            }
             if walked.is_broken {
                 tracing::warn!("{}: a block of the ring contradicts itself; frames in it are lost", self.name());
                 self.losses.kernel_dropped += u64::from(block.left);

@@ -27,19 +27,30 @@ pub(super) struct Walked {
     pub(super) bytes: usize,
     /// Frames in them, those that were left out included.
     pub(super) frames: u32,
+    /// Of the frames, those that the kernel counts as dropped by the interface although they were captured.
+    pub(super) unwanted: u32,
     /// Whether what follows cannot be trusted.
     pub(super) is_broken: bool,
 }
 
+/// What a header says.
+struct Stepped {
+    /// The frame, if it is one to keep.
+    frame: Option<FrameMeta>,
+    is_unwanted: bool,
+    bytes_to_next: usize,
+}
+
 /// Adds up to a batch of frames, of the `left` that start with `bytes`. Their offsets are from its start, their numbers follow `number`.
 pub(super) fn walk(bytes: &mut [u8], left: u32, of: Of, number: &mut u64, to: &mut Vec<FrameMeta>) -> Walked {
-    let mut walked = Walked { bytes: 0, frames: 0, is_broken: false };
+    let mut walked = Walked { bytes: 0, frames: 0, unwanted: 0, is_broken: false };
     while walked.frames < left && to.len() < BATCH_FRAMES {
-        let Some((frame, bytes_to_next)) = step(&mut bytes[walked.bytes..], of) else {
+        let Some(Stepped { frame, is_unwanted, bytes_to_next }) = step(&mut bytes[walked.bytes..], of) else {
             walked.is_broken = true;
             break;
         };
         walked.frames += 1;
+        walked.unwanted += u32::from(is_unwanted);
         if let Some(meta) = frame {
             *number += 1;
             to.push(FrameMeta { offset: walked.bytes + meta.offset, number: *number, ..meta });
@@ -49,8 +60,8 @@ pub(super) fn walk(bytes: &mut [u8], left: u32, of: Of, number: &mut u64, to: &m
     walked
 }
 
-/// The frame whose header `bytes` starts with, if it is one to keep, and how far away the next one is.
-fn step(bytes: &mut [u8], of: Of) -> Option<(Option<FrameMeta>, usize)> {
+/// What the header says that `bytes` starts with.
+fn step(bytes: &mut [u8], of: Of) -> Option<Stepped> {
     let header: &[u8; HEADER_BYTES] = bytes.first_chunk()?;
     let number = |at: usize| u32::from_ne_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
     let short = |at: usize| u16::from_ne_bytes([header[at], header[at + 1]]);
@@ -65,11 +76,12 @@ fn step(bytes: &mut [u8], of: Of) -> Option<(Option<FrameMeta>, usize)> {
         return None;
     }
     if of.is_loopback && kind == libc::PACKET_OUTGOING {
-        return Some((None, to_next));
+        return Some(Stepped { frame: None, is_unwanted: false, bytes_to_next: to_next });
     }
-    let mut tag_bytes = 0;
+    let (mut tag_bytes, mut is_unwanted) = (0, false);
     if status & libc::TP_STATUS_VLAN_VALID != 0 && of.link == LinkType::ETHERNET && captured as usize >= ADDRESSES_BYTES
     {
+        is_unwanted = !is_wanted(bytes.get(offset + ADDRESSES_BYTES..end)?);
         let tpid = if status & libc::TP_STATUS_VLAN_TPID_VALID != 0 { tpid } else { libc::ETH_P_8021Q as u16 };
         offset = put_tag(bytes, offset, tpid, tci)?;
         tag_bytes = TAG_BYTES as u32;
@@ -83,7 +95,13 @@ fn step(bytes: &mut [u8], of: Of) -> Option<(Option<FrameMeta>, usize)> {
         file: of.file,
         link: of.link,
     };
-    Some((Some(meta), to_next))
+    Some(Stepped { frame: Some(meta), is_unwanted, bytes_to_next: to_next })
+}
+
+/// Whether every kernel has a protocol for what follows these bytes' EtherType. Of what it has none for, and whose tag it took off, it says
+/// after capture that the interface dropped it.
+fn is_wanted(bytes: &[u8]) -> bool {
+    matches!(bytes, [0x08, 0x00 | 0x06, ..] | [0x86, 0xdd, ..])
 }
 
 /// Moves the addresses at `offset` to the front and puts a tag behind them; gives where they are then.

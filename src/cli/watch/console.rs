@@ -85,12 +85,20 @@ impl ConsoleArgs {
     }
 }
 
+impl ConsoleArgs {
+    /// The files that it reads, where it writes, and the port that it listens on.
+    pub(super) fn needs(&self) -> (Vec<PathBuf>, Option<PathBuf>, Option<u16>) {
+        let reads = [&self.metrics_certificate, &self.metrics_key].into_iter().flatten().cloned().collect();
+        (reads, self.socket.clone(), self.metrics.map(|listen| listen.port()))
+    }
+}
+
 impl Listeners {
     /// Opens what is asked for.
     ///
     /// # Errors
     /// An address or a path that cannot be had; a certificate that cannot be used.
-    pub(super) fn open(args: &ConsoleArgs, withholds: bool) -> anyhow::Result<Self> {
+    pub(super) fn open(args: &ConsoleArgs, withholds: bool, memory_limit_bytes: Option<u64>) -> anyhow::Result<Self> {
         let tls = args.metrics_certificate.clone().zip(args.metrics_key.clone());
         let tls = tls.map(|(certificate, key)| TlsFiles { certificate, key });
         let metrics = args.metrics.map(|listen| {
@@ -101,7 +109,7 @@ impl Listeners {
             ControlListener::open(path).with_context(|| format!("cannot make the control socket {}", path.display()))
         });
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let meter = Meter::open(since.as_secs_f64(), None);
+        let meter = Meter::open(since.as_secs_f64(), memory_limit_bytes);
         Ok(Self { metrics: metrics.transpose()?, control: control.transpose()?, meter })
     }
 
@@ -180,11 +188,15 @@ impl Sensor for Running {
         while Instant::now() < end && !self.control.is_stopped() {
             let after = self.control.snapshot();
             if after.reloads_refused > before.reloads_refused {
-                return Err("what was in use stays; the log and the notice `feed-refused` say why".to_owned());
+                return Err(format!("what was in use stays: {}", after.kept.join("; ")));
             }
             if after.reloads > before.reloads {
                 let (indicators, seconds) = (after.indicators, after.reload_seconds);
-                return Ok(format!("{indicators} indicators of {} feeds, in {seconds:.1} s", after.feeds.len()));
+                let words = format!("{indicators} indicators of {} feeds, in {seconds:.1} s", after.feeds.len());
+                return match after.kept.as_slice() {
+                    [] => Ok(words),
+                    kept => Err(format!("{}. Taken were the others: {words}", kept.join("; "))),
+                };
             }
             std::thread::sleep(LOOK_EVERY);
         }

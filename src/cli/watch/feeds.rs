@@ -2,18 +2,19 @@
 //! see what of the result.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
+use anyhow::bail;
 use crossbeam_channel::Sender;
 
 use super::WatchArgs;
 use crate::cli::clearance::ReaderArgs;
 use crate::cli::outputs::{Asked, Outputs, Readers, Terms};
-use crate::feed::LoadReport;
+use crate::feed::{FeedError, Kept, LoadReport};
 use crate::marking::Clearances;
 use crate::matcher::MatchSet;
-use crate::pipeline::reload::{FeedState, Fresh, Loader};
+use crate::pipeline::reload::{Failure, FeedState, Fresh, Loader};
 use crate::sink::OutputOptions;
 use crate::time::Timestamp;
 
@@ -46,13 +47,13 @@ pub(super) struct Loaded {
 impl Feeds {
     pub(super) fn new(args: &WatchArgs) -> Self {
         Self {
-            feeds: args.feeds.clone(),
-            allow: args.allow.clone(),
-            force: args.force,
-            reader: args.reader.clone(),
-            alerts: args.alerts.clone(),
+            feeds: args.run.feeds.clone(),
+            allow: args.run.allow.clone(),
+            force: args.run.force,
+            reader: args.run.reader.clone(),
+            alerts: args.run.alerts.clone(),
             configured: args.configured.clone(),
-            summary_clearance: args.summary_clearance.clone(),
+            summary_clearance: args.run.summary_clearance.clone(),
             terms: Terms::default(),
             announce: None,
             withholds: false,
@@ -66,7 +67,8 @@ impl Feeds {
     /// # Errors
     /// A path that cannot be read; feeds with nothing in them.
     pub(super) fn load(&mut self, clearances: Option<&Clearances>) -> anyhow::Result<Loaded> {
-        let (set, allow, report) = crate::cli::run::load_feeds((&self.feeds, &self.allow), self.force, clearances)?;
+        let feeds = (&*self.feeds, &*self.allow);
+        let (set, allow, report) = crate::cli::run::load_feeds(feeds, self.force, clearances, None)?;
         if let Ok(mut known) = self.report.lock() {
             known.clone_from(&report);
         }
@@ -85,7 +87,8 @@ impl Feeds {
         Arc::clone(&self.report)
     }
 
-    fn reload(&mut self) -> anyhow::Result<(Arc<MatchSet>, LoadReport, Terms)> {
+    fn reload(&mut self, in_use: &MatchSet, keep: &[FeedState]) -> anyhow::Result<(Arc<MatchSet>, LoadReport, Terms)> {
+        let kept = self.kept(in_use, keep)?;
         let clearances = self.reader.read()?;
         let asked = Asked {
             alerts: &self.alerts,
@@ -97,16 +100,49 @@ impl Feeds {
         };
         let terms = Terms::read(&asked, clearances.as_ref())?;
         let (set, allow, report) =
-            crate::cli::run::load_feeds((&self.feeds, &self.allow), self.force, clearances.as_ref())?;
+            crate::cli::run::load_feeds((&self.feeds, &self.allow), self.force, clearances.as_ref(), Some(&kept))?;
         Ok((Arc::new(MatchSet::compile(set, allow)), report, terms))
+    }
+
+    /// What alerts call the feeds that are to stay: entries are known by it in the set in use.
+    fn kept<'a>(&self, in_use: &'a MatchSet, keep: &[FeedState]) -> anyhow::Result<Kept<'a>> {
+        let report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut files = Vec::new();
+        for state in keep {
+            let Some(file) = report.files.iter().find(|file| *file.path == *state.path.to_string_lossy()) else {
+                continue;
+            };
+            if report.files.iter().filter(|other| other.feed == file.feed).count() > 1 {
+                bail!("two feeds have the same name in alerts, so that neither can stay as it was by itself");
+            }
+            files.push((state.path.clone(), file.feed.clone()));
+        }
+        Ok(Kept { set: in_use.indicators(), files })
+    }
+
+    /// The feeds in use that an error is about.
+    fn of(&self, error: &anyhow::Error) -> Vec<PathBuf> {
+        let Some(FeedError { path, .. }) = error.downcast_ref() else { return Vec::new() };
+        let report = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        let known: Vec<&Path> = report.files.iter().map(|file| Path::new(&file.path)).collect();
+        if known.contains(&path.as_path()) {
+            return vec![path.clone()];
+        }
+        let roots: Vec<PathBuf> =
+            self.feeds.iter().map(|feed| plain(feed)).filter(|root| path.starts_with(root)).collect();
+        let is_below = |file: &&Path| roots.iter().any(|root| file.starts_with(root));
+        known.into_iter().filter(is_below).map(Path::to_owned).collect()
     }
 }
 
 impl Loader for Feeds {
-    fn load(&mut self) -> Result<Fresh, String> {
-        let (set, report, terms) = self.reload().map_err(|error| match self.withholds {
-            true => "they cannot be loaded (picket feed check says why)".to_owned(),
-            false => format!("{error:#}"),
+    fn load(&mut self, in_use: &Arc<MatchSet>, keep: &[FeedState]) -> Result<Fresh, Failure> {
+        let (set, report, terms) = self.reload(in_use, keep).map_err(|error| Failure {
+            why: match self.withholds {
+                true => "it cannot be loaded (picket feed check says why)".to_owned(),
+                false => format!("{error:#}"),
+            },
+            feeds: self.of(&error),
         })?;
         self.terms = terms;
         let withholds = self.terms.withholds(&set);
@@ -141,6 +177,7 @@ pub(super) fn states(report: &LoadReport, withholds: bool) -> Vec<FeedState> {
         label: if withholds { format!("feed number {}", number + 1) } else { file.path.clone() },
         entries: file.loaded + file.merged,
         is_whole: file.error.is_none(),
+        error: file.error.clone().filter(|_| !withholds),
         changed: changed(Path::new(&file.path)),
     };
     report.files.iter().enumerate().map(state).collect()
@@ -153,7 +190,7 @@ fn changed(path: &Path) -> Timestamp {
 }
 
 /// The path without a format's name in front (`plain=list.txt`), unless a file is called so.
-fn plain(path: &Path) -> PathBuf {
+pub(super) fn plain(path: &Path) -> PathBuf {
     let named = path.to_str().and_then(|text| text.split_once('=')).filter(|_| !path.exists());
     named.map_or_else(|| path.to_owned(), |(_, path)| path.into())
 }

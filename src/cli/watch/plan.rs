@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::capture::live::{Backend, Timestamps};
+use crate::capture::live::{Backend, Spread, Timestamps};
 use crate::config::{self, Plan, Scheme, SinkPlan};
 use crate::sink::destination::elasticsearch::ElasticsearchOptions;
 use crate::sink::destination::file::FileOptions;
@@ -27,6 +27,14 @@ pub(super) fn backend(backend: config::Backend) -> Backend {
         config::Backend::Auto => Backend::Auto,
         config::Backend::AfPacket => Backend::AfPacket,
         config::Backend::Pcap => Backend::Pcap,
+    }
+}
+
+/// By what workers share traffic.
+pub(super) fn spread(spread: config::Spread) -> Spread {
+    match spread {
+        config::Spread::Flows => Spread::Flows,
+        config::Spread::Hosts => Spread::Hosts,
     }
 }
 

@@ -29,11 +29,11 @@ pub(super) fn show(args: &WatchArgs, ran: &Ran<'_>, audience: &Audience) -> anyh
     let loaded = Loaded { set: ran.set, report: ran.report.clone(), seconds: ran.load_seconds };
     let mut summary = Summary::new(&ran.outcome.run, ran.tally, loaded, audience, false);
     summary.add_live(ran.outcome, audience);
-    if let Some(path) = &args.summary {
+    if let Some(path) = &args.run.summary {
         let written = crate::cli::run::write_summary(path, &summary);
         written.with_context(|| format!("cannot write the summary to {}", path.display()))?;
     }
-    if !args.quiet {
+    if !args.run.quiet {
         let mut out = io::stderr().lock();
         // A terminal that went away is no reason to fail a finished run.
         let _ = summary.print(&mut out).and_then(|()| out.flush());

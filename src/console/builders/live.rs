@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use crate::capture::live::Losses;
 use crate::console::snapshot::{Feed, Gaps, Indicators, Interface, Loss, Notices, Reload, Shed, Snapshot, Worker};
 use crate::metrics::Tally;
 use crate::pipeline::Counters;
 use crate::pipeline::live::{LiveStatus, Shedding, WorkerStatus};
+use crate::proto::Unread;
 use crate::time::Timestamp;
 
 impl Snapshot {
@@ -19,8 +21,9 @@ impl Snapshot {
         snapshot.traffic.held_bytes = status.workers.iter().map(|worker| worker.held_bytes as u64).sum();
         snapshot.workers = status.workers.iter().enumerate().map(worker).collect();
         snapshot.interfaces = status.interfaces.iter().map(|name| interface(name, &status.workers)).collect();
-        snapshot.losses = status.workers.iter().enumerate().map(loss).collect();
-        snapshot.shed = [(Shedding::Bulk, counters.shed_scan_bytes), (Shedding::Long, 0)]
+        snapshot.losses = (0..).zip(&status.workers).flat_map(|worker| losses(worker, &status.interfaces)).collect();
+        let of = |wanted| counters.unread.iter().find(|(why, _)| **why == wanted).map_or(0, |(_, count)| count);
+        snapshot.shed = [(Shedding::Bulk, counters.shed_scan_bytes), (Shedding::Long, of(Unread::Shed))]
             .into_iter()
             .map(|(step, count)| shed(step, count, &status.workers))
             .collect();
@@ -70,8 +73,7 @@ impl Snapshot {
 fn worker((number, status): (usize, &WorkerStatus)) -> Worker {
     Worker {
         number: number as u32,
-        // One that panics is made anew, and the run ends with the last of them.
-        is_running: true,
+        is_running: status.is_running,
         packets: status.counters.frames,
         panics: status.restarts,
         frames_lost: status.frames_lost,
@@ -89,15 +91,17 @@ fn interface(name: &str, workers: &[WorkerStatus]) -> Interface {
     }
 }
 
-fn loss((number, status): (usize, &WorkerStatus)) -> Loss {
-    Loss {
-        worker: Some(number as u32),
-        interface: None,
-        received: status.losses.received,
-        kernel_dropped: status.losses.kernel_dropped,
-        ring_freezes: status.losses.ring_freezes,
-        interface_dropped: status.losses.interface_dropped,
-    }
+/// A worker's on each interface.
+fn losses((number, status): (u32, &WorkerStatus), interfaces: &[String]) -> Vec<Loss> {
+    let loss = |(name, losses): (&String, &Losses)| Loss {
+        worker: Some(number),
+        interface: Some(name.clone()),
+        received: losses.received,
+        kernel_dropped: losses.kernel_dropped,
+        ring_freezes: losses.ring_freezes,
+        interface_dropped: losses.interface_dropped,
+    };
+    interfaces.iter().zip(&status.losses_by_interface).map(loss).collect()
 }
 
 fn shed(step: Shedding, count: u64, workers: &[WorkerStatus]) -> Shed {
@@ -113,7 +117,7 @@ fn age(then: Timestamp, now: Timestamp) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::live::{InterfaceState, Losses};
+    use crate::capture::live::InterfaceState;
     use crate::pipeline::reload::FeedState;
 
     fn at(seconds: u64) -> Timestamp {
@@ -123,7 +127,7 @@ mod tests {
     fn worker(packets: u64, is_up: bool, shedding: Shedding) -> WorkerStatus {
         WorkerStatus {
             counters: Counters { frames: packets, ..Counters::default() },
-            losses: Losses { received: packets, kernel_dropped: 1, ..Losses::default() },
+            losses_by_interface: vec![Losses { received: packets, kernel_dropped: 1, ..Losses::default() }],
             interfaces: vec![InterfaceState { name: "eth1".into(), is_up, downs: 2 }],
             shedding,
             ..WorkerStatus::default()
@@ -148,10 +152,12 @@ mod tests {
                 label: "/secret/path".into(),
                 entries: 7,
                 is_whole: true,
+                error: None,
                 changed: at(100),
             }],
             reloads: 1,
             reloads_refused: 0,
+            kept: Vec::new(),
             reload_seconds: 0.5,
         }
     }
@@ -160,7 +166,8 @@ mod tests {
     fn workers_add_up_and_feeds_have_numbers() {
         let snapshot = Snapshot::default().with_live(&status(), at(1000), Duration::from_secs(500));
         assert_eq!((snapshot.traffic.packets, snapshot.alerts.raised, snapshot.alerts.capacity), (30, 7, 100));
-        assert_eq!(snapshot.losses.iter().map(|loss| loss.received).collect::<Vec<_>>(), [10, 20]);
+        let losses = snapshot.losses.iter().map(|loss| (loss.interface.as_deref(), loss.received));
+        assert_eq!(losses.collect::<Vec<_>>(), [(Some("eth1"), 10), (Some("eth1"), 20)]);
         assert_eq!((snapshot.interfaces[0].is_up, snapshot.interfaces[0].went_down), (false, 2));
         assert_eq!(snapshot.shed.iter().map(|shed| shed.is_active).collect::<Vec<_>>(), [true, false]);
         let feed = &snapshot.feeds[0];

@@ -1,11 +1,12 @@
-//! Parts of a set, by who may see what: [`IndicatorSet::released`] for a reader, [`IndicatorSet::withheld`] to keep from one.
+//! Parts of a set, by who may see what: [`IndicatorSet::released`] for a reader, [`IndicatorSet::withheld`] to keep from one; and by who
+//! named it: [`IndicatorSet::take_over`].
 
 use std::collections::HashSet;
 
-use super::{Extra, IndicatorSet, NONE, Record, flags_of};
+use super::{Added, Extra, IndicatorSet, NONE, Record, flags_of, hash_of};
 use crate::indicator::kind::{BYTES, IPV4, Index, KINDS, MIN_PATTERN_BYTES};
 use crate::indicator::rule::{Body, Buffer, Content, Part, Rule, Step};
-use crate::indicator::{Context, ContextIx, ContextRef, Draft, IndicatorIx, Match, Pattern};
+use crate::indicator::{Context, ContextIx, ContextRef, Draft, IndicatorIx, Match, Pattern, Refusal};
 
 impl IndicatorSet {
     /// The indicators of those sources that `show` gives something of, with what it gives and no line where that is of another
@@ -32,6 +33,42 @@ impl IndicatorSet {
             sources.for_each(|(context, line)| part.add_source(copy, context, line));
         }
         part
+    }
+
+    /// Adds what sources of another set named whose context `is_wanted`, each with its line, as if their feed were loaded again. What is there
+    /// already gets the source. How many were new, and how many were there.
+    ///
+    /// # Errors
+    /// [`Refusal::Full`]; what came before is added.
+    pub fn take_over(
+        &mut self,
+        other: &Self,
+        is_wanted: impl Fn(&ContextRef<'_>) -> bool,
+    ) -> Result<(u64, u64), Refusal> {
+        self.settle(|_, _| {});
+        let mut own = |context: ContextRef<'_>| is_wanted(&context).then(|| self.keep_context(&context)).transpose();
+        let contexts = other.contexts().map(&mut own).collect::<Result<Vec<Option<ContextIx>>, Refusal>>()?;
+        let (mut new, mut merged) = (0, 0);
+        for (at, record) in other.records.iter().enumerate() {
+            let named = |(context, line): (ContextIx, u32)| Some((contexts[context.0 as usize]?, line));
+            let mut sources = other.source_list(IndicatorIx(at as u32)).filter_map(named);
+            let Some((context, line)) = sources.next() else { continue };
+            let (value, extra) = (other.value_of(record), other.extras.get(record.extra));
+            let record = Record { context, line, ..*record };
+            let hash = hash_of(&self.hasher, value, &record, &extra);
+            let ix = match self.commit(value, record, hash, &extra)? {
+                Added::New(ix) => {
+                    new += 1;
+                    ix
+                }
+                Added::Merged(ix) => {
+                    merged += 1;
+                    ix
+                }
+            };
+            sources.for_each(|(context, line)| self.add_source(ix.0, context, line));
+        }
+        Ok((new, merged))
     }
 
     /// The values that no source `keep` accepts names, without ids, sources, validity, ports and whatever else limits them, names
@@ -194,6 +231,29 @@ mod tests {
         assert_eq!(released.iter().nth(1).map(|i| i.id().into_owned()), Some("t".to_owned()));
         assert!(set().released(|_| None).is_empty());
         assert_eq!(lines(&set().released(|context| (!context.feed.is_empty()).then_some(context))), lines(&set()));
+    }
+
+    #[test]
+    fn what_a_feed_named_is_taken_over_and_merged_with_what_is_there() {
+        let mut fresh = IndicatorSet::default();
+        let new = fresh.context(Context { feed: "new".into(), ..Context::default() });
+        for value in [&b"both.example"[..], b"other.example"] {
+            fresh.add(&Draft::new(&DOMAIN, value, new, 7), true).expect("loads");
+        }
+        assert_eq!(fresh.take_over(&set(), |context| context.feed == "secret"), Ok((4, 1)));
+        assert_eq!(
+            lines(&fresh),
+            [
+                "both.example Subtree None [\"new\", \"secret\"]",
+                "other.example Subtree None [\"new\"]",
+                "secret.example Subtree None [\"secret\"]",
+                "twice.example Exact None [\"secret\"]",
+                "192.0.2.1 Exact Some(1) [\"secret\"]",
+                "GE Exact None [\"secret\"]",
+            ]
+        );
+        assert_eq!(fresh.take_over(&set(), |context| context.feed == "secret"), Ok((0, 5)), "nothing twice");
+        assert_eq!(fresh.iter().nth(2).map(|i| i.id().into_owned()), Some("s".to_owned()));
     }
 
     #[test]

@@ -7,16 +7,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, TrySendError};
 
 use super::super::counters::Counters;
 use super::super::named::{NamedFiles, Naming};
 use super::super::reload::{self, FeedState};
+use super::Event;
 use super::clock::wall;
 use super::overload::Shedding;
-use super::{Event, add};
 use crate::alert::{Alert, Notice, printable};
 use crate::capture::live::{InterfaceState, Losses};
 use crate::indicator::IndicatorIx;
@@ -61,6 +61,8 @@ pub struct LiveStatus {
     pub reloads: u64,
     /// See [`LiveStatus::reloads`].
     pub reloads_refused: u64,
+    /// Why feeds, or all of them, stayed as they were at the last one; nothing if all was taken.
+    pub kept: Vec<String>,
     /// How long the last reload took, in seconds.
     pub reload_seconds: f64,
 }
@@ -72,6 +74,8 @@ pub struct WorkerStatus {
     pub counters: Counters,
     /// What its source received and lost.
     pub losses: Losses,
+    /// The same on each interface.
+    pub losses_by_interface: Vec<Losses>,
     /// The same in the last second.
     pub losses_of_second: Losses,
     /// Frames of the last second.
@@ -96,6 +100,8 @@ pub struct WorkerStatus {
     pub frames_lost: u64,
     /// Time of its last packet.
     pub last_packet: Timestamp,
+    /// Whether it goes on: it has not ended, and looked at the clock not long ago.
+    pub is_running: bool,
 }
 
 /// What workers, control and reload share.
@@ -114,6 +120,10 @@ pub(in crate::pipeline) struct Shared {
     /// What files are called that come over connections of their own.
     named: Mutex<NamedFiles>,
     pub(in crate::pipeline) reloads: Mutex<Reloads>,
+    /// When each worker last looked at the clock, in milliseconds since `start`; [`ENDED`] once it has ended.
+    beats: Vec<AtomicU64>,
+    start: Instant,
+    hung_after: Duration,
     /// Workers that have not ended.
     at_work: AtomicUsize,
     has_ended: AtomicBool,
@@ -138,6 +148,7 @@ pub(in crate::pipeline) struct Reloads {
     pub(in crate::pipeline) feeds: Vec<FeedState>,
     pub(in crate::pipeline) taken: u64,
     pub(in crate::pipeline) refused: u64,
+    pub(in crate::pipeline) kept: Vec<String>,
     pub(in crate::pipeline) seconds: f64,
 }
 
@@ -149,7 +160,12 @@ pub(super) struct Word {
 }
 
 impl Shared {
-    pub(super) fn new(set: Arc<MatchSet>, workers: usize, interfaces: &[String], events: Sender<Event>) -> Self {
+    pub(super) fn new(
+        set: Arc<MatchSet>,
+        (workers, hung_after): (usize, Duration),
+        interfaces: &[String],
+        events: Sender<Event>,
+    ) -> Self {
         Self {
             word: AtomicU64::new(0),
             set: Mutex::new(Current { set, since: wall(), retired: Vec::new() }),
@@ -162,6 +178,9 @@ impl Shared {
             suppressed: Mutex::default(),
             named: Mutex::default(),
             reloads: Mutex::default(),
+            beats: (0..workers).map(|_| AtomicU64::new(0)).collect(),
+            start: Instant::now(),
+            hung_after,
             at_work: AtomicUsize::new(workers),
             has_ended: AtomicBool::new(false),
         }
@@ -214,6 +233,30 @@ impl Shared {
         lock(&self.suppressed).left.push((set, tally));
     }
 
+    /// A worker has looked at the clock.
+    pub(super) fn beat(&self, worker: usize, now: Instant) {
+        if let Some(beat) = self.beats.get(worker) {
+            beat.store(self.since_start(now), Ordering::Relaxed);
+        }
+    }
+
+    /// The workers that have not for too long, and have not ended.
+    fn hung(&self) -> Vec<usize> {
+        let now = self.since_start(Instant::now());
+        let most = self.hung_after.as_millis() as u64;
+        let beats = self.beats.iter().map(|beat| beat.load(Ordering::Relaxed));
+        let hangs = |beat: u64| beat != ENDED && now.saturating_sub(beat) > most;
+        beats.enumerate().filter(|(_, beat)| hangs(*beat)).map(|(worker, _)| worker).collect()
+    }
+
+    fn has_worker_ended(&self, worker: usize) -> bool {
+        self.beats.get(worker).is_none_or(|beat| beat.load(Ordering::Relaxed) == ENDED)
+    }
+
+    fn since_start(&self, now: Instant) -> u64 {
+        now.duration_since(self.start).as_millis() as u64
+    }
+
     /// Takes in how files are called, and has alerts say it. The lock is taken for these only.
     pub(super) fn join(&self, named: Vec<Naming>, alerts: &mut [Alert]) {
         if named.is_empty() && !alerts.iter().any(NamedFiles::concerns) {
@@ -227,7 +270,10 @@ impl Shared {
     }
 
     /// A worker has ended; after the last one nothing comes through the channel any more.
-    pub(super) fn leave(&self) {
+    pub(super) fn leave(&self, worker: usize) {
+        if let Some(beat) = self.beats.get(worker) {
+            beat.store(ENDED, Ordering::Relaxed);
+        }
         if self.at_work.fetch_sub(1, Ordering::AcqRel) == 1 {
             lock(&self.events).take();
         }
@@ -266,10 +312,14 @@ impl Shared {
     }
 
     fn snapshot(&self) -> LiveStatus {
-        let workers: Vec<WorkerStatus> =
+        let mut workers: Vec<WorkerStatus> =
             self.slots.iter().map(|slot| Arc::clone(&*lock(slot))).map(|s| (*s).clone()).collect();
+        let hung = self.hung();
+        for (number, worker) in workers.iter_mut().enumerate() {
+            worker.is_running = !hung.contains(&number) && !self.has_worker_ended(number);
+        }
         let mut losses = Losses::default();
-        workers.iter().for_each(|worker| add(&mut losses, worker.losses));
+        workers.iter().for_each(|worker| losses.add(worker.losses));
         let (set, since, retired_sets) = {
             let current = lock(&self.set);
             (Arc::clone(&current.set), current.since, current.retired.len())
@@ -291,6 +341,7 @@ impl Shared {
             feeds: reloads.feeds.clone(),
             reloads: reloads.taken,
             reloads_refused: reloads.refused,
+            kept: reloads.kept.clone(),
             reload_seconds: reloads.seconds,
         }
     }
@@ -315,6 +366,11 @@ impl Control {
     /// looked up in the new set (`live/succession.rs`).
     pub fn swap(&self, set: Arc<MatchSet>) {
         self.shared.swap(set);
+    }
+
+    /// The workers that hang, by number ([`super::WatchOptions::hung_after`]).
+    pub fn hung(&self) -> Vec<usize> {
+        self.shared.hung()
     }
 
     /// The set in use.
@@ -375,6 +431,9 @@ impl Control {
 pub(in crate::pipeline) fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
     what.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+/// The beat of a worker that has ended.
+const ENDED: u64 = u64::MAX;
 
 /// How often old sets are looked at.
 const HOUSEKEEPING: Duration = Duration::from_millis(100);

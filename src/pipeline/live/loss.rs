@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use super::add;
 use crate::capture::live::Losses;
 use crate::time::Timestamp;
 
@@ -41,7 +40,7 @@ impl Gaps {
         if is_loss(new) {
             if let Some(gap) = &mut self.open {
                 gap.last = now;
-                add(&mut gap.lost, new);
+                gap.lost.add(new);
                 return (new, None);
             }
             let gap = Gap { began: now, last: now, lost: new };

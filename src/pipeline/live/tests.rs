@@ -85,8 +85,8 @@ impl Source for Player {
 }
 
 impl Live for Player {
-    fn losses(&mut self) -> Losses {
-        Losses { received: self.given as u64, ..*self.losses.lock().expect("figures") }
+    fn losses_by_interface(&mut self) -> Vec<Losses> {
+        vec![Losses { received: self.given as u64, ..*self.losses.lock().expect("figures") }]
     }
 
     fn state(&self) -> Vec<InterfaceState> {
@@ -358,6 +358,37 @@ fn losses_and_interfaces_are_said() {
         assert_eq!(actions.iter().filter(|action| **action == wanted).count(), 1, "{wanted}: {actions:?}");
     }
     assert_eq!(outcome.losses.kernel_dropped, 7);
+}
+
+#[test]
+fn a_worker_that_hangs_is_named_until_it_goes_on_and_one_that_has_ended_is_not() {
+    let set = fixtures(false);
+    let hold = Arc::new(Mutex::new(()));
+    let (held, is_waiting) = (Arc::clone(&hold), Arc::new(AtomicBool::new(false)));
+    let waits = Arc::clone(&is_waiting);
+    let frames = [path("fixtures/pcaps/dns-query-a.pcap")];
+    let hanging = Player::of(&frames, 1).endless().before(move |_| {
+        waits.store(true, Ordering::Relaxed);
+        drop(held.lock());
+    });
+    let sources: Vec<Box<dyn Live>> =
+        vec![Box::new(Player::of(&frames, 1).endless()), Box::new(hanging), Box::new(Player::of(&frames, 1))];
+    let guard = hold.lock().expect("not poisoned");
+    let run = watch(sources, set, &WatchOptions { hung_after: Duration::from_millis(700), ..small() });
+    let wait_for = |hung: &[usize], running: [bool; 3]| {
+        let start = std::time::Instant::now();
+        let is_running = || run.control.snapshot().workers.iter().map(|worker| worker.is_running).collect::<Vec<_>>();
+        while run.control.hung() != hung || is_running() != running {
+            assert!(start.elapsed() < Duration::from_secs(20), "{:?} {:?}", run.control.hung(), is_running());
+            std::thread::sleep(TICK);
+        }
+    };
+    wait_for(&[1], [true, false, false]);
+    assert!(is_waiting.load(Ordering::Relaxed));
+    drop(guard);
+    wait_for(&[], [true, true, false]);
+    run.control.stop();
+    run_out(run);
 }
 
 #[test]

@@ -52,6 +52,7 @@ pub(super) struct Station {
     overload: Overload,
     gaps: Gaps,
     losses: Losses,
+    losses_by_interface: Vec<Losses>,
     /// Numbers of desks that a panic ended.
     before: Counters,
     restarts: u64,
@@ -121,6 +122,7 @@ impl Station {
             overload: Overload::default(),
             gaps: Gaps::new(options.gap_quiet),
             losses: Losses::default(),
+            losses_by_interface: Vec::new(),
             before: Counters::default(),
             restarts: 0,
             frames_lost: 0,
@@ -140,7 +142,7 @@ impl Station {
 
     /// Until the run is stopped or the source ends. A panic on the way costs the batch and what was known of flows.
     pub(super) fn run(mut self) -> Ended {
-        let _leaving = Leaving(Arc::clone(&self.shared));
+        let _leaving = Leaving(Arc::clone(&self.shared), self.number);
         if let Some(cpu) = self.cpu {
             pin(cpu);
         }
@@ -264,6 +266,7 @@ impl Station {
     fn tick(&mut self, now: Instant) {
         self.tick_at = now + TICK;
         self.ticks += 1;
+        self.shared.beat(self.number, now);
         let time = self.clock.time(now);
         self.desk.worker.idle(time, TICK_ROUNDS);
         self.desk.worker.end_batch(time);
@@ -301,7 +304,9 @@ impl Station {
 
     /// What was lost since the last time.
     fn look_at_losses(&mut self, time: Timestamp) -> Losses {
-        self.losses = self.source.losses();
+        self.losses_by_interface = self.source.losses_by_interface();
+        self.losses = Losses::default();
+        self.losses_by_interface.iter().for_each(|losses| self.losses.add(*losses));
         let (new, change) = self.gaps.note(time, self.losses);
         if let Some(change) = change {
             self.say(|who| notices::gap(who, &change));
@@ -355,6 +360,7 @@ impl Station {
             counters,
             losses,
             losses_of_second,
+            losses_by_interface: self.losses_by_interface.clone(),
             frames_by_interface: self.frames_by_interface.clone(),
             interfaces: self.interfaces.clone(),
             live_flows: self.desk.worker.flows.len(),
@@ -365,6 +371,8 @@ impl Station {
             restarts,
             frames_lost,
             last_packet: self.clock.last(),
+            // Who is asked knows better ([`Shared`]).
+            is_running: true,
         }
     }
 
@@ -428,11 +436,11 @@ impl Station {
 }
 
 /// Says that a worker has ended, however that came.
-struct Leaving(Arc<Shared>);
+struct Leaving(Arc<Shared>, usize);
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        self.0.leave();
+        self.0.leave(self.1);
     }
 }
 

@@ -1,26 +1,30 @@
 use super::*;
 
 fn feed(path: &str, entries: u64, is_whole: bool) -> FeedState {
-    FeedState { path: path.into(), label: path.into(), entries, is_whole, changed: wall() }
+    FeedState { path: path.into(), label: path.into(), entries, is_whole, error: None, changed: wall() }
 }
 
 #[test]
 fn a_feed_that_fails_or_shrinks_is_refused() {
     let before = [feed("a", 100, true), feed("b", 10, true), feed("c", 5, false)];
-    let judged = |after: &[FeedState]| judge(&before, after, 50);
-    assert_eq!(judged(&before), Ok(()), "what failed before may go on failing");
-    assert_eq!(judged(&[feed("a", 50, true), feed("b", 5, true), feed("c", 5, false)]), Ok(()), "just enough");
-    assert!(
-        judged(&[feed("a", 49, true), feed("b", 10, true), feed("c", 5, true)])
-            .is_err_and(|why| why.starts_with("a has 49"))
-    );
-    assert!(
-        judged(&[feed("a", 100, true), feed("b", 10, false), feed("c", 5, true)])
-            .is_err_and(|why| why.starts_with("b cannot"))
-    );
-    assert_eq!(judged(&[feed("a", 100, true)]), Ok(()), "two small ones were taken away");
+    let by = |after: &[FeedState], most| {
+        let words =
+            |refused: Vec<Refused>| refused.into_iter().map(|refused| refused.why).collect::<Vec<_>>().join("; ");
+        judge(&before, after, most).map(words)
+    };
+    let judged = |after: &[FeedState]| by(after, 50);
+    let all_well = Ok(String::new());
+    assert_eq!(judged(&before), all_well, "what failed before may go on failing");
+    assert_eq!(judged(&[feed("a", 50, true), feed("b", 5, true), feed("c", 5, false)]), all_well, "just enough");
+    let shrunk = judged(&[feed("a", 49, true), feed("b", 10, true), feed("c", 5, true)]);
+    assert_eq!(shrunk, Ok("a has 49 entries, where it had 100".to_owned()), "it stays, so the sum does not shrink");
+    let broken = FeedState { error: Some("line 7: what".to_owned()), ..feed("b", 4, false) };
+    let both = judged(&[feed("a", 1, true), broken, feed("c", 5, true)]);
+    let words = "a has 1 entries, where it had 100; b cannot be read to its end: line 7: what";
+    assert_eq!(both, Ok(words.to_owned()));
+    assert_eq!(judged(&[feed("a", 100, true)]), all_well, "two small ones were taken away");
     assert!(judged(&[feed("b", 10, true)]).is_err_and(|why| why.starts_with("the feeds together")));
-    assert_eq!(judge(&before, &[], 100), Ok(()), "no threshold");
+    assert_eq!(by(&[], 100), all_well, "no threshold");
 }
 
 /// Loads as many indicators as a file has lines.
@@ -31,13 +35,14 @@ struct ByLines {
 }
 
 impl Loader for ByLines {
-    fn load(&mut self) -> Result<Fresh, String> {
-        let text = std::fs::read_to_string(&self.file).map_err(|error| error.kind().to_string())?;
+    fn load(&mut self, _: &Arc<MatchSet>, _: &[FeedState]) -> Result<Fresh, Failure> {
+        let failed = |why: String| Failure { why, feeds: Vec::new() };
+        let text = std::fs::read_to_string(&self.file).map_err(|error| failed(error.kind().to_string()))?;
         let mut set = crate::indicator::IndicatorSet::default();
         let context = set.context(crate::indicator::Context::default());
         for (line, value) in (1..).zip(text.lines()) {
             let draft = crate::indicator::Draft::new(&crate::indicator::kind::DOMAIN, value.as_bytes(), context, line);
-            set.add(&draft, false).map_err(|why| why.to_string())?;
+            set.add(&draft, false).map_err(|why| failed(why.to_string()))?;
         }
         let changed = if self.is_old { Timestamp::ZERO } else { wall() };
         let feeds = vec![FeedState { changed, ..feed("list", set.len() as u64, true) }];
@@ -65,7 +70,9 @@ impl Sensor {
         let file = folder.path().join("list.txt");
         std::fs::write(&file, text_of(lines)).expect("written");
         let mut loader = ByLines { file, is_broken, is_old };
-        let Fresh { set, feeds } = loader.load().expect("loads");
+        let nothing =
+            MatchSet::compile(crate::indicator::IndicatorSet::default(), crate::indicator::IndicatorSet::default());
+        let Fresh { set, feeds } = loader.load(&Arc::new(nothing), &[]).expect("loads");
         let run = super::super::live::watch(Vec::new(), set, &super::super::live::WatchOptions::default());
         start(&run.control, Box::new(loader), feeds, options);
         Self { run, folder }

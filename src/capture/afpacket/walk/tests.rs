@@ -54,7 +54,7 @@ fn frames_come_in_order_with_their_numbers() {
     let mut block = [put(&first, |_| {}), put(&second, |bytes| set(bytes, NEXT_OFFSET, 0))].concat();
     let len = block.len();
     let (frames, walked) = walked(&mut block, 2, OF);
-    assert_eq!(walked, Walked { bytes: len, frames: 2, is_broken: false });
+    assert_eq!(walked, Walked { bytes: len, frames: 2, unwanted: 0, is_broken: false });
     assert_eq!(frames[0].0, first);
     assert_eq!(frames[1].0, second);
     let meta = FrameMeta {
@@ -79,6 +79,26 @@ fn a_tag_that_was_taken_off_is_back_between_addresses_and_type() {
         let tag = [tpid.unwrap_or(0x8100).to_be_bytes(), tci.to_be_bytes()].concat();
         assert_eq!(frames[0].0, [&frame[..12], &tag, &frame[12..]].concat());
         assert_eq!((frames[0].1.captured_bytes, frames[0].1.wire_bytes), (64, 74));
+    }
+}
+
+#[test]
+fn what_the_kernel_only_says_to_have_dropped_is_counted() {
+    let of = |kind: [u8; 2], has_tag: bool| {
+        let frame = [&[7; 12][..], &kind, &[0; 46]].concat();
+        let mut block = put(&frame, |bytes| {
+            if has_tag {
+                set_tag(bytes, None, 5)
+            }
+        });
+        walked(&mut block, 1, OF).1.unwanted
+    };
+    for kind in [[0x08, 0x00], [0x08, 0x06], [0x86, 0xdd]] {
+        assert_eq!(of(kind, true), 0);
+    }
+    // LLDP, MPLS, PPPoE, a second tag, a length.
+    for kind in [[0x88, 0xcc], [0x88, 0x47], [0x88, 0x64], [0x81, 0x00], [0x00, 0x26]] {
+        assert_eq!((of(kind, true), of(kind, false)), (1, 0));
     }
 }
 
@@ -135,7 +155,11 @@ fn numbers_that_contradict_each_other_end_the_walk_at_what_was_whole() {
         let good = put(&[1; 60], |_| {});
         let mut block = [good.clone(), put(&[2; 60], change), good.clone()].concat();
         let (frames, walk) = walked(&mut block, 3, OF);
-        assert_eq!((frames.len(), walk), (1, Walked { bytes: good.len(), frames: 1, is_broken: true }), "{case}");
+        assert_eq!(
+            (frames.len(), walk),
+            (1, Walked { bytes: good.len(), frames: 1, unwanted: 0, is_broken: true }),
+            "{case}"
+        );
     }
 }
 

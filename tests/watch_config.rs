@@ -1,0 +1,234 @@
+//! `picket watch` with a configuration, and with arguments alone: what it may still do once it runs, what it answers, and what becomes of
+//! feeds of which one is refused. Skipped, and said so, where no namespace can be made.
+#![cfg(target_os = "linux")]
+
+mod common;
+#[path = "live_capture/net.rs"]
+mod net;
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::{documents, picket, text_at};
+use net::{Net, Sender};
+use picket::privilege::{Report, SeccompMode, Who};
+use serde_json::Value;
+
+const NOBODY: u32 = 65_534;
+
+/// `CAP_DAC_OVERRIDE`.
+const FILE_ACCESS: u64 = 1 << 1;
+
+/// A sensor that was started, with its socket at `run/s` in the folder.
+struct Sensor {
+    child: Child,
+    folder: PathBuf,
+}
+
+impl Sensor {
+    fn start(folder: &Path, arguments: &[&str]) -> Self {
+        let said = fs::File::create(folder.join("stderr")).expect("file");
+        let mut command = picket();
+        command.arg("watch").args(arguments).stdout(Stdio::null()).stderr(said);
+        let sensor = Self { child: command.spawn().expect("starts"), folder: folder.to_owned() };
+        sensor.wait_for("it answers", || sensor.ask("status").status.success());
+        sensor
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(self.folder.join("stderr")).unwrap_or_default()
+    }
+
+    fn wait_for(&self, what: &str, is_so: impl Fn() -> bool) {
+        let start = Instant::now();
+        while !is_so() {
+            assert!(start.elapsed() < Duration::from_secs(60), "never: {what}\n{}", self.said());
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn ask(&self, what: &str) -> Output {
+        picket().arg(what).arg("--socket").arg(self.folder.join("run/s")).output().expect("runs")
+    }
+
+    fn status(&self) -> Value {
+        serde_json::from_slice(&self.ask("status").stdout).expect("JSON")
+    }
+
+    fn report(&self) -> Report {
+        Report::of(Who::Process(self.child.id())).expect("it runs")
+    }
+
+    /// What its alerts matched.
+    fn found(&self) -> Vec<String> {
+        let text = fs::read_to_string(self.folder.join("log/alerts.jsonl")).unwrap_or_default();
+        let alerts = documents(&text[..text.rfind('\n').map_or(0, |end| end + 1)]);
+        let matched = |alert: &Value| text_at(&alert["threat"]["enrichments"][0], "matched.atomic").to_owned();
+        alerts.iter().filter(|alert| text_at(alert, "event.kind") == "alert").map(matched).collect()
+    }
+
+    /// Has it end, as `picket stop` does.
+    fn stop(mut self) {
+        assert!(self.ask("stop").status.success(), "{}", self.said());
+        assert_eq!(self.child.wait().expect("waits").code(), Some(0), "{}", self.said());
+        assert!(!self.folder.join("run/s").exists());
+    }
+}
+
+impl Drop for Sensor {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A folder that everyone may enter, with two feeds.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("folder");
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).expect("permissions");
+    for name in ["feeds", "run", "log"] {
+        fs::create_dir(folder.path().join(name)).expect("made");
+    }
+    replace(folder.path(), "one.txt", "one.invalid\ntwo.invalid\nthree.invalid\nevil.example\n");
+    replace(folder.path(), "two.txt", "four.invalid\n");
+    folder
+}
+
+fn replace(folder: &Path, feed: &str, text: &str) {
+    let beside = folder.join(".new");
+    fs::write(&beside, text).expect("written");
+    fs::rename(beside, folder.join("feeds").join(feed)).expect("renamed");
+}
+
+fn config(folder: &Path) -> PathBuf {
+    let path = folder.join("picket.toml");
+    let text = format!(
+        "[capture]\ninterfaces = [\"rx0\"]\nworkers = 2\nspread = \"hosts\"\n[feeds]\npaths = [\"{0}/feeds\"]\nwatch = false\n\
+         [memory]\nmax = \"3 GiB\"\n[flows]\nmax = 4096\n[metrics]\nenabled = false\n[control]\nsocket = \"{0}/run/s\"\n\
+         [suppression]\nenabled = false\n[privileges]\nuser = \"nobody\"\ngroup = \"nogroup\"\n\
+         [[sinks]]\nname = \"file\"\nfile = {{ path = \"{0}/log/alerts.jsonl\" }}\n",
+        folder.display()
+    );
+    fs::write(&path, text).expect("written");
+    path
+}
+
+fn is_confined(report: &Report) -> bool {
+    report.no_new_privs && report.seccomp == SeccompMode::Filter
+}
+
+#[test]
+fn a_configured_sensor_gives_everything_up_and_answers() {
+    let Some(net) = Net::new() else { return };
+    net.pair("rx0", "tx0");
+    let folder = folder();
+    for name in ["run", "log"] {
+        chown(folder.path().join(name), Some(NOBODY), Some(NOBODY)).expect("chown");
+    }
+    let sensor = Sensor::start(folder.path(), &["--config", config(folder.path()).to_str().expect("path")]);
+    let report = sensor.report();
+    assert!(report.capabilities.are_gone() && report.capabilities.bounding == 0, "{report:?}");
+    assert!(is_confined(&report) && report.threads_with_capabilities == 0, "{report:?}");
+    assert_eq!((report.uid, report.gid), (NOBODY, NOBODY));
+    let of_path = fs::read_to_string(format!("/proc/{}/status", sensor.child.id())).expect("status");
+    for line in ["CapEff:\t0000000000000000", "NoNewPrivs:\t1", "Seccomp:\t2"] {
+        assert!(of_path.contains(line), "{of_path}");
+    }
+
+    let frames = net::frames("pcaps/http-host.pcap");
+    let mut sender = Sender::new("tx0");
+    frames.iter().for_each(|frame| sender.send(frame));
+    sensor.wait_for("the name is found", || !sensor.found().is_empty());
+    sensor.wait_for("losses are told", || sensor.status()["losses"].as_array().is_some_and(|all| all.len() == 2));
+    let status = sensor.status();
+    assert_eq!(status["process"]["memory_limit_bytes"], 3_u64 << 30);
+    assert_eq!(status["losses"][1]["interface"], "rx0");
+    assert!(status["workers"].as_array().is_some_and(|all| all.iter().all(|worker| worker["is_running"] == true)));
+    assert!(sensor.ask("reload").status.success());
+    sensor.stop();
+}
+
+#[test]
+fn a_feed_that_is_refused_stays_as_it_was_and_the_others_are_taken() {
+    let Some(net) = Net::new() else { return };
+    net.pair("rx0", "tx0");
+    let folder = folder();
+    for name in ["run", "log"] {
+        chown(folder.path().join(name), Some(NOBODY), Some(NOBODY)).expect("chown");
+    }
+    let sensor = Sensor::start(folder.path(), &["--config", config(folder.path()).to_str().expect("path")]);
+    // Too little is left of the one that has the name; the other gets one of its own.
+    replace(folder.path(), "one.txt", "one.invalid\n");
+    replace(folder.path(), "two.txt", "four.invalid\nfive.invalid\nwww.example\n");
+    let refused = sensor.ask("reload");
+    let words = String::from_utf8_lossy(&refused.stdout).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{words}");
+    for part in ["one.txt has 1 entries, where it had 4", "7 indicators of 2 feeds"] {
+        assert!(words.contains(part), "{part}: {words}");
+    }
+    assert!(!words.contains("invalid"), "no value: {words}");
+    let entries = |sensor: &Sensor| {
+        let feeds = sensor.status()["feeds"].as_array().cloned().unwrap_or_default();
+        feeds.iter().map(|feed| feed["entries"].as_u64().unwrap_or(0)).collect::<Vec<_>>()
+    };
+    assert_eq!(entries(&sensor), [4, 3]);
+    let frames = net::frames("pcaps/http-host.pcap");
+    let mut sender = Sender::new("tx0");
+    frames.iter().for_each(|frame| sender.send(frame));
+    sensor.wait_for("what was refused is still looked for", || {
+        sensor.found().iter().any(|value| value.contains("evil.example"))
+    });
+    // One that cannot even be opened is no reason to leave the other as it is, and neither is it asked twice.
+    fs::remove_file(folder.path().join("feeds/one.txt")).expect("removed");
+    std::os::unix::fs::symlink("/nonexistent", folder.path().join("feeds/one.txt")).expect("linked");
+    replace(folder.path(), "two.txt", "four.invalid\nfive.invalid\n");
+    let refused = sensor.ask("reload");
+    let words = String::from_utf8_lossy(&refused.stdout).into_owned();
+    assert!(refused.status.code() == Some(1) && words.contains("cannot read feed"), "{words}");
+    assert_eq!(entries(&sensor), [4, 2], "the other one is taken");
+    fs::remove_file(folder.path().join("feeds/one.txt")).expect("removed");
+    replace(folder.path(), "one.txt", "one.invalid\ntwo.invalid\nsix.invalid\nseven.invalid\n");
+    assert!(sensor.ask("reload").status.success());
+    assert_eq!(entries(&sensor), [4, 2]);
+    sensor.stop();
+}
+
+#[test]
+fn by_arguments_alone_what_they_do_not_need_is_given_up() {
+    let Some(net) = Net::new() else { return };
+    net.pair("rx0", "tx0");
+    let folder = folder();
+    let text = |name: &str| folder.path().join(name).to_str().expect("path").to_owned();
+    let (feeds, alerts, socket) = (text("feeds"), text("log/alerts.jsonl"), text("run/s"));
+    let arguments = ["-i", "rx0", "--threads", "1", "--feed", &feeds, "--alerts", &alerts, "--socket", &socket];
+    let works = |sensor: &Sensor| {
+        let before = sensor.found().len();
+        let mut sender = Sender::new("tx0");
+        net::frames("pcaps/http-host.pcap").iter().for_each(|frame| sender.send(frame));
+        sensor.wait_for("the name is found", || sensor.found().len() > before);
+        assert!(sensor.ask("reload").status.success(), "{}", sensor.said());
+    };
+
+    let sensor = Sensor::start(folder.path(), &arguments);
+    let report = sensor.report();
+    assert!(report.capabilities.are_gone() && is_confined(&report), "{report:?}\n{}", sensor.said());
+    works(&sensor);
+    sensor.stop();
+
+    // What belongs to another user takes one capability, and it is said why.
+    chown(folder.path().join("log"), Some(NOBODY), Some(NOBODY)).expect("chown");
+    let sensor = Sensor::start(folder.path(), &arguments);
+    let report = sensor.report();
+    assert_eq!((report.capabilities.effective, report.capabilities.permitted), (FILE_ACCESS, FILE_ACCESS));
+    assert!(is_confined(&report) && sensor.said().contains("CAP_DAC_OVERRIDE is kept"), "{}", sensor.said());
+    works(&sensor);
+    sensor.stop();
+
+    let sensor = Sensor::start(folder.path(), &[&arguments[..], &["--keep-privileges"]].concat());
+    assert!(!sensor.report().no_new_privs && sensor.report().seccomp == SeccompMode::Off);
+    sensor.stop();
+}
