@@ -2,7 +2,7 @@
 # Everything that must pass, in the order of what fails fastest. CI's only recipe and the README's test command.
 #
 #   scripts/check.sh            all of it
-#   scripts/check.sh STEP..     only these: fmt clippy test live release watch doc deny bench fuzz fixtures
+#   scripts/check.sh STEP..     only these: fmt clippy test live release watch package doc deny bench fuzz fixtures
 #
 # Prints each step's name and seconds. Needs a Debian-like machine with Rust; installs the rest where it can.
 set -euo pipefail
@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 . scripts/need.sh
 
 export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-never} RUST_BACKTRACE=1
-STEPS=(fmt clippy test live release watch doc deny bench fuzz fixtures)
+STEPS=(fmt clippy test live release watch package doc deny bench fuzz fixtures)
 
 main() {
     need_cargo
@@ -38,27 +38,29 @@ step_clippy() {
 }
 
 # What waits for interfaces, servers and clocks of this machine, and so for its mood.
-LIVE=(live_capture watch watch_config console doctor metrics outputs)
+LIVE=(live_capture watch watch_config console doctor metrics outputs kafka)
+
+# librdkafka's mock cluster, which is built from C. Asked for in every test build, or the library would be built twice.
+KAFKA=(--features kafka-test)
 
 # Debug has overflow checks and debug assertions.
 step_test() {
     local file name wanted=()
     for file in tests/*.rs tests/*/main.rs; do
         name=${file#tests/} name=${name%/main.rs} name=${name%.rs}
-        [[ " ${LIVE[*]} kafka " == *" $name "* ]] || wanted+=(--test "$name")
+        [[ " ${LIVE[*]} " == *" $name "* ]] || wanted+=(--test "$name")
     done
-    cargo test --locked --no-fail-fast --lib --bins --examples "${wanted[@]}"
-    cargo test --locked --doc
+    cargo test --locked "${KAFKA[@]}" --no-fail-fast --lib --bins --examples "${wanted[@]}"
+    cargo test --locked "${KAFKA[@]}" --doc
 }
 
 # A machine that others share may stand still for seconds: what fails is tried once more, and that is said.
 step_live() {
     local name
     for name in "${LIVE[@]}"; do
-        cargo test --locked --test "$name" || { echo "AGAIN: $name failed"; cargo test --locked --test "$name"; }
+        cargo test --locked "${KAFKA[@]}" --test "$name" ||
+            { echo "AGAIN: $name failed"; cargo test --locked "${KAFKA[@]}" --test "$name"; }
     done
-    # With librdkafka's mock cluster, which is built from C.
-    cargo test --locked --features kafka-test --test kafka
 }
 
 # Users run optimised code, and the optimiser may differ: what goes from packets to alerts once more, and that nothing is allocated.
@@ -73,6 +75,16 @@ step_watch() {
     cargo build --locked --profile ci --bin picket
     PICKET=$PWD/target/ci/picket scripts/live_test.sh ||
         { echo "AGAIN: live_test failed"; PICKET=$PWD/target/ci/picket scripts/live_test.sh; }
+}
+
+# Installs, runs and purges the Debian package on this machine; cargo-deb takes minutes to build, so only where it is there already.
+step_package() {
+    if cargo deb --version >/dev/null 2>&1; then
+        cargo build --locked --profile ci --bin picket
+        scripts/package_test.sh --no-build ci
+    else
+        echo "SKIPPED package: no cargo-deb (scripts/package_test.sh installs it)"
+    fi
 }
 
 # Private items are documented too, so links to them are good links.

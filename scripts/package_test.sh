@@ -2,7 +2,8 @@
 # The Debian package: built, looked into, installed, run on `lo` with its own configuration, purged, and nothing left of it.
 #
 #   scripts/package_test.sh               builds the program (release) and the package first
-#   scripts/package_test.sh --no-build    packs target/release/picket as it is
+#   scripts/package_test.sh --no-build [PROFILE]
+#                                         packs target/release/picket, or another profile's, as it is
 #
 # Installs on this machine, as root; skipped, and said, where that cannot be or where a picket is installed already. Ends with
 # "N passed, N failed, N skipped" and 1 if anything failed.
@@ -75,7 +76,7 @@ build() {
             { skip "cargo-deb is missing and could not be installed"; return 1; }
     fi
     local options=()
-    if [ "${1:-}" = --no-build ]; then options+=(--no-build); fi
+    if [ "${1:-}" = --no-build ]; then options+=(--no-build --profile "${2:-release}"); fi
     package=$work/picket.deb
     check "cargo deb" cargo deb --locked "${options[@]}" --output "$package"
     [ -e "$package" ]

@@ -78,8 +78,8 @@ const TIMES: u32 = 4;
 const APART_S: u32 = 4 * 3600;
 
 /// Allocations that the longer run may have more of: windows of the longer file, and, with several threads, which buffer is
-/// free when: a few tens of batches with some lists each. One a packet, or even one a flow, would be thousands.
-const SLACK: u64 = 400;
+/// free when: a few tens of batches with some lists each, up to 500 seen. One a packet, or even one a flow, would be tens of thousands.
+const SLACK: u64 = 1500;
 
 /// With byte signatures each TCP direction that carries data allocates what it remembers from one segment to the next: twice
 /// for twelve directions a round, and once more for each of the six flows. A flow's, not a packet's.

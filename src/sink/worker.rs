@@ -235,7 +235,7 @@ impl Worker {
             return;
         }
         let Shared { options, .. } = &*shared;
-        let record = options.format.notice(&dropped_notice(&options.name, dropped - self.told));
+        let record = options.format.notice(&dropped_notice(&options.name, dropped - self.told, dropped));
         let is_due = self.told_at.is_none_or(|at| at.elapsed() >= BETWEEN_NOTICES) && state.ends.is_none();
         let has_room = state.ends.is_some() && state.spool.has_room(&record);
         if !(is_due || has_room) {
@@ -250,7 +250,8 @@ impl Worker {
     }
 }
 
-fn dropped_notice(output: &str, dropped: u64) -> Notice {
+/// `total` since the output was opened: a notice may be dropped itself, and the next must not say the less for it.
+fn dropped_notice(output: &str, dropped: u64, total: u64) -> Notice {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Notice {
         time: Timestamp::from_ns(u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)),
@@ -262,6 +263,7 @@ fn dropped_notice(output: &str, dropped: u64) -> Notice {
         fields: vec![
             (Where("picket.output"), OwnedValue::Text(output.to_owned())),
             (Where("picket.dropped"), OwnedValue::Number(dropped)),
+            (Where("picket.dropped_total"), OwnedValue::Number(total)),
         ],
     }
 }
