@@ -39,7 +39,7 @@ pub(super) struct Meta<'a> {
     pub(super) reference: Option<&'a str>,
     pub(super) description: Option<&'a str>,
     pub(super) first_seen: Option<&'a str>,
-    /// See [`Context::about`]; of more than [`MAX_ABOUT`] the first are kept.
+    /// See [`crate::indicator::Context::about`]; of more than [`MAX_ABOUT`] the first are kept.
     pub(super) about: &'a [(Where, &'a str)],
 }
 

@@ -66,7 +66,7 @@ pub(super) struct Worker {
     pub(super) scans_tcp: bool,
     pub(super) scans_udp: bool,
     verifies_checksums: bool,
-    /// Whether [`Worker::pass`] may be all that is done with a packet.
+    /// Whether plain packets may take the short way: nothing is to be checked or kept of each.
     passes_plain: bool,
     pub(super) eyes: Eyes,
     pub(super) counters: Counters,

@@ -37,7 +37,7 @@ impl Worker {
         verdict
     }
 
-    /// The same for a plain one ([`Item::is_plain`]).
+    /// The same for a plain one (`Item::is_plain`).
     #[inline(always)]
     pub(super) fn plain_segment(
         &mut self,

@@ -1,4 +1,4 @@
-//! The objects of a bundle: indicators, and what a [`Context`] says of them.
+//! The objects of a bundle: indicators, and what a [`Context`](crate::indicator::Context) says of them.
 
 use std::collections::BTreeMap;
 
