@@ -36,7 +36,11 @@ def look(name, sensor, is_unprivileged=True):
     if probe.is_possible():
         for call, arguments in (("getpid", ()), ("socket", (AF_PACKET, SOCK_RAW, 0)), ("execve", (0, 0, 0)), ("ptrace", (0, 0, 0, 0)), ("setuid", (0,)),
                                 ("mount", (0, 0, 0, 0, 0)), ("unshare", (CLONE_NEWNET,)), ("bpf", (0, 0, 0)), ("init_module", (0, 0, 0)), ("kill", (1, 0))):
-            answers[call] = probe.call(sensor.pid, call, *arguments)
+            try:
+                answers[call] = probe.call(sensor.pid, call, *arguments)
+            except PermissionError as error:
+                print(f"   SKIPPED calls made in it: {error}")
+                return not bad
         print("   calls made in it: " + ", ".join(f"{call} {answer}" for call, answer in answers.items()))
         # EPERM and nothing else: EFAULT, say, would be the call's own answer to its arguments.
         if answers.pop("getpid") != "ok" or any(answer != "EPERM" for answer in answers.values()):
