@@ -265,7 +265,7 @@ impl Headers {
                 packet::decode_any(&mut item.packet, bytes, frame.link, beside);
                 item.file_under_flow(seed);
                 let is_piece = item.packet.is_fragment;
-                if is_piece || (!beside.is_empty() && !beside.parts.is_empty()) {
+                if is_piece || !beside.parts.is_empty() {
                     folded.push(at as u16);
                 }
                 before.extend(beside.outer.drain(..).map(|packet| Item::further(at as u16, packet, Role::Outer, seed)));
