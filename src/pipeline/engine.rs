@@ -1,18 +1,20 @@
 //! [`replay`]: the threads and channels of a run over capture files.
 
+mod several;
+
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounded};
+use crossbeam_channel::{Receiver, bounded};
 
 use super::clock::Clock;
 use super::counters::Counters;
-use super::decoded::{Decoded, Headers};
+use super::decoded::Headers;
 use super::exit::{Exit, Readers, Said};
-use super::fragments::{Assembler, Turns};
+use super::fragments::Assembler;
 use super::order::Place;
 use super::worker::{GROUP, Worker};
 use super::{EvidenceCounters, Options, SHARDS};
@@ -28,22 +30,6 @@ const ALERT_CHANNEL: usize = 1024;
 
 /// Flow records that may wait for theirs; then the run waits.
 const FLOW_CHANNEL: usize = 4096;
-
-/// Reports of a worker that may wait to be put in order.
-const REPORT_CHANNEL: usize = 16;
-
-/// Batches that may be read, for each worker, before the slowest worker is done with the first of them. More than one, so that
-/// not all of them can be in the making.
-const AHEAD_PER_WORKER: usize = 12;
-
-/// Batches without an alert after which a worker says how far it is: alerts of others wait for that.
-const MAX_SILENT_BATCHES: u32 = 16;
-
-/// How long a worker waits for others before it looks for work itself.
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-
-/// Decoded batches kept for reuse: as many as can be under way with a few workers.
-const MAX_SPARE: usize = 64;
 
 /// Replay hashes flows with this, so that evictions repeat; live capture takes a random one.
 pub(super) const REPLAY_SEED: HashSeed = HashSeed(0x7069_636b_6574);
@@ -161,12 +147,6 @@ struct Run {
     readers: Readers,
 }
 
-/// What a worker tells after each batch.
-struct Report {
-    worker: usize,
-    said: Said,
-}
-
 impl Run {
     fn on_one_thread(mut self) -> Outcome {
         let mut worker = Worker::new(&self.set, &self.captures, &self.of_workers(), 1);
@@ -197,50 +177,6 @@ impl Run {
         self.outcome(counters, clock.stages())
     }
 
-    fn on_several(self) -> Outcome {
-        let workers = self.options.threads;
-        let (reports_in, reports) = bounded::<Report>(workers * REPORT_CHANNEL);
-        let (exit, progress) = (self.exit(workers), Arc::clone(&self.progress));
-        let orderer = thread::spawn(move || put_in_order(&reports, exit, &progress));
-        let (inlets, inboxes): (Vec<_>, Vec<_>) =
-            (0..workers).map(|_| bounded(workers * (AHEAD_PER_WORKER + 1) + 1)).unzip();
-        let (set, captures, options) = (Arc::clone(&self.set), Arc::clone(&self.captures), self.of_workers());
-        let shared = Arc::new(Shared {
-            reader: Mutex::new(Reader::new(self)),
-            inlets,
-            done: (0..workers).map(|_| AtomicU64::new(0)).collect(),
-            turns: Turns::default(),
-        });
-        // Those that did start end if one does not.
-        let alarm = Alarm(&shared);
-        let handles: Vec<_> = inboxes
-            .into_iter()
-            .enumerate()
-            .map(|(number, inbox)| {
-                let (shared, reports) = (Arc::clone(&shared), reports_in.clone());
-                let (set, captures, options) = (Arc::clone(&set), Arc::clone(&captures), options.clone());
-                thread::spawn(move || {
-                    let worker = Worker::new(&set, &captures, &options, workers);
-                    work(worker, number, &inbox, &shared, &reports)
-                })
-            })
-            .collect();
-        drop((reports_in, alarm));
-        let mut counters = Counters::default();
-        let mut spent = Stages::default();
-        for handle in handles {
-            let (own, time) = handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            counters.merge(&own);
-            spent.decode += time.decode;
-            spent.inspect += time.inspect;
-        }
-        counters.merge(&orderer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        let reader = shared.reader.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.turns.close(&mut counters);
-        let stages = Stages { read: reader.clock.stages().read, ..spent };
-        reader.run.outcome(counters, stages)
-    }
-
     /// What workers are to do: alerts are held back when they are in order.
     fn of_workers(&self) -> Options {
         Options { suppress: None, ..self.options.clone() }
@@ -264,220 +200,6 @@ impl Run {
             evidence: self.readers.figures.counters(),
         }
     }
-}
-
-/// What several workers share: the source, and the way to each other. Whoever has nothing to do reads the next batch and
-/// decodes it for all, so that there is no thread that only reads and no core that waits for it. Only reading excludes.
-struct Shared {
-    reader: Mutex<Reader>,
-    /// As large as what can be in them ([`AHEAD_PER_WORKER`]), so that nobody who hands out is ever blocked by another.
-    inlets: Vec<Sender<Handed>>,
-    /// For each worker, the batches that it is done with.
-    done: Vec<AtomicU64>,
-    /// Where pieces of datagrams are put together, batch after batch.
-    turns: Turns,
-}
-
-/// What comes through a worker's inbox, in no order.
-#[derive(Clone)]
-enum Handed {
-    /// Batch of this number.
-    Batch(u64, Arc<Decoded>),
-    /// There are so many batches in all.
-    End(u64),
-}
-
-/// The source.
-struct Reader {
-    run: Run,
-    batch: Batch,
-    /// Batches handed out; one that every worker has let go of is used again.
-    spare: Vec<Arc<Decoded>>,
-    clock: Clock,
-    /// Batches read.
-    count: u64,
-    is_done: bool,
-}
-
-impl Reader {
-    fn new(run: Run) -> Self {
-        Self { run, batch: Batch::default(), spare: Vec::new(), clock: Clock::default(), count: 0, is_done: false }
-    }
-
-    /// Reads the next batch into a [`Decoded`] that is not decoded yet; `None` at the end.
-    fn next(&mut self) -> Option<Arc<Decoded>> {
-        self.clock.next();
-        let Self { run, batch, clock, .. } = self;
-        if run.progress.is_stopped() || !clock.read(|| run.files.poll(batch)) {
-            return None;
-        }
-        run.show_progress(batch);
-        let free = self.spare.iter_mut().position(|used| Arc::get_mut(used).is_some());
-        let mut decoded = free.map(|at| self.spare.swap_remove(at)).unwrap_or_default();
-        Arc::get_mut(&mut decoded)?.take(batch);
-        Some(decoded)
-    }
-
-    /// Keeps a batch for when it is free again.
-    fn keep(&mut self, decoded: &Arc<Decoded>) {
-        if self.spare.len() < MAX_SPARE {
-            self.spare.push(Arc::clone(decoded));
-        }
-    }
-}
-
-impl Shared {
-    /// Reads a batch, decodes it and hands it to every worker. False if another worker is reading, if nothing is left to read,
-    /// or if the slowest worker is too far behind.
-    fn read_one(&self, clock: &mut Clock) -> bool {
-        let Ok(mut reader) = self.reader.try_lock() else { return false };
-        let slowest = self.done.iter().map(|done| done.load(Ordering::Relaxed)).min().unwrap_or(0);
-        if reader.is_done || reader.count >= slowest + (self.inlets.len() * AHEAD_PER_WORKER) as u64 {
-            return false;
-        }
-        let Some(mut decoded) = reader.next() else {
-            reader.is_done = true;
-            return self.hand_out(&Handed::End(reader.count));
-        };
-        let number = reader.count;
-        reader.count += 1;
-        drop(reader);
-        if let Some(inside) = Arc::get_mut(&mut decoded) {
-            clock.decode(|| inside.decode(REPLAY_SEED, self.inlets.len(), &self.turns.of(number)));
-        }
-        if let Ok(mut reader) = self.reader.lock() {
-            reader.keep(&decoded);
-        }
-        self.hand_out(&Handed::Batch(number, decoded))
-    }
-
-    /// Nobody listens to this worker any more: the others need not wait for it.
-    fn stop(&self) {
-        if let Ok(mut reader) = self.reader.lock() {
-            reader.is_done = true;
-        }
-        self.hand_out(&Handed::End(0));
-    }
-
-    fn hand_out(&self, what: &Handed) -> bool {
-        self.inlets.iter().filter(|inlet| inlet.send(what.clone()).is_ok()).count() == self.inlets.len()
-    }
-}
-
-/// Wakes the other workers when one fails, so that the failure is seen and nobody waits for ever.
-struct Alarm<'s>(&'s Shared);
-
-impl Drop for Alarm<'_> {
-    fn drop(&mut self) {
-        if thread::panicking() {
-            for inlet in &self.0.inlets {
-                let _ = inlet.try_send(Handed::End(0));
-            }
-        }
-    }
-}
-
-/// A worker's inbox, put in order.
-struct Inbox<'i> {
-    handed: &'i Receiver<Handed>,
-    /// What came before its turn.
-    early: Vec<(u64, Arc<Decoded>)>,
-    next: u64,
-    end: u64,
-}
-
-impl Inbox<'_> {
-    /// The next batch in order: from the inbox, or by reading; `None` at the end.
-    fn next(&mut self, shared: &Shared, clock: &mut Clock) -> Option<Arc<Decoded>> {
-        while self.next < self.end {
-            if let Some(at) = self.early.iter().position(|(number, _)| *number == self.next) {
-                self.next += 1;
-                return Some(self.early.swap_remove(at).1);
-            }
-            let handed = match self.handed.try_recv() {
-                Ok(handed) => handed,
-                Err(TryRecvError::Disconnected) => return None,
-                // What is read comes through the inbox, like everybody's.
-                Err(TryRecvError::Empty) if shared.read_one(clock) => continue,
-                // Somebody reads, or has what is next, or is behind and will read when it is not: something comes. Looking
-                // again after a while costs nothing and leaves no way to wait for ever.
-                Err(TryRecvError::Empty) => match self.handed.recv_timeout(LOOK_AGAIN) {
-                    Ok(handed) => handed,
-                    Err(RecvTimeoutError::Timeout) => continue,
-                    Err(RecvTimeoutError::Disconnected) => return None,
-                },
-            };
-            match handed {
-                Handed::Batch(number, decoded) => self.early.push((number, decoded)),
-                Handed::End(count) => self.end = count,
-            }
-        }
-        None
-    }
-}
-
-/// One worker's thread.
-fn work(
-    worker: Worker,
-    number: usize,
-    handed: &Receiver<Handed>,
-    shared: &Shared,
-    reports: &Sender<Report>,
-) -> (Counters, Stages) {
-    let _alarm = Alarm(shared);
-    let mut desk = Desk { worker, number, clock: Clock::default(), silent_batches: 0, reports };
-    let mut inbox = Inbox { handed, early: Vec::new(), next: 0, end: u64::MAX };
-    let mut decoding = Clock::default();
-    while let Some(decoded) = inbox.next(shared, &mut decoding) {
-        decoding.next();
-        if !desk.process(&decoded) {
-            shared.stop();
-            break;
-        }
-        shared.done[number].fetch_add(1, Ordering::Relaxed);
-    }
-    let Desk { worker, clock, .. } = desk;
-    let (said, counters) = worker.close();
-    let _ = reports.send(Report { worker: number, said });
-    (counters, Stages { decode: decoding.stages().decode, ..clock.stages() })
-}
-
-/// A worker and what it reports to.
-struct Desk<'r> {
-    worker: Worker,
-    number: usize,
-    clock: Clock,
-    silent_batches: u32,
-    reports: &'r Sender<Report>,
-}
-
-impl Desk<'_> {
-    /// Takes its part of a batch through everything; false if nobody listens any more.
-    fn process(&mut self, decoded: &Decoded) -> bool {
-        self.clock.next();
-        for group in decoded.parts[self.number].chunks(GROUP) {
-            let (bytes, framed) = (decoded.headers.bytes(&decoded.data), |&at: &u32| decoded.framed(at));
-            self.clock.inspect(|| self.worker.process_own(bytes, group.iter().map(framed)));
-        }
-        let said = said(&mut self.worker, &decoded.frames);
-        self.silent_batches += 1;
-        if said.is_empty() && self.silent_batches < MAX_SILENT_BATCHES {
-            return true;
-        }
-        self.silent_batches = 0;
-        self.reports.send(Report { worker: self.number, said }).is_ok()
-    }
-}
-
-fn put_in_order(reports: &Receiver<Report>, mut exit: Exit, progress: &Progress) -> Counters {
-    let mut listens = true;
-    for Report { worker, said } in reports {
-        listens = listens && exit.add(worker, said);
-        if !listens {
-            progress.stop();
-        }
-    }
-    exit.finish()
 }
 
 /// After a batch.
