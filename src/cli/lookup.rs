@@ -133,7 +133,7 @@ fn why(how: How, indicator: &Indicator<'_>, typed: &str) -> String {
         How::Port => "address and port".to_string(),
         How::Prefix => "below the URL's path".to_string(),
         How::Pattern { .. } => "bytes".to_string(),
-        How::Message(_) | How::Rule { .. } => "rule".to_string(),
+        How::Message(_) | How::Header | How::Rule { .. } => "rule".to_string(),
     };
     if let (Some(port), How::Network { .. } | How::Port) = (indicator.port, how) {
         why.push_str(&format!(", port {port}"));

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::{Added, Extra, IndicatorSet, NONE, Record, flags_of, hash_of};
 use crate::indicator::kind::{BYTES, IPV4, Index, KINDS, MIN_PATTERN_BYTES};
-use crate::indicator::rule::{Body, Buffer, Content, Part, Rule, Step};
+use crate::indicator::rule::{Body, Buffer, Content, Key, Part, Rule, Step};
 use crate::indicator::{Context, ContextIx, ContextRef, Draft, IndicatorIx, Match, Pattern, Refusal};
 
 impl IndicatorSet {
@@ -140,16 +140,22 @@ impl IndicatorSet {
             }
         }
         for thought in rule.ends.thought.iter().filter(|thought| !thought.negated) {
-            for ((bits, length), _) in thought.list.iter() {
-                let ip = std::net::Ipv6Addr::from_bits(bits);
-                let text = match ip.to_ipv4_mapped() {
-                    Some(ip) if length >= 96 => format!("{ip}/{}", length - 96),
-                    _ => format!("{ip}/{length}"),
-                };
-                // What is no network keeps nobody's secret.
-                let _ = self.add(&Draft::new(&IPV4, text.as_bytes(), ContextIx(0), 0), true);
-            }
+            thought.list.iter().for_each(|(network, _)| self.copy_network(network));
         }
+        // Where nothing else is asked, whom it is about is what it says.
+        if let (Body::Header(_), Key::Networks(_, networks)) = (&rule.body, rule.ends.key()) {
+            networks.iter().for_each(|network| self.copy_network(*network));
+        }
+    }
+
+    fn copy_network(&mut self, (bits, length): (u128, u8)) {
+        let ip = std::net::Ipv6Addr::from_bits(bits);
+        let text = match ip.to_ipv4_mapped() {
+            Some(ip) if length >= 96 => format!("{ip}/{}", length - 96),
+            _ => format!("{ip}/{length}"),
+        };
+        // What is no network keeps nobody's secret.
+        let _ = self.add(&Draft::new(&IPV4, text.as_bytes(), ContextIx(0), 0), true);
     }
 
     /// What `keep` says of each context.
@@ -174,6 +180,7 @@ fn literals(rule: &Rule) -> impl Iterator<Item = &Content> {
     let (buffers, parts): (&[Buffer], &[Part]) = match &rule.body {
         Body::Message(buffers) => (buffers, &[]),
         Body::Bytes { parts, .. } => (&[], parts),
+        Body::Header(_) => (&[], &[]),
     };
     let steps = buffers.iter().flat_map(|buffer| &buffer.steps).filter_map(|step| match step {
         Step::Find(content) => Some(content),
