@@ -101,6 +101,11 @@ impl Reading {
         self.ends.source_port = variables.ports(source_port)?;
         self.ends.destination = variables.networks(destination)?;
         self.ends.destination_port = variables.ports(destination_port)?;
+        self.ends.own = match (source.contains('$'), destination.contains('$')) {
+            (true, false) => Some(Side::Source),
+            (false, true) => Some(Side::Destination),
+            _ => None,
+        };
         self.ends.both_ways = match *direction {
             "->" => false,
             "<>" => true,

@@ -25,6 +25,8 @@ pub struct Ends {
     pub destination_port: Ports,
     /// The other way round will do as well.
     pub both_ways: bool,
+    /// The side that stands for whoever reads the rule (`$HOME_NET`): the rule is about the other one. It changes nothing of what is spoken of.
+    pub own: Option<Side>,
     /// What is thought of sender and receiver. The other way round makes no difference to these.
     pub thought: Box<[Thought]>,
 }

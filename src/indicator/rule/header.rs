@@ -2,6 +2,7 @@
 //!
 //! It judges one packet by what it is given. Which rules are worth asking, and of which packets, others know.
 
+use std::cmp::Ordering;
 use std::net::IpAddr;
 
 use super::ends::{Ends, Flowing, Networks, Side, Thought};
@@ -103,7 +104,8 @@ impl Ends {
         }
         let sides = [(Side::Source, &self.source), (Side::Destination, &self.destination)];
         let named = sides.into_iter().filter(|(_, networks)| is_named(networks));
-        let narrowest = named.min_by(|(_, a), (_, b)| width(a).total_cmp(&width(b)));
+        let by_width = |(side, networks): &(Side, &Networks)| (self.own == Some(*side), width(networks));
+        let narrowest = named.min_by(|a, b| by_width(a).partial_cmp(&by_width(b)).unwrap_or(Ordering::Equal));
         match narrowest {
             Some((side, networks)) => Key::Networks(side, &networks.of),
             // A server's port says more than a client's.
@@ -121,6 +123,25 @@ impl Ends {
             && self.source_port.is_any()
             && self.destination_port.is_any()
             && self.thought.iter().all(|thought| thought.negated)
+    }
+
+    /// Whether the rule is about this address, with this port if one is given.
+    pub fn is_about(&self, ip: IpAddr, port: Option<u16>) -> bool {
+        let side = match self.key() {
+            Key::Listed(thought) if thought.lists(ip) => thought.of,
+            Key::Networks(side, _) if self.networks(side).hold(ip) => side,
+            _ => return false,
+        };
+        let ports = match side {
+            Side::Source => &self.source_port,
+            Side::Destination => &self.destination_port,
+            Side::Either | Side::Both => return true,
+        };
+        port.is_none_or(|port| ports.hold(port))
+    }
+
+    fn networks(&self, side: Side) -> &Networks {
+        if side == Side::Source { &self.source } else { &self.destination }
     }
 
     /// The end of a conversation that the rule is about, if it admits what goes this way in it.
@@ -153,9 +174,10 @@ fn is_named(networks: &Networks) -> bool {
     !networks.of.is_empty() && !networks.of.iter().any(is_all)
 }
 
-/// How many addresses they are, about.
+/// How many hosts they hold, about: of IPv6, networks of one.
 fn width(networks: &Networks) -> f64 {
-    networks.of.iter().map(|(_, length)| f64::from(128 - i32::from(*length)).exp2()).sum()
+    let hosts = |length: u8| if length < 96 { 64_u8.saturating_sub(length) } else { 128 - length.min(128) };
+    networks.of.iter().map(|(_, length)| f64::from(hosts(*length)).exp2()).sum()
 }
 
 #[cfg(test)]
@@ -186,6 +208,10 @@ mod tests {
         let bad = networks(&[("192.0.2.1", 128), ("198.51.100.0", 120)]);
         let ends = Ends { source: home.clone(), destination: bad.clone(), ..Ends::default() };
         assert!(matches!(ends.key(), Key::Networks(Side::Destination, of) if of.len() == 2));
+        let ours = Ends { source: bad.clone(), destination: home.clone(), own: Some(Side::Source), ..Ends::default() };
+        assert!(matches!(ours.key(), Key::Networks(Side::Destination, _)), "the list is the reader's own");
+        let alone = Ends { destination: Networks::default(), ..ours };
+        assert!(matches!(alone.key(), Key::Networks(Side::Source, _)), "nobody else is named");
         let port = Ports { of: [(443, 443)].into(), ..Ports::default() };
         let ends = Ends { source: networks(&[("0.0.0.0", 96)]), destination_port: port, ..Ends::default() };
         assert!(matches!(ends.key(), Key::Port(Side::Destination)) && !ends.is_any());
@@ -206,6 +232,8 @@ mod tests {
         let to_bad = Ends { destination: networks(&[("192.0.2.1", 128)]), ..Ends::default() };
         assert!(to_bad.admits(&flow(true)) && !to_bad.admits(&flow(false)));
         assert_eq!(to_bad.subject(&flow(true)), Subject { is_originator: false, is_port: false });
+        let ip = |text: &str| text.parse().expect("an address");
+        assert!(to_bad.is_about(ip("192.0.2.1"), Some(1)) && !to_bad.is_about(ip("10.0.0.1"), None));
         let either = Ends { both_ways: true, ..to_bad };
         assert!(either.admits(&flow(false)) && !either.subject(&flow(false)).is_originator);
         let from_bad = Ends { source: either.destination, ..Ends::default() };
