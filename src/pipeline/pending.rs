@@ -53,9 +53,9 @@ impl Pending {
         self.answered == [true; 2]
     }
 
-    /// Says how far a flow has come that was not followed from its start.
-    pub(super) fn set_answered(&mut self, answered: [bool; 2]) {
-        self.answered = answered;
+    /// Says how far a flow has come that may not have been followed from its start.
+    pub(super) fn note_answered(&mut self, answered: [bool; 2]) {
+        self.answered = [self.answered[0] | answered[0], self.answered[1] | answered[1]];
     }
 
     /// Has these rules wait in the place of others. Returns how many are too many.
@@ -138,7 +138,7 @@ mod tests {
         let passing = pending.pass(&syn, way);
         assert_eq!(pending.take(&syn, way, &passing), Some(IndicatorIx(0)));
         assert_eq!(pending.take(&syn, way, &passing), None);
-        pending.set_answered([true; 2]);
+        pending.note_answered([true; 2]);
         assert_eq!(pending.watch(), Watch::All);
         let ack = packet(protocol::TCP, tcp_flag::ACK);
         let passing = pending.pass(&ack, way.reverse());

@@ -98,9 +98,9 @@ impl Seldom {
         &mut self.0.get_or_insert_default().pending
     }
 
-    /// The same, if there is anything to remember of the flow.
-    pub(super) fn known_pending(&mut self) -> Option<&mut Pending> {
-        self.0.as_deref_mut().map(|rare| &mut rare.pending)
+    /// Whether what it remembers speaks of another set.
+    pub(super) fn is_of_another(&self, generation: u32) -> bool {
+        self.0.as_deref().is_none_or(|rare| rare.generation != generation)
     }
 
     /// What the scan of a direction remembers.

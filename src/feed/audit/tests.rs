@@ -57,7 +57,8 @@ fn a_rule_of_a_header_is_as_broad_as_whom_it_is_about() {
         alert tcp any any -> any 4444 (sid:5;)\n\
         alert udp any any -> any any (content:\"abcd\"; sid:6;)\n\
         alert ip 2a00::/20 any -> any any (sid:7;)\n";
-    let said = [(2, "popular_address"), (3, "wide_network"), (4, "private_space"), (5, "any_host"), (7, "wide_network")];
+    let said =
+        [(2, "popular_address"), (3, "wide_network"), (4, "private_space"), (5, "any_host"), (7, "wide_network")];
     assert_eq!(found(text, ""), said);
 }
 

@@ -3,8 +3,8 @@
 //! once the conversation is established. A flow that no such rule is about is never asked for again.
 
 use super::{Eyes, ORIGINATOR, RESPONDER, transport};
-use crate::flow::{Direction, Flow, Identity, Lifecycle, Stream};
-use crate::indicator::rule::{Body, Flowing, Header};
+use crate::flow::{Direction, Flow, Identity, Lifecycle, Stream, Watch};
+use crate::indicator::rule::{Body, Flowing, Header, Passing};
 use crate::indicator::{IndicatorIx, Observable, Value, Where, kind};
 use crate::packet::{Ends, FrameRef, Packet, protocol};
 use crate::pipeline::pending::Awaited;
@@ -38,12 +38,11 @@ impl Eyes {
     ) {
         let first = self.alerts.len();
         self.facing = direction;
-        self.renew(&mut flow.state.seldom);
-        let Some(pending) = flow.state.seldom.known_pending() else { return flow.watch(Default::default()) };
-        let passing = pending.pass(packet, direction);
-        while let Some(rule) =
-            flow.state.seldom.known_pending().and_then(|pending| pending.take(packet, direction, &passing))
-        {
+        if flow.state.seldom.is_of_another(self.generation) && !self.have_pending(flow) {
+            return flow.watch(Watch::None);
+        }
+        let passing = flow.state.seldom.pending().pass(packet, direction);
+        while let Some(rule) = flow.state.seldom.pending().take(packet, direction, &passing) {
             self.fulfil(&flow.identity, &mut flow.state.seldom, rule, frame);
         }
         let watch = flow.state.seldom.pending().watch();
@@ -53,7 +52,7 @@ impl Eyes {
 
     /// Judges the rules of another set by what is known of a live flow. Flags are not: who asks for them waits for the next.
     pub(in crate::pipeline) fn judge_live(&mut self, flow: &mut Flow<State>, frame: FrameRef) {
-        flow.watch(Default::default());
+        flow.watch(Watch::None);
         if !self.has_header_rules || !self.have_pending(flow) {
             return;
         }
@@ -64,10 +63,10 @@ impl Eyes {
             && flow.streams.iter().any(Stream::has_spoken);
         let answered = if is_tcp { [has_come_far && seen == [true; 2]; 2] } else { seen };
         let pending = flow.state.seldom.pending();
-        pending.set_answered(answered);
+        pending.note_answered(answered);
         let is_established = pending.is_established();
         let packet = Packet { protocol: flow.identity.protocol(), ..Packet::default() };
-        let passing = crate::indicator::rule::Passing { flags: 0, is_established };
+        let passing = Passing { flags: 0, is_established };
         for direction in [Direction::ToResponder, Direction::ToOriginator] {
             self.facing = direction;
             let seldom = &mut flow.state.seldom;
@@ -102,6 +101,8 @@ impl Eyes {
         if awaited.is_empty() {
             return false;
         }
+        // What is made only now speaks of no set yet.
+        flow.state.seldom.pending();
         self.renew(&mut flow.state.seldom);
         self.over_flow_cap += flow.state.seldom.pending().set(&awaited) as u64;
         true
