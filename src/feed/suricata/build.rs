@@ -11,7 +11,7 @@ use crate::indicator::{Refusal, Transport};
 pub(super) fn rule(reading: &Reading) -> Result<Rule, Refusal> {
     let used = || reading.buffers.iter().filter(|buffer| !buffer.steps.is_empty() || !buffer.lengths.is_empty());
     let spots: Vec<Spot> = used().map(|buffer| buffer.spot).collect();
-    if let [] = spots.as_slice() {
+    if spots.is_empty() {
         return header(reading);
     }
     if reading.flags.is_some() {
