@@ -230,6 +230,17 @@ fn a_header_alone_is_a_rule() {
 }
 
 #[test]
+fn a_rule_may_list_a_thousand_addresses() {
+    let rule = |count: u32| {
+        let all: Vec<String> = (0..count).map(|n| format!("198.51.{}.{}", n / 256, n % 256)).collect();
+        format!("alert ip [{}] any -> $HOME_NET any (sid:1;)\n", all.join(","))
+    };
+    assert_eq!(loaded_as("suricata", rule(1024).as_bytes()).1.loaded, 1);
+    let refused = loaded_as("suricata", rule(1025).as_bytes()).1.refusals;
+    assert_eq!(refused.iter().map(|refused| refused.reason).collect::<Vec<_>>(), [Refusal::TooLong]);
+}
+
+#[test]
 fn any_to_any_is_loaded_by_force_alone() {
     for header in ["ip any any -> any any", "tcp [any] any <> 0.0.0.0/0 any", "tls any any -> ::/0 any"] {
         let text = format!("alert {header} (sid:1;)");

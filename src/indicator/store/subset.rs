@@ -193,7 +193,8 @@ fn literals(rule: &Rule) -> impl Iterator<Item = &Content> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::indicator::kind::{BYTES, DOMAIN, IPV4};
+    use crate::indicator::kind::{BYTES, DOMAIN, IPV4, RULE};
+    use crate::indicator::rule::{Ends, Header, Networks, Side, mapped};
     use crate::indicator::{Draft, Transport};
 
     fn set() -> IndicatorSet {
@@ -279,5 +280,29 @@ mod tests {
         let withheld = set().withheld(|context| context.feed == "open");
         assert_eq!(lines(&withheld), ["secret.example Subtree None [\"\"]", "192.0.2.1 Exact None [\"\"]"]);
         assert!(set().withheld(|_| true).is_empty());
+    }
+
+    #[test]
+    fn whom_a_withheld_rule_is_about_is_withheld() {
+        let network = |text: &str, length| (mapped(text.parse().expect("an address")), length);
+        let networks = |of: &[(u128, u8)]| Networks { of: of.into(), ..Networks::default() };
+        let ends = Ends {
+            source: networks(&[network("10.0.0.0", 104)]),
+            own: Some(Side::Source),
+            destination: networks(&[
+                network("192.0.2.7", 128),
+                network("198.51.100.0", 120),
+                network("2001:db8::", 32),
+            ]),
+            ..Ends::default()
+        };
+        let rule = Rule { ends, body: Body::Header(Header::default()) };
+        let mut set = IndicatorSet::default();
+        let secret = set.context(Context { feed: "secret".into(), ..Context::default() });
+        set.add(&Draft { rule: Some(&rule), ..Draft::new(&RULE, b"a rule", secret, 1) }, false).expect("loads");
+        let withheld = set.withheld(|_| false);
+        let mut values: Vec<_> = withheld.iter().map(|one| (one.kind.display)(one.value).into_owned()).collect();
+        values.sort();
+        assert_eq!(values, ["192.0.2.7", "198.51.100.0/24", "2001:db8::/32"], "and not whose they are read by");
     }
 }
