@@ -71,6 +71,7 @@ def build():
     out["expect.json"] = expectations(runs)
     out["feed.jsonl"] = indicators.feed()
     out["rules.rules"] = cases_rules.SURICATA.encode()
+    out["lists/ips.lst"] = cases_rules.IPS.encode()
     out["rules.yar"] = cases_rules.YARA.encode()
     out["pcaps/README.md"] = (README + "".join(table) + COVERS + covers.table(runs)).encode()
     return out
@@ -125,6 +126,7 @@ def main():
         if f"pcaps/{path.name}" not in made and not path.name.endswith(".alerts.jsonl"):
             path.unlink()
     for name, data in made.items():
+        (HOME / name).parent.mkdir(exist_ok=True)
         (HOME / name).write_bytes(data)
     print(f"{len(flows.CASES)} captures, {sum(map(len, made.values()))} bytes")
     print(f"ja3 {tls.EVIL.ja3()}\nja4 {tls.EVIL.ja4()}")

@@ -44,6 +44,7 @@ ITEMS = {
         "SSH: banners, HASSH": "ssh-*",
         "Modbus, DNP3, S7, EtherNet/IP, IEC 104, BACnet, OPC UA": "ics-modbus* ics-dnp3* ics-s7comm ics-enip ics-iec104 ics-bacnet ics-opcua",
         "PROFINET DCP, GOOSE": "ics-profinet ics-goose",
+        "rules of a header alone: addresses, flags, established, protocols, lists, ports, directions": "rule-list-*",
         "conditions: protocol, port, direction, field, function": "when-*",
     },
 }

@@ -322,6 +322,6 @@ fn how_it_covers(how: How) -> String {
         How::Port => "address and port".to_owned(),
         How::Prefix => "below the URL's path".to_owned(),
         How::Pattern { start } => format!("bytes at {start}"),
-        How::Message(_) | How::Rule { .. } => "rule".to_owned(),
+        How::Message(_) | How::Header | How::Rule { .. } => "rule".to_owned(),
     }
 }

@@ -7,11 +7,12 @@ mod print;
 mod reading;
 
 use std::io::{self, IsTerminal, Write};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use crate::indicator::{Condition, Indicator, IndicatorIx};
+use crate::indicator::{Condition, Indicator, IndicatorIx, Observable};
 use crate::matcher::{Hit, How, MatchSet, Matcher};
 use crate::time::Timestamp;
 use reading::Reading;
@@ -109,6 +110,9 @@ fn answer<'a>(set: &'a MatchSet, matcher: &mut Matcher, value: &'a str, at: Time
     for (number, reading) in readings.iter().enumerate() {
         hits.clear();
         reading.each_observable(|observable| matcher.seen(observable, at, &mut hits));
+        if let Some((ip, port)) = reading.address() {
+            reading.each_observable(|about| hits.extend(rules_about(set, matcher, (ip, port), about, at)));
+        }
         for hit in &hits {
             let known = |found: &Found<'_>| found.reading == number && found.indicator.ix == hit.indicator;
             if !matches.iter().any(known) {
@@ -119,6 +123,24 @@ fn answer<'a>(set: &'a MatchSet, matcher: &mut Matcher, value: &'a str, at: Time
         }
     }
     Answer { value, readings, matches }
+}
+
+/// Rules of a header alone that are about an address.
+fn rules_about(
+    set: &MatchSet,
+    matcher: &mut Matcher,
+    (ip, port): (IpAddr, Option<u16>),
+    about: &Observable<'_>,
+    at: Timestamp,
+) -> Vec<Hit> {
+    let mut found = Vec::new();
+    set.header_rules([ip, ip], &mut found);
+    let mut is_about = |ix: &IndicatorIx| {
+        let indicator = set.indicator(*ix);
+        indicator.window.contains(at) && indicator.rule.is_some_and(|rule| rule.ends.is_about(ip, port))
+    };
+    found.retain(&mut is_about);
+    found.into_iter().map(|ix| matcher.fulfilled(ix, about, at)).collect()
 }
 
 /// Why it matches, in words that hold nothing but what was typed.
@@ -133,6 +155,7 @@ fn why(how: How, indicator: &Indicator<'_>, typed: &str) -> String {
         How::Port => "address and port".to_string(),
         How::Prefix => "below the URL's path".to_string(),
         How::Pattern { .. } => "bytes".to_string(),
+        How::Header => "whom a rule is about".to_string(),
         How::Message(_) | How::Rule { .. } => "rule".to_string(),
     };
     if let (Some(port), How::Network { .. } | How::Port) = (indicator.port, how) {

@@ -35,6 +35,9 @@ pub enum Finding {
     /// A network of very many hosts.
     #[error("a network wider than /16 (IPv4) or /32 (IPv6)")]
     WideNetwork,
+    /// A rule of a header alone that names no address.
+    #[error("a rule of a header alone that is about no address: any host may match it")]
+    AnyHost,
     /// Bytes that ordinary traffic is full of.
     #[error("bytes that ordinary traffic is full of")]
     CommonBytes,
@@ -109,6 +112,7 @@ impl Finding {
             Self::PopularAddress => "popular_address",
             Self::PrivateSpace => "private_space",
             Self::WideNetwork => "wide_network",
+            Self::AnyHost => "any_host",
             Self::CommonBytes => "common_bytes",
             Self::CommonFile => "common_file",
             Self::Forced => "forced",
@@ -128,6 +132,7 @@ impl Finding {
             | Self::PopularAddress
             | Self::PrivateSpace
             | Self::WideNetwork
+            | Self::AnyHost
             | Self::CommonBytes
             | Self::CommonFile
             | Self::Forced => Category::Broad,

@@ -67,7 +67,10 @@ pub struct Flow<S> {
     /// Which one it is.
     pub identity: Identity,
     lifecycle: Lifecycle,
-    fins: [bool; 2],
+    /// Of which directions a FIN was seen: a bit each.
+    fins: u8,
+    /// Why its next packet is more than counted in: bits of [`mind`].
+    minded: u8,
     /// For each direction, whether the floors above look at its bytes no more: then a packet need not touch `state`.
     pub is_quiet: [bool; 2],
     /// For each direction, a number that the floors above keep; 0 until a packet came that way.
@@ -82,6 +85,28 @@ pub struct Flow<S> {
     pub open: Open,
     /// The floors above.
     pub state: S,
+}
+
+/// Bits of [`Flow::minded`].
+mod mind {
+    /// It may be established now.
+    pub(super) const HALF_OPEN: u8 = 1;
+    /// The floors above want to know of every packet.
+    pub(super) const WATCHED: u8 = 2;
+    /// They want to know of those that open or end a TCP conversation.
+    pub(super) const TURNS_WATCHED: u8 = 4;
+}
+
+/// Of which packets of a flow the floors above want to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Watch {
+    /// Of none.
+    #[default]
+    None,
+    /// Of those with SYN, FIN or RST.
+    Turns,
+    /// Of all.
+    All,
 }
 
 /// Packets of a flow, and their bytes on the wire.
@@ -110,6 +135,8 @@ impl Open {
 pub enum Accepted {
     /// It belongs to this conversation.
     Yes(Direction),
+    /// It does, and is one that is watched for ([`Flow::watch`]).
+    Watched(Direction),
     /// It starts another one on the same addresses and ports: this one has timed out, or was closed and a SYN came.
     StartsAnother,
 }
@@ -130,7 +157,8 @@ impl<S: Default> Flow<S> {
         // Picked up in the middle: whoever speaks was let in before.
         let is_opened = packet.protocol == protocol::TCP && packet.has(tcp_flag::SYN);
         self.lifecycle = if is_opened { Lifecycle::HalfOpen } else { Lifecycle::Established };
-        self.fins = [false; 2];
+        self.minded = if is_opened { mind::HALF_OPEN } else { 0 };
+        self.fins = 0;
         self.is_quiet = [false; 2];
         self.tags = [0; 2];
         self.open = Open::default();
@@ -160,15 +188,39 @@ impl<S> Flow<S> {
         if self.is_expired(now) && !self.continues(packet, direction) {
             return Accepted::StartsAnother;
         }
-        if self.key().protocol() == protocol::TCP
-            && (packet.tcp_flags & (tcp_flag::SYN | tcp_flag::FIN | tcp_flag::RST) != 0
-                || self.lifecycle == Lifecycle::HalfOpen)
-            && !self.advance(packet, direction)
-        {
-            return Accepted::StartsAnother;
+        let is_minded = self.minded & (mind::HALF_OPEN | mind::WATCHED) != 0;
+        if packet.tcp_flags & TURNING != 0 || is_minded {
+            return self.accept_minded(packet, direction, now);
         }
         self.last = self.last.max(now);
         Accepted::Yes(direction)
+    }
+
+    /// The same of a packet that may change how far the conversation has come, or that is watched for.
+    #[inline(never)]
+    fn accept_minded(&mut self, packet: &Packet, direction: Direction, now: Timestamp) -> Accepted {
+        if self.key().protocol() == protocol::TCP && !self.advance(packet, direction) {
+            return Accepted::StartsAnother;
+        }
+        if self.lifecycle != Lifecycle::HalfOpen {
+            self.minded &= !mind::HALF_OPEN;
+        }
+        self.last = self.last.max(now);
+        match self.minded & (mind::WATCHED | mind::TURNS_WATCHED) {
+            mind::TURNS_WATCHED if packet.tcp_flags & TURNING == 0 => Accepted::Yes(direction),
+            0 => Accepted::Yes(direction),
+            _ => Accepted::Watched(direction),
+        }
+    }
+
+    /// Has [`Flow::accept`] tell of such packets from now on.
+    pub fn watch(&mut self, watch: Watch) {
+        self.minded = self.minded & mind::HALF_OPEN
+            | match watch {
+                Watch::None => 0,
+                Watch::Turns => mind::TURNS_WATCHED,
+                Watch::All => mind::WATCHED,
+            };
     }
 
     /// Data that goes on exactly where its direction stood: a RST that never arrived and a long pause end nothing.
@@ -196,7 +248,6 @@ impl<S> Flow<S> {
     }
 
     /// A packet that may change how far the conversation has come; false if it starts another.
-    #[inline(never)]
     fn advance(&mut self, packet: &Packet, direction: Direction) -> bool {
         let flags = packet.tcp_flags;
         if self.is_reopened(packet, direction) {
@@ -223,9 +274,8 @@ impl<S> Flow<S> {
             let is_exact = !stream.is_started() || stream.continues_at(packet.sequence);
             self.lifecycle = if is_exact { Lifecycle::Closed } else { self.lifecycle.max_closing() };
         } else {
-            self.fins[direction.index()] = true;
-            let both = self.fins[0] && self.fins[1];
-            self.lifecycle = if both { Lifecycle::Closed } else { self.lifecycle.max_closing() };
+            self.fins |= 1 << direction.index();
+            self.lifecycle = if self.fins == 0b11 { Lifecycle::Closed } else { self.lifecycle.max_closing() };
         }
     }
 
@@ -298,6 +348,9 @@ impl Identity {
         self.vlans.get(..usize::from(self.vlan_count)).unwrap_or(&self.vlans)
     }
 }
+
+/// Flags of segments that open or end a conversation.
+const TURNING: u8 = tcp_flag::SYN | tcp_flag::FIN | tcp_flag::RST;
 
 /// Who opened a flow: the sender of a SYN, the receiver of a SYN/ACK, the end whose peer alone has a well-known port or, in frames without IP, any, else
 /// whoever was seen first.

@@ -383,3 +383,27 @@ fn a_fin_that_overtakes_data_is_remembered() {
     assert!(push(&mut stream, 103, b"d", false));
     assert!(!stream.take_end(), "said once");
 }
+
+#[test]
+fn packets_that_are_watched_for_are_told_of() {
+    let packet = syn(40_000, 80);
+    let (key, from) = FlowKey::of(&packet).expect("addresses");
+    let now = Timestamp::from_parts(1, 0);
+    let mut flow = Flow::<()>::start(key, &packet, from, now);
+    let data = Packet { tcp_flags: tcp_flag::ACK, payload_bytes: 2, ..packet };
+    let fin = Packet { tcp_flags: tcp_flag::FIN | tcp_flag::ACK, ..packet };
+    let way = Direction::ToResponder;
+    let mut accepted = |watch: Option<Watch>, packet: &Packet| {
+        watch.into_iter().for_each(|watch| flow.watch(watch));
+        (flow.accept(packet, from, now), flow.lifecycle())
+    };
+    assert_eq!(accepted(None, &packet), (Accepted::Yes(way), Lifecycle::HalfOpen));
+    assert_eq!(accepted(Some(Watch::Turns), &packet), (Accepted::Watched(way), Lifecycle::HalfOpen));
+    assert_eq!(accepted(None, &data), (Accepted::Yes(way), Lifecycle::Established), "it goes on as ever");
+    assert_eq!(accepted(Some(Watch::All), &data), (Accepted::Watched(way), Lifecycle::Established));
+    assert_eq!(accepted(Some(Watch::Turns), &fin).0, Accepted::Watched(way));
+    assert_eq!(accepted(Some(Watch::None), &fin).0, Accepted::Yes(way));
+    flow.watch(Watch::All);
+    flow.restart(key, &packet, from, now);
+    assert_eq!(flow.accept(&packet, from, now), Accepted::Yes(way), "another conversation is not watched");
+}

@@ -14,6 +14,8 @@ use super::{Kind, Refusal, Transport, Where, ics};
 pub struct Condition {
     /// `network.protocol` of the flow: one of [`PROTOCOLS`].
     pub protocol: Option<&'static str>,
+    /// Another that will do as well. No feed names one by itself: it is for rules whose word for a protocol is wider than ours.
+    pub or_protocol: Option<&'static str>,
     /// A port that an end of the flow uses.
     pub port: Option<u16>,
     /// The way that the value went: with what the end sent that opened the flow, or with what the other one did. For the
@@ -59,6 +61,7 @@ impl Condition {
     pub fn read(kind: &'static Kind, named: &Named<'_>) -> Result<Option<Self>, Refusal> {
         let condition = Self {
             protocol: named.protocol.map(protocol).transpose()?,
+            or_protocol: None,
             port: named.port.map(|text| text.parse().map_err(|_| Refusal::BadCondition)).transpose()?,
             to_responder: named.direction.map(direction).transpose()?,
             field: named.field.map(|text| field(kind, text)).transpose()?,
@@ -96,7 +99,8 @@ impl Condition {
     /// Whether the rest holds, of a flow of this protocol in which `was_seen` knows the functions: asked with a value and the
     /// direction that it must have gone, if that matters.
     pub fn holds(&self, protocol: Option<&str>, was_seen: impl FnOnce(&str, Option<bool>) -> bool) -> bool {
-        self.protocol.is_none_or(|wanted| protocol == Some(wanted))
+        self.protocol
+            .is_none_or(|wanted| protocol == Some(wanted) || protocol.is_some() && protocol == self.or_protocol)
             && self.function.as_deref().is_none_or(|function| was_seen(function, self.to_responder))
     }
 
@@ -123,7 +127,7 @@ impl Condition {
 /// Without the function: it is an indicator's value.
 impl fmt::Debug for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { protocol, port, to_responder, field, function } = self;
+        let Self { protocol, or_protocol: _, port, to_responder, field, function } = self;
         let has_function = function.is_some();
         write!(f, "Condition({protocol:?}, {port:?}, {to_responder:?}, {field:?}, has_function: {has_function})")
     }
@@ -301,6 +305,7 @@ mod tests {
     #[test]
     fn every_part_must_hold() {
         let condition = Condition {
+            or_protocol: None,
             protocol: Some("modbus"),
             port: Some(502),
             to_responder: Some(true),
@@ -322,6 +327,8 @@ mod tests {
         assert!(condition.holds(Some("modbus"), seen));
         assert!(!condition.holds(None, seen));
         assert!(!condition.holds(Some("dnp3"), seen));
+        let either = Condition { or_protocol: Some("dnp3"), ..condition.clone() };
+        assert!(either.holds(Some("dnp3"), seen) && either.holds(Some("modbus"), seen) && !either.holds(None, seen));
         assert!(!condition.holds(Some("modbus"), |_, _| false));
         assert_eq!(
             condition.canonical(),

@@ -281,6 +281,9 @@ pub enum Refusal {
     /// Dangerous: would match all the time.
     #[error("byte signature under 4 bytes and not anchored by a depth (--force loads it)")]
     ShortPattern,
+    /// Dangerous: would match every conversation.
+    #[error("a rule of a header alone that is any to any (--force loads it)")]
+    BroadRule,
 }
 
 impl Refusal {
@@ -312,12 +315,16 @@ impl Refusal {
             Self::WideNetwork => "wide_network",
             Self::SpecialAddress => "special_address",
             Self::ShortPattern => "short_pattern",
+            Self::BroadRule => "broad_rule",
         }
     }
 
     /// Whether `--force` overrides it.
     pub fn is_dangerous(self) -> bool {
-        matches!(self, Self::PublicSuffix | Self::WideNetwork | Self::SpecialAddress | Self::ShortPattern)
+        matches!(
+            self,
+            Self::PublicSuffix | Self::WideNetwork | Self::SpecialAddress | Self::ShortPattern | Self::BroadRule
+        )
     }
 }
 

@@ -1,9 +1,11 @@
 //! [`Rule`]: what a rule of a rule language asks of traffic, whatever the language: which conversations it speaks of ([`Ends`])
-//! and what must be in one message, or in the bytes of a stream or file ([`Body`]).
+//! and what must be in one message, or in the bytes of a stream or file ([`Body`]); a rule may also ask for no more than a packet of such
+//! a conversation ([`Header`]).
 //!
 //! It holds the question and never answers it: that is the matcher's. Everything in it is an indicator's value: `Debug` shows nothing.
 
 mod ends;
+mod header;
 
 use std::fmt;
 use std::sync::Arc;
@@ -12,6 +14,7 @@ use super::Digest;
 use super::lists::Values;
 
 pub use ends::{Ends, Flowing, Networks, Ports, Side, Thought, mapped, mask};
+pub use header::{Flags, Header, Key, Passing, Subject, turning};
 
 /// See the module.
 #[derive(Clone, PartialEq, Eq)]
@@ -42,6 +45,8 @@ pub enum Body {
         /// Which of it must be found.
         needs: Formula,
     },
+    /// Nothing but a packet.
+    Header(Header),
 }
 
 /// Which bytes, that come piece by piece.

@@ -13,6 +13,7 @@
 //! | `Exact` | [`text`] | the value hashed, one line of a filter |
 //! | `Pattern` | [`pattern`] | one pass over the bytes |
 //! | `Rule` | [`rules`] | one pass over the value; nothing without rules |
+//! | `Rule` of a header alone | [`rules`] | of a new flow's ends, two look-ups; nothing without such rules |
 
 pub mod bloom;
 pub mod exact;

@@ -165,7 +165,7 @@ impl Prefix {
 
     /// Bytes on the heap: of the filters and the gate, of the table, of the networks.
     pub(super) fn memory_bytes(&self) -> (usize, usize, usize) {
-        let filters = self.addresses.memory_bytes() + self.keys.memory_bytes() + self.gate.bits.len() * 8;
+        let filters = self.addresses.memory_bytes() + self.keys.memory_bytes() + self.gate.memory_bytes();
         let networks = self.v4.mem_size() + self.v6.mem_size() + self.networks.capacity() * size_of::<IndicatorIx>();
         (filters, self.single.memory_bytes(), networks)
     }
@@ -189,7 +189,7 @@ pub enum Covered {
 
 /// Which 16-bit starts of IPv4 addresses, and which hashed starts of IPv6 addresses, lie in some network.
 #[derive(Default)]
-struct Gate {
+pub(super) struct Gate {
     /// IPv4 in the first half, IPv6 in the second; empty when there is no network.
     bits: Box<[u64]>,
     /// Bits of an IPv6 address that are hashed: as many as the widest network has, up to 32.
@@ -197,7 +197,7 @@ struct Gate {
 }
 
 impl Gate {
-    fn new(nets: &[Net]) -> Self {
+    pub(super) fn new(nets: &[Net]) -> Self {
         if nets.is_empty() {
             return Self::default();
         }
@@ -221,7 +221,7 @@ impl Gate {
     }
 
     #[inline(always)]
-    fn place(&self, ip: IpAddr) -> u32 {
+    pub(super) fn place(&self, ip: IpAddr) -> u32 {
         match ip {
             IpAddr::V4(ip) => ip.to_bits() >> 16,
             IpAddr::V6(ip) => {
@@ -232,8 +232,12 @@ impl Gate {
     }
 
     #[inline(always)]
-    fn open(&self, place: u32) -> bool {
+    pub(super) fn open(&self, place: u32) -> bool {
         self.bits.get(place as usize / 64).is_some_and(|word| word >> (place % 64) & 1 != 0)
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.bits.len() * 8
     }
 
     fn set(&mut self, place: u32) {
@@ -244,8 +248,9 @@ impl Gate {
 const GATE_HALF: u32 = 1 << 16;
 const GATE_MIX: u64 = 0x9e37_79b9_7f4a_7c15;
 
+/// A network: its bits and how many of them count.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Net {
+pub(super) enum Net {
     V4(u32, u8),
     V6(u128, u8),
 }

@@ -132,9 +132,20 @@ impl MatchSet {
             }
     }
 
-    /// Whether there are rules.
+    /// Whether there are rules of messages or bytes.
     pub fn has_rules(&self) -> bool {
-        self.rules.len() > 0
+        self.rules.read_bytes()
+    }
+
+    /// Whether there are rules of a header alone.
+    pub fn has_header_rules(&self) -> bool {
+        !self.rules.headers().is_empty()
+    }
+
+    /// Puts every rule of a header alone that may hold between these ends into `found`, each once. Whether it does, the rule says
+    /// ([`Ends::admits`](crate::indicator::rule::Ends::admits)).
+    pub fn header_rules(&self, ends: [IpAddr; 2], found: &mut Vec<IndicatorIx>) {
+        self.rules.headers().find(ends, found);
     }
 
     /// Hashes one end of a new flow for [`Self::prefetch_endpoint`] and [`Self::endpoint_maybe`].

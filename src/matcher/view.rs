@@ -47,6 +47,8 @@ pub enum How {
     },
     /// It is a rule that a message fulfils; this value holds what it was found by.
     Message(Place),
+    /// It is a rule of a header alone, of a packet of such a conversation.
+    Header,
     /// It is a rule that the bytes of a stream or file fulfil.
     Rule {
         /// The part that came last.
@@ -153,6 +155,12 @@ impl Matcher {
         streams.scan(set.indicators(), &mut self.rules, trail, piece, &mut |indicator, part, end| {
             hits.push(Hit { indicator, how: How::Rule { part, end }, suppressed: false });
         })
+    }
+
+    /// A rule of a header alone that a packet fulfils. An address that the rule is about and that the allow-list covers suppresses it.
+    pub fn fulfilled(&mut self, indicator: IndicatorIx, about: &Observable<'_>, at: Timestamp) -> Hit {
+        let suppressed = self.set.allows(about, at, &mut self.scratch);
+        Hit { indicator, how: How::Header, suppressed }
     }
 
     /// Whether some rule speaks of these bytes.

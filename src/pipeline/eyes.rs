@@ -2,6 +2,7 @@
 //! be borrowed beside it.
 
 mod delivery;
+mod header;
 mod scan;
 
 use std::path::Path;
@@ -46,6 +47,10 @@ pub(super) struct Eyes {
     has_function_conditions: bool,
     /// Whether there are rules. If there are none, nothing is ever spent on one.
     has_rules: bool,
+    /// Whether there are rules of a header alone: new flows are asked for them.
+    pub(super) has_header_rules: bool,
+    /// Of those, the ones that may hold in a flow.
+    found: Vec<IndicatorIx>,
     /// Which way the bytes go that are being looked at.
     facing: Direction,
     /// Raised since they were last taken.
@@ -87,6 +92,8 @@ impl Eyes {
             has_conditions: set.indicators().has_conditions(),
             has_function_conditions: set.indicators().has_function_conditions(),
             has_rules: set.has_rules(),
+            has_header_rules: set.has_header_rules(),
+            found: Vec::new(),
             facing: Direction::ToResponder,
             alerts: Vec::new(),
             named: Vec::new(),
@@ -118,6 +125,7 @@ impl Eyes {
         self.has_conditions = set.indicators().has_conditions();
         self.has_function_conditions = set.indicators().has_function_conditions();
         self.has_rules = set.has_rules();
+        self.has_header_rules = set.has_header_rules();
         std::mem::take(&mut self.suppressed)
     }
 

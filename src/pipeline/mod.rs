@@ -24,6 +24,7 @@ mod judge;
 pub mod live;
 mod named;
 mod order;
+mod pending;
 mod recorder;
 pub mod reload;
 mod shard;

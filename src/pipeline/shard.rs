@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::pending::Pending;
 use super::waiting::Waiting;
 use crate::flow::{Direction, Flow, FlowTable, Pool, Slot};
 use crate::indicator::{IndicatorIx, Where};
@@ -48,6 +49,7 @@ struct Rare {
     reported: Reported,
     carries: [Carry; 2],
     waiting: Waiting,
+    pending: Pending,
     content_carries: [Carry; 2],
     trails: [Trail; 2],
     content_trails: [Trail; 2],
@@ -93,6 +95,16 @@ impl Seldom {
     pub(super) fn waiting_hits(&mut self) -> Option<(&mut Waiting, &mut Reported)> {
         let Rare { reported, waiting, .. } = self.0.as_deref_mut().filter(|rare| rare.waiting.has_hits())?;
         Some((waiting, reported))
+    }
+
+    /// Rules of a header alone that may yet hold.
+    pub(super) fn pending(&mut self) -> &mut Pending {
+        &mut self.0.get_or_insert_default().pending
+    }
+
+    /// Whether what it remembers speaks of another set.
+    pub(super) fn is_of_another(&self, generation: u32) -> bool {
+        self.0.as_deref().is_none_or(|rare| rare.generation != generation)
     }
 
     /// What the scan of a direction remembers.
@@ -170,6 +182,7 @@ impl Rare {
         self.generation = generation;
         self.reported.0.iter_mut().for_each(|known| known.indicator = FOREIGN);
         self.waiting.renew(set);
+        self.pending.clear();
     }
 }
 

@@ -231,9 +231,12 @@ impl Worker {
         let now = frame.time;
         if let Guess::Known(candidate) = guess
             && let Some(slot) = self.flows.confirm(home, candidate, &item.key, now)
-            && let Accepted::Yes(direction) = self.flows.get_mut(slot).accept(&item.packet, item.from, now)
         {
-            return (slot, direction);
+            match self.flows.get_mut(slot).accept(&item.packet, item.from, now) {
+                Accepted::Yes(direction) => return (slot, direction),
+                Accepted::Watched(direction) => return self.attend_watched(slot, direction, framed),
+                Accepted::StartsAnother => {}
+            }
         }
         self.track_anew(framed, home, guess)
     }
@@ -250,6 +253,7 @@ impl Worker {
             let flow = self.flows.get_mut(slot);
             match flow.accept(&item.packet, item.from, now) {
                 Accepted::Yes(direction) => return (slot, direction),
+                Accepted::Watched(direction) => return self.attend_watched(slot, direction, framed),
                 Accepted::StartsAnother => {
                     self.counters.expired_flows += u64::from(flow.is_expired(now));
                     self.finish(home.region(), slot, false);
@@ -277,11 +281,21 @@ impl Worker {
         let flow = self.flows.get_mut(slot);
         flow.restart(item.key, &item.packet, item.from, frame.time);
         let direction = match flow.accept(&item.packet, item.from, frame.time) {
-            Accepted::Yes(direction) => direction,
+            Accepted::Yes(direction) | Accepted::Watched(direction) => direction,
             Accepted::StartsAnother => Direction::ToResponder,
         };
         self.eyes.look_at_ends(&keys, &flow.identity, &mut flow.state.seldom, frame.reference());
+        if self.eyes.has_header_rules {
+            self.eyes.judge_first(flow, (&item.packet, direction), frame.reference());
+        }
         direction
+    }
+
+    /// A packet that a rule of a header alone may be waiting for.
+    #[cold]
+    fn attend_watched(&mut self, slot: Slot, direction: Direction, (frame, item): Framed<'_>) -> (Slot, Direction) {
+        self.eyes.judge_next(self.flows.get_mut(slot), (&item.packet, direction), frame.reference());
+        (slot, direction)
     }
 
     /// Every so many packets of a shard idle flows leave and holes that are overdue are given up.

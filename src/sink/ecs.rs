@@ -311,7 +311,7 @@ pub(super) fn how(how: How) -> &'static str {
         How::Port => "port",
         How::Prefix => "prefix",
         How::Pattern { .. } => "pattern",
-        How::Message(_) | How::Rule { .. } => "rule",
+        How::Message(_) | How::Header | How::Rule { .. } => "rule",
     }
 }
 

@@ -302,7 +302,7 @@ fn analytic(how: How) -> u8 {
         How::Exact | How::Port => 9,
         How::Subtree { .. } | How::Network { .. } | How::Prefix => 10,
         How::Pattern { .. } => 7,
-        How::Message(_) | How::Rule { .. } => 1,
+        How::Message(_) | How::Header | How::Rule { .. } => 1,
     }
 }
 

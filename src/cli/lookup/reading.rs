@@ -60,6 +60,15 @@ impl Reading {
         }
     }
 
+    /// The address that it is, and the port.
+    pub(super) fn address(&self) -> Option<(IpAddr, Option<u16>)> {
+        match self.value {
+            Typed::Addr(ip) => Some((ip, None)),
+            Typed::End(ip, port, _) => Some((ip, Some(port))),
+            Typed::Text(_) => None,
+        }
+    }
+
     /// What was typed, or the part of it that this reading is of.
     pub(super) fn text(&self) -> String {
         match &self.value {

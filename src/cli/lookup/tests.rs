@@ -102,3 +102,32 @@ fn the_table_names_ids_sources_and_no_terminal_codes() {
     }
     assert!(!text.contains('\u{1b}') && !text.contains('\u{7}'), "{text:?}");
 }
+
+#[test]
+fn rules_of_a_header_are_found_by_whom_they_are_about() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = dir.path().join("x.rules");
+    let rules = "alert ip [192.0.2.1,198.51.100.0/24] any -> $HOME_NET any (sid:1;)\n\
+                 alert tls $HOME_NET any -> 192.0.2.1 443 (sid:2;)\nalert tcp any any -> any 99 (sid:3;)\n";
+    std::fs::write(&path, rules).expect("writes");
+    let mut indicators = IndicatorSet::default();
+    crate::feed::load(&[path], &crate::feed::Options::default(), &mut indicators).expect("loads");
+    let mut allow = IndicatorSet::default();
+    let c = allow.context(Context::default());
+    allow.add(&Draft::new(&IPV4, b"198.51.100.9", c, 1), true).expect("loads");
+    let set = Arc::new(MatchSet::compile(indicators, allow));
+    let ask = |value: &str| {
+        let mut out = Vec::new();
+        look_up(&set, &[value.to_string()], Timestamp::ZERO, Form::JsonLines, &mut out).expect("writes");
+        let document: Value = serde_json::from_slice(&out).expect("one document");
+        let matches = document["matches"].as_array().expect("matches").clone();
+        matches.iter().map(|m| (m["id"].to_string(), m["how"].to_string(), m["suppressed"] == true)).collect::<Vec<_>>()
+    };
+    let found = |id: u32, how: &str, suppressed| (format!("\"suricata:1:{id}:0\""), format!("\"{how}\""), suppressed);
+    let one = found(1, "whom a rule is about", false);
+    let tls = found(2, "whom a rule is about, when protocol is tls", false);
+    assert_eq!(ask("192.0.2.1"), [one.clone(), tls.clone()]);
+    assert_eq!((ask("192.0.2.1:443"), ask("192.0.2.1:80")), (vec![one.clone(), tls], vec![one]));
+    assert_eq!(ask("198.51.100.9"), [found(1, "whom a rule is about", true)]);
+    assert!(ask("10.0.0.1").is_empty() && ask("192.0.2.99:99").is_empty());
+}

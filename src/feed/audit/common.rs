@@ -8,6 +8,7 @@ use memchr::memmem;
 
 use crate::feed::finding::Finding;
 use crate::indicator::kind::{BYTES, FILE, FILE_NAME};
+use crate::indicator::rule::{Body, Key, Rule};
 use crate::indicator::{Index, Indicator, Match};
 
 /// See the module.
@@ -40,6 +41,7 @@ impl Common {
                 self.is_popular(host, Match::Exact).then_some(Finding::PopularName)
             }
             Index::Prefix => self.addresses(value),
+            Index::Rule => self.header(indicator.rule?),
             Index::Pattern if *indicator.kind == BYTES => {
                 is_common_bytes(value, indicator.pattern.nocase).then_some(Finding::CommonBytes)
             }
@@ -56,6 +58,24 @@ impl Common {
     fn is_popular(&self, name: &[u8], matching: Match) -> bool {
         let names = if matching == Match::Exact { &self.names } else { &self.suffixes };
         name.len() <= self.longest_name && names.contains(name)
+    }
+
+    /// Of a rule of a header alone: whom it is about, as a list of addresses would be judged; about no address it is of any host.
+    fn header(&self, rule: &Rule) -> Option<Finding> {
+        if !matches!(rule.body, Body::Header(_)) {
+            return None;
+        }
+        match rule.ends.key() {
+            Key::Networks(_, networks) => networks.iter().find_map(|&(bits, length)| {
+                let (octets, length) = match std::net::Ipv6Addr::from_bits(bits).to_ipv4_mapped() {
+                    Some(ip) if length >= 96 => (ip.octets().to_vec(), length - 96),
+                    _ => (bits.to_be_bytes().to_vec(), length),
+                };
+                self.addresses(&[octets, vec![length]].concat())
+            }),
+            Key::Listed(_) => None,
+            Key::Port(_) | Key::Nothing => Some(Finding::AnyHost),
+        }
     }
 
     fn addresses(&self, value: &[u8]) -> Option<Finding> {

@@ -48,6 +48,21 @@ fn what_is_broad_is_said() {
 }
 
 #[test]
+fn a_rule_of_a_header_is_as_broad_as_whom_it_is_about() {
+    let text = "\
+        alert ip [192.0.2.1,198.51.100.0/24] any -> $HOME_NET any (sid:1;)\n\
+        alert tcp $HOME_NET any -> [192.0.2.1,8.8.8.8] any (flags:S; sid:2;)\n\
+        alert ip 45.0.0.0/12 any -> any any (sid:3;)\n\
+        alert tcp $EXTERNAL_NET any -> $HOME_NET 22 (flags:S; sid:4;)\n\
+        alert tcp any any -> any 4444 (sid:5;)\n\
+        alert udp any any -> any any (content:\"abcd\"; sid:6;)\n\
+        alert ip 2a00::/20 any -> any any (sid:7;)\n";
+    let said =
+        [(2, "popular_address"), (3, "wide_network"), (4, "private_space"), (5, "any_host"), (7, "wide_network")];
+    assert_eq!(found(text, ""), said);
+}
+
+#[test]
 fn a_name_alone_is_popular_and_a_parent_only_as_a_subtree() {
     let text = "# picket: match=exact\nwindows.net\ncore.windows.net\ngoogle.co.uk\nls.apple.com\n# picket: match=subtree\nls.apple.com\n";
     assert_eq!(found(text, ""), [(2, "popular_name"), (3, "popular_name"), (4, "popular_name"), (7, "popular_name")]);

@@ -24,7 +24,7 @@ pub(super) struct Beside {
     /// Files that say which categories of reputation there are, and which address is in which.
     categories: Option<String>,
     reputations: Vec<String>,
-    datasets: HashMap<(String, Sort), Result<Dataset, Refusal>>,
+    datasets: HashMap<(String, Sort, Option<Reputed>), Result<Dataset, Refusal>>,
     /// Which file and sort a name stands for.
     named: HashMap<String, (String, Sort)>,
     by_category: Option<Result<BTreeMap<u8, Arc<Addresses>>, Refusal>>,
@@ -38,6 +38,17 @@ pub(super) enum Sort {
     Sha256,
     Ipv4,
     Ip,
+}
+
+/// What an entry's reputation must be: which operator, and the number.
+type Reputed = (Compared, u16);
+
+/// An operator of `datarep`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Compared {
+    Above,
+    Below,
+    Equal,
 }
 
 /// A dataset's entries.
@@ -84,6 +95,32 @@ impl Beside {
             _ => return Err(Refusal::Malformed),
         };
         let name = words.next().filter(|name| !name.is_empty()).ok_or(Refusal::Malformed)?;
+        let (sort, of) = self.named_dataset(name, words, None)?;
+        Ok(Asked { negated, sort, of })
+    }
+
+    /// What `datarep` asks: `NAME, OPERATOR, VALUE[, type SORT, load FILE, ..]`. Entries of another reputation are as if they were not there.
+    pub(super) fn reputed(&mut self, text: &str) -> Result<Asked, Refusal> {
+        let mut words = text.split(',').map(str::trim);
+        let name = words.next().filter(|name| !name.is_empty()).ok_or(Refusal::Malformed)?;
+        let compared = match words.next() {
+            Some(">") => Compared::Above,
+            Some("<") => Compared::Below,
+            Some("==") => Compared::Equal,
+            _ => return Err(Refusal::Unsupported("an operator of datarep other than < == >")),
+        };
+        let number = words.next().and_then(|number| number.parse().ok()).ok_or(Refusal::BadField)?;
+        let (sort, of) = self.named_dataset(name, words, Some((compared, number)))?;
+        Ok(Asked { negated: false, sort, of })
+    }
+
+    /// The entries of a set, by its name and what else is said of it.
+    fn named_dataset<'t>(
+        &mut self,
+        name: &str,
+        words: impl Iterator<Item = &'t str>,
+        reputed: Option<Reputed>,
+    ) -> Result<(Sort, Dataset), Refusal> {
         let (mut sort, mut file) = (None, None);
         for word in words {
             let (key, value) = word.split_once(char::is_whitespace).unwrap_or((word, ""));
@@ -109,13 +146,12 @@ impl Beside {
             },
             (Some(_), None) => return Err(Refusal::Malformed),
         };
-        let key = (file, sort);
+        let key = (file, sort, reputed);
         if !self.datasets.contains_key(&key) {
-            let read = self.lines_of(&key.0).and_then(|lines| entries(lines, sort));
+            let read = self.lines_of(&key.0).and_then(|lines| entries(lines, sort, reputed));
             self.datasets.insert(key.clone(), read);
         }
-        let of = self.datasets.get(&key).cloned().unwrap_or(Err(UNREADABLE))?;
-        Ok(Asked { negated, sort, of })
+        Ok((sort, self.datasets.get(&key).cloned().unwrap_or(Err(UNREADABLE))?))
     }
 
     /// Who is thought of in this category.
@@ -165,7 +201,7 @@ pub(super) fn named(mut lines: Lines) -> Vec<PathBuf> {
             if option.split_once('=').is_some_and(|(name, value)| beside.set(name.trim(), value.trim())) {
                 beside.categories.iter().chain(&beside.reputations).for_each(|file| add(file));
             }
-        } else if !text.starts_with('#') && text.contains("dataset") {
+        } else if !text.starts_with('#') && (text.contains("dataset") || text.contains("datarep")) {
             text.split([',', ';']).filter_map(|word| word.trim_start().strip_prefix("load ")).for_each(add);
         }
     }
@@ -207,24 +243,42 @@ fn each(mut lines: Lines, mut entry: impl FnMut(&str) -> Option<()>) -> Result<(
     Ok(())
 }
 
-fn entries(lines: Lines, sort: Sort) -> Result<Dataset, Refusal> {
+/// With `reputed`, each entry has a reputation behind a comma; one that is said twice must be said to be the same.
+fn entries(lines: Lines, sort: Sort, reputed: Option<Reputed>) -> Result<Dataset, Refusal> {
+    let mut said: HashMap<Vec<u8>, u16> = HashMap::new();
+    let mut split = |line: &str| {
+        let Some((compared, number)) = reputed else { return Some((line.to_owned(), true)) };
+        let (value, reputation) = line.split_once(',')?;
+        let (value, reputation) = (value.trim(), reputation.trim().parse().ok()?);
+        let before = *said.entry(value.as_bytes().to_vec()).or_insert(reputation);
+        let holds = match compared {
+            Compared::Above => reputation > number,
+            Compared::Below => reputation < number,
+            Compared::Equal => reputation == number,
+        };
+        (before == reputation).then(|| (value.to_owned(), holds))
+    };
     if matches!(sort, Sort::Ipv4 | Sort::Ip) {
         let mut all = Addresses::default();
         each(lines, |line| {
+            let (line, holds) = split(line)?;
             let ip: IpAddr = line.parse().ok().filter(|ip: &IpAddr| sort == Sort::Ip || ip.is_ipv4())?;
-            all.put((mapped(ip), 128), 1);
+            if holds {
+                all.put((mapped(ip), 128), 1);
+            }
             Some(())
         })?;
         return Ok(Dataset::Addresses(Arc::new(all)));
     }
     let mut all = Vec::new();
     each(lines, |line| {
+        let (line, holds) = split(line)?;
         let value = match sort {
             Sort::Text => STANDARD.decode(line).ok()?,
-            Sort::Md5 => hex(line, 16)?,
-            _ => hex(line, 32)?,
+            Sort::Md5 => hex(&line, 16)?,
+            _ => hex(&line, 32)?,
         };
-        all.push(Box::from(value));
+        all.extend(holds.then(|| Box::from(value)));
         Some(())
     })?;
     Ok(Dataset::Values(Arc::new(all.into_iter().collect())))

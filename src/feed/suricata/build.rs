@@ -2,7 +2,7 @@
 
 use super::options::{Draft, Reading, Spot};
 use crate::indicator::rule::{
-    Body, Buffer, Content, Formula, MAX_SPAN_BYTES, Message, Part, Place, Range, Rule, Scope, Step,
+    Body, Buffer, Content, Formula, Header, MAX_SPAN_BYTES, Message, Part, Place, Range, Rule, Scope, Step,
 };
 use crate::indicator::{Refusal, Transport};
 
@@ -11,9 +11,17 @@ use crate::indicator::{Refusal, Transport};
 pub(super) fn rule(reading: &Reading) -> Result<Rule, Refusal> {
     let used = || reading.buffers.iter().filter(|buffer| !buffer.steps.is_empty() || !buffer.lengths.is_empty());
     let spots: Vec<Spot> = used().map(|buffer| buffer.spot).collect();
+    if spots.is_empty() {
+        return header(reading);
+    }
+    if reading.flags.is_some() {
+        return Err(Refusal::Unsupported("flags beside contents"));
+    }
+    if reading.established == Some(false) {
+        return Err(Refusal::Unsupported("flow:not_established beside contents"));
+    }
     let is_udp = reading.ends.transport == Some(Transport::Udp);
     let body = match spots.as_slice() {
-        [] => return Err(Refusal::Unsupported("a rule of a header alone")),
         [Spot::Payload] if is_udp => message(used(), reading, Message::Datagram)?,
         [Spot::Payload] => stream(used(), reading)?,
         [Spot::FileData] => bytes(used(), Scope::Content)?,
@@ -26,13 +34,31 @@ pub(super) fn rule(reading: &Reading) -> Result<Rule, Refusal> {
         }
         _ => return Err(Refusal::Unsupported("payload or file.data beside another buffer")),
     };
-    if reading.is_established
+    if reading.established.is_some()
         && reading.ends.transport != Some(Transport::Tcp)
         && reading.ends.to_responder != Some(false)
     {
         return Err(Refusal::Unsupported("flow:established over UDP"));
     }
     Ok(Rule { ends: reading.ends.clone(), body })
+}
+
+/// A rule that asks for no contents.
+fn header(reading: &Reading) -> Result<Rule, Refusal> {
+    if reading.is_stream {
+        return Err(Refusal::Unsupported("a stream (tcp-stream, only_stream) without contents"));
+    }
+    if !reading.buffers.is_empty() {
+        return Err(Refusal::Unsupported("a buffer without contents"));
+    }
+    if reading.has_end_without_list() {
+        return Err(Refusal::Unsupported("ip.src or ip.dst without dataset"));
+    }
+    if reading.flags.is_some() && (reading.ends.transport, reading.protocol) != (Some(Transport::Tcp), None) {
+        return Err(Refusal::Unsupported("flags of another protocol than tcp"));
+    }
+    let header = Header { flags: reading.flags, established: reading.established };
+    Ok(Rule { ends: reading.ends.clone(), body: Body::Header(header) })
 }
 
 fn message<'d>(drafts: impl Iterator<Item = &'d Draft>, reading: &Reading, message: Message) -> Result<Body, Refusal> {

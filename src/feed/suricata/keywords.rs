@@ -15,17 +15,17 @@ macro_rules! unsupported {
 
 static UNSUPPORTED: &[(&str, &str)] = unsupported! {
     "ack" "absent" "app-layer-event" "app-layer-protocol" "asn1" "base64_data" "base64_decode" "bypass" "byte_extract" "byte_jump"
-    "byte_math" "byte_test" "bittorrent_dht.request.type" "cip_service" "compress_whitespace" "datarep" "dce_iface" "dce_opnum"
+    "byte_math" "byte_test" "bittorrent_dht.request.type" "cip_service" "compress_whitespace" "dce_iface" "dce_opnum"
     "dce_stub_data" "dce.iface" "dce.opnum" "dce.stub_data" "decode-event" "detection_filter" "dhcp.leasetime" "dnp3.data"
     "dnp3.func" "dnp3.ind" "dnp3.obj" "dnp3_data" "dnp3_func" "dnp3_ind" "dnp3_obj" "dns.additionals.rrname" "dns.answer.name"
     "dns.answers.rrname" "dns.authorities.rrname" "dns.opcode" "dns.queries.rrname" "dns.query.name" "dns.rcode"
     "dns.response.rrname" "dns.rrtype" "dns_query.rrtype" "email.body_md5" "email.cc" "email.date" "email.from" "email.message_id"
     "email.received" "email.subject" "email.to" "email.url" "email.x_mailer" "engine-event" "enip_command" "entropy"
     "file.magic" "file.name" "fileext" "filemagic" "filemd5" "filename" "filesha1" "filesha256" "filesize" "filestore"
-    "file_name" "flags" "flow.age" "flow.bytes" "flow.bytes_toclient" "flow.bytes_toserver" "flow.pkts" "flow.pkts_toclient"
-    "flow.pkts_toserver" "flowbits" "flowint" "flowvar" "fragbits" "fragoffset" "from_base64" "ftpbounce" "ftpdata_command"
+    "file_name" "flow.age" "flow.bytes" "flow.bytes_toclient" "flow.bytes_toserver" "flow.pkts" "flow.pkts_toclient"
+    "flow.pkts_toserver" "flowint" "flowvar" "fragbits" "fragoffset" "from_base64" "ftpbounce" "ftpdata_command"
     "ftp.command" "ftp.command_data" "ftp.completion_code" "ftp.reply" "geoip" "gre.hdr" "gzip_decompress" "header_lowercase"
-    "hostbits" "http.accept" "http.accept_enc" "http.accept_lang" "http.connection" "http.content_len"
+    "http.accept" "http.accept_enc" "http.accept_lang" "http.connection" "http.content_len"
     "http.content_type" "http.cookie" "http.header" "http.header.raw" "http.header_names" "http.host.raw" "http.protocol"
     "http.request_body" "http.request_header" "http.request_line" "http.response_body" "http.response_header"
     "http.response_line" "http.server" "http.server_body" "http.start" "http.stat_msg" "http2.errorcode" "http2.frametype"
@@ -43,12 +43,12 @@ static UNSUPPORTED: &[(&str, &str)] = unsupported! {
     "sip.method" "sip.protocol" "sip.request_line" "sip.response_line" "sip.stat_code" "sip.stat_msg" "sip.to" "sip.uri"
     "sip.user_agent" "sip.via" "smb.named_pipe" "smb.ntlmssp_domain" "smb.ntlmssp_user" "smb.share" "smb.version" "smb_named_pipe" "smb_share"
     "smtp.helo" "smtp.mail_from" "smtp.rcpt_to" "snmp.community" "snmp.pdu_type" "snmp.usm" "snmp.version" "ssh.proto" "ssh.protoversion" "ssh.software"
-    "ssh.softwareversion" "ssh.hassh.string" "ssh.hassh.server.string" "ssh_proto" "ssh_software" "ssl_state" "ssl_version" "stream-event" "stream_size" "strip_pseudo_headers" "strip_whitespace" "tag" "tcp.flags" "tcp.hdr"
-    "tcp.mss" "tcp.wscale" "tcpv4-csum" "tcpv6-csum" "template" "threshold" "tls.cert_chain_len" "tls.cert_fingerprint" "tls.cert_issuer" "tls.cert_serial"
+    "ssh.softwareversion" "ssh.hassh.string" "ssh.hassh.server.string" "ssh_proto" "ssh_software" "ssl_state" "ssl_version" "stream-event" "stream_size" "strip_pseudo_headers" "strip_whitespace" "tag" "tcp.hdr"
+    "tcp.mss" "tcp.wscale" "tcpv4-csum" "tcpv6-csum" "template" "tls.cert_chain_len" "tls.cert_fingerprint" "tls.cert_issuer" "tls.cert_serial"
     "tls.cert_subject" "tls.certs" "tls.alpn" "tls.fingerprint" "tls.issuerdn" "tls.random" "tls.random_bytes" "tls.random_time" "tls.store" "tls.subject"
     "tls.subjectaltname" "tls.version" "tls_cert_expired" "tls_cert_fingerprint" "tls_cert_issuer" "tls_cert_notafter" "tls_cert_notbefore"
     "tls_cert_serial" "tls_cert_subject" "tls_cert_valid" "to_uppercase" "tos" "ttl" "udp.hdr"
-    "udpv4-csum" "udpv6-csum" "uricontent" "urilen" "url_decode" "vlan.id" "vlan.layers" "websocket.flags" "websocket.mask" "websocket.opcode" "websocket.payload" "window" "within_var" "xbits" "xor"
+    "udpv4-csum" "udpv6-csum" "uricontent" "urilen" "url_decode" "vlan.id" "vlan.layers" "websocket.flags" "websocket.mask" "websocket.opcode" "websocket.payload" "window" "within_var" "xor"
 };
 
 #[cfg(test)]

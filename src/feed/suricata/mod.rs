@@ -11,6 +11,7 @@ mod lex;
 mod lists;
 mod names;
 mod options;
+mod shown;
 mod write;
 
 pub(super) use lists::{IP, IPREP, IPV4_LIST, MD5, SHA256, STRING};
@@ -167,7 +168,8 @@ fn condition(read: &options::Reading, rule: &Rule) -> Option<Condition> {
     // What HTTP/2 shows is shown as HTTP's.
     let is_http = matches!(&rule.body, Body::Message(_)) && read.protocol == Some("http");
     let protocol = read.protocol.filter(|_| !is_http)?;
-    Some(Condition { protocol: Some(protocol), ..Condition::default() })
+    let or_protocol = read.or_protocol.filter(|_| matches!(&rule.body, Body::Header(_)));
+    Some(Condition { protocol: Some(protocol), or_protocol, ..Condition::default() })
 }
 
 const ACTIONS: [&str; 7] = ["alert", "drop", "pass", "reject", "rejectsrc", "rejectdst", "rejectboth"];

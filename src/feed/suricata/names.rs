@@ -3,12 +3,30 @@
 use super::options::Spot;
 use crate::indicator::rule::{Place, Side};
 use crate::indicator::{Refusal, Transport};
+use crate::packet::protocol;
 
-pub(super) fn protocol_of(name: &str) -> Result<(Option<Transport>, Option<&'static str>), Refusal> {
+/// What a rule's protocol says of the flow: its transport, its IP protocols where that is another one, and its `network.protocol`.
+pub(super) type Protocol = (Option<Transport>, &'static [u8], Option<&'static str>);
+
+pub(super) fn protocol_of(name: &str) -> Result<Protocol, Refusal> {
+    let (transport, of_ip): (_, &'static [u8]) = match name {
+        "icmp" => (None, &[protocol::ICMP, protocol::ICMPV6]),
+        "icmpv4" => (None, &[protocol::ICMP]),
+        "icmpv6" => (None, &[protocol::ICMPV6]),
+        "sctp" => (None, &[protocol::SCTP]),
+        _ => {
+            let (transport, name) = followed(name)?;
+            return Ok((transport, &[], name));
+        }
+    };
+    Ok((transport, of_ip, None))
+}
+
+fn followed(name: &str) -> Result<(Option<Transport>, Option<&'static str>), Refusal> {
     Ok(match name {
         "tcp" | "tcp-stream" => (Some(Transport::Tcp), None),
         "udp" => (Some(Transport::Udp), None),
-        "ip" => (None, None),
+        "ip" | "any" => (None, None),
         "http" | "http1" => (Some(Transport::Tcp), Some("http")),
         "http2" => (Some(Transport::Tcp), Some("http2")),
         "dns" => (None, Some("dns")),
@@ -19,8 +37,13 @@ pub(super) fn protocol_of(name: &str) -> Result<(Option<Transport>, Option<&'sta
         "ftp" => (Some(Transport::Tcp), Some("ftp")),
         "imap" => (Some(Transport::Tcp), Some("imap")),
         "pop3" => (Some(Transport::Tcp), Some("pop3")),
+        "ldap" => (None, Some("ldap")),
+        "pgsql" => (Some(Transport::Tcp), Some("postgresql")),
+        "mysql" => (Some(Transport::Tcp), Some("mysql")),
+        "modbus" => (Some(Transport::Tcp), Some("modbus")),
+        "dnp3" => (Some(Transport::Tcp), Some("dnp3")),
+        "enip" => (None, Some("enip")),
         "tcp-pkt" => return Err(Refusal::Unsupported("protocol tcp-pkt (segments one by one)")),
-        "icmp" | "icmpv6" => return Err(Refusal::Unsupported("protocol icmp")),
         _ => return Err(Refusal::Unsupported("a protocol that is not followed")),
     })
 }

@@ -5,8 +5,9 @@ use super::beside::{Asked, Dataset, Sort};
 use super::keywords;
 use super::lex::{Text, plain, quoted};
 use super::names::{CLASSES, end, modifier, protocol_of, severity, sticky};
+use super::shown;
 use crate::feed::pattern;
-use crate::indicator::rule::{Content, Ends, Form, Place, Range, Side, Step, Thought};
+use crate::indicator::rule::{Content, Ends, Flags, Form, Place, Range, Side, Step, Thought};
 use crate::indicator::{Digest, Refusal, Transport};
 
 /// See the module.
@@ -17,7 +18,10 @@ pub(super) struct Reading {
     pub(super) is_stream: bool,
     /// `network.protocol` that a flow must have.
     pub(super) protocol: Option<&'static str>,
-    pub(super) is_established: bool,
+    /// Another one that it stands for as well.
+    pub(super) or_protocol: Option<&'static str>,
+    pub(super) established: Option<bool>,
+    pub(super) flags: Option<Flags>,
     pub(super) buffers: Vec<Draft>,
     pub(super) message: Option<String>,
     pub(super) severity: Option<u8>,
@@ -70,6 +74,11 @@ impl Reading {
         Ok(reading)
     }
 
+    /// Whether an end was turned to and no list was asked of it.
+    pub(super) fn has_end_without_list(&self) -> bool {
+        self.side.is_some() && self.ends.thought.is_empty()
+    }
+
     /// Generator, signature and revision.
     pub(super) fn id(&self) -> Option<String> {
         let [generator, signature, revision] = self.numbers;
@@ -85,13 +94,18 @@ impl Reading {
             "reject" | "rejectsrc" | "rejectdst" | "rejectboth" => return Err(Refusal::Unsupported("action reject")),
             _ => return Err(Refusal::Malformed),
         }
-        let (transport, name) = protocol_of(protocol)?;
-        (self.ends.transport, self.protocol) = (transport, name);
+        (self.ends.transport, self.ends.protocols, self.protocol) = protocol_of(protocol)?;
+        self.or_protocol = (*protocol == "http").then_some("http2");
         self.is_stream = *protocol == "tcp-stream";
         self.ends.source = variables.networks(source)?;
         self.ends.source_port = variables.ports(source_port)?;
         self.ends.destination = variables.networks(destination)?;
         self.ends.destination_port = variables.ports(destination_port)?;
+        self.ends.own = match (source.contains('$'), destination.contains('$')) {
+            (true, false) => Some(Side::Source),
+            (false, true) => Some(Side::Destination),
+            _ => None,
+        };
         self.ends.both_ways = match *direction {
             "->" => false,
             "<>" => true,
@@ -166,6 +180,10 @@ impl Reading {
             "to_sha1" => bare(value, || self.transform(|form| form.digest = Some(Digest::Sha1)))?,
             "to_sha256" => bare(value, || self.transform(|form| form.digest = Some(Digest::Sha256)))?,
             "dataset" => self.dataset(around.beside.dataset(text()?)?)?,
+            "datarep" => self.dataset(around.beside.reputed(text()?)?)?,
+            "flags" | "tcp.flags" => self.flags = Some(shown::flags(text()?)?),
+            "flowbits" | "xbits" | "hostbits" => shown::bits(text()?)?,
+            "threshold" => shown::threshold(text()?)?,
             "iprep" => self.reputation(text()?, around)?,
             _ => return Err(keywords::refused(&key)),
         }
@@ -333,8 +351,12 @@ impl Reading {
         let way = match word {
             "to_server" | "from_client" => Some(true),
             "to_client" | "from_server" => Some(false),
-            "established" => {
-                self.is_established = true;
+            "established" | "not_established" => {
+                let wanted = Some(word == "established");
+                if self.established.is_some() && self.established != wanted {
+                    return Err(Refusal::BadField);
+                }
+                self.established = wanted;
                 return Ok(());
             }
             "stateless" => return Ok(()),
@@ -342,7 +364,6 @@ impl Reading {
                 self.is_stream = true;
                 return Ok(());
             }
-            "not_established" => return Err(Refusal::Unsupported("flow:not_established")),
             "no_stream" => return Err(Refusal::Unsupported("flow:no_stream")),
             "no_frag" | "only_frag" => return Err(Refusal::Unsupported("flow:no_frag or only_frag")),
             _ => return Err(Refusal::BadField),

@@ -2,8 +2,8 @@ use proptest::prelude::*;
 
 use crate::feed::tests::{loaded, loaded_as};
 use crate::feed::{Options, load};
-use crate::indicator::rule::{Body, Flowing, Place, Range, Step};
-use crate::indicator::{IndicatorSet, Refusal, Transport};
+use crate::indicator::rule::{Body, Flowing, Header, Place, Range, Step};
+use crate::indicator::{Condition, IndicatorSet, Refusal, Transport, Where};
 
 /// What becomes of a rule with these options.
 fn refusal(header: &str, options: &str) -> Option<Refusal> {
@@ -55,18 +55,25 @@ fn every_option_counts_or_refuses_its_rule() {
             "content:\"POST\"; http_method; content:\"/a\"; http_uri; nocase; content:\"b\"; distance:0; http_uri;",
         ),
         ("http", "file.data; content:\"abc\"; content:\"efg\"; within:900;"),
+        ("tcp", "content:\"abc\"; flowbits:set,a; threshold:type limit, track by_src, seconds 1, count 1;"),
     ] {
         assert_eq!(refusal(&format!("{header} {ANY}"), options), None, "{header} {options}");
     }
     let unsupported = |why| Some(Refusal::Unsupported(why));
     for (header, options, why) in [
         ("tcp", "content:\"abc\"; pcre:\"/x/\";", unsupported("option pcre")),
-        ("tcp", "content:\"abc\"; flowbits:set,a;", unsupported("option flowbits")),
         (
             "tcp",
-            "content:\"abc\"; threshold:type limit, track by_src, seconds 1, count 1;",
-            unsupported("option threshold"),
+            "content:\"abc\"; flowbits:isset,a;",
+            unsupported("flowbits, xbits or hostbits that are asked for (isset, isnotset)"),
         ),
+        (
+            "tcp",
+            "content:\"abc\"; threshold:type both, track by_src, seconds 1, count 1;",
+            unsupported("threshold of a type that counts first (other than limit)"),
+        ),
+        ("tcp", "content:\"abc\"; flags:S;", unsupported("flags beside contents")),
+        ("tcp", "content:\"abc\"; flow:not_established;", unsupported("flow:not_established beside contents")),
         ("tcp", "content:\"abc\"; evil.example;", unsupported("an unknown option")),
         ("tcp", "content:\"abc\"; content:!\"x\";", unsupported("a negated content in bytes that come piece by piece")),
         (
@@ -86,7 +93,14 @@ fn every_option_counts_or_refuses_its_rule() {
             "http.uri; content:\"x\"; dns.query; content:\"x\";",
             unsupported("buffers of several messages in one rule"),
         ),
-        ("tcp", "", unsupported("a rule of a header alone")),
+        ("tcp", "", Some(Refusal::BroadRule)),
+        ("dns", "flow:to_server;", Some(Refusal::BroadRule)),
+        ("dns", "dns.query;", unsupported("a buffer without contents")),
+        ("ip", "ip.src;", unsupported("ip.src or ip.dst without dataset")),
+        ("udp", "flags:S;", unsupported("flags of another protocol than tcp")),
+        ("tcp", "flags:A;", unsupported("flags without SYN, FIN or RST")),
+        ("tcp-stream", "", unsupported("a stream (tcp-stream, only_stream) without contents")),
+        ("icmp", "content:\"abcd\";", unsupported("payload of more than one transport")),
         ("tcp-pkt", "content:\"abc\";", unsupported("protocol tcp-pkt (segments one by one)")),
         ("http", "content:\"abc\";", unsupported("payload of HTTP without a buffer (HTTP/2 has another)")),
         ("udp", "flow:established,to_server; content:\"abc\";", unsupported("flow:established over UDP")),
@@ -154,6 +168,132 @@ proptest! {
     }
 }
 
+/// Rules as Emerging Threats and abuse.ch write their lists of addresses.
+const LISTS: &str = "\
+alert ip [192.0.2.1,198.51.100.0/24] any -> $HOME_NET any (msg:\"ET DROP Dshield Block Listed Source group 1\"; reference:url,feeds.dshield.org/block.txt; threshold: type limit, track by_src, seconds 3600, count 1; classtype:misc-attack; flowbits:set,ET.Evil; flowbits:set,ET.DshieldIP; sid:2402000; rev:7000; metadata:affected_product Any, attack_target Any, deployment Perimeter, tag Dshield, signature_severity Major, created_at 2010_12_30, updated_at 2026_11_01;)
+alert tcp $HOME_NET any -> [192.0.2.1,192.0.2.2] any (msg:\"ET CNC Feodo Tracker Reported CnC Server group 1\"; flags:S; reference:url,doc.emergingthreats.net; threshold: type limit, track by_src, seconds 3600, count 1; flowbits:set,ET.Evil; flowbits:set,ET.BotccIP; classtype:trojan-activity; sid:2404300; rev:1;)
+alert tcp $HOME_NET any -> [192.0.2.3] 443 (msg:\"Feodo Tracker: potential Dridex CnC Traffic detected\"; threshold:type limit, track by_src, seconds 60, count 1; classtype:trojan-activity; reference:url, feodotracker.abuse.ch/; sid:900300; rev:1;)
+alert udp $EXTERNAL_NET ![53,123] <> $HOME_NET 1024: (flow:not_established; sid:4;)
+alert icmp any any -> [2001:db8::/32] any (flow:to_server; sid:5;)
+alert http [192.0.2.9] any -> any any (flow:established,to_client; sid:6;)
+";
+
+#[test]
+fn a_header_alone_is_a_rule() {
+    let (set, report) = loaded_as("suricata", LISTS.as_bytes());
+    assert_eq!((report.loaded, report.refusals.len()), (6, 0), "{:?}", report.refusals);
+    let rules: Vec<_> = set.iter().filter_map(|one| one.rule).collect();
+    let headers: Vec<_> = rules
+        .iter()
+        .map(|rule| match rule.body {
+            Body::Header(Header { flags, established }) => (flags.is_some(), established),
+            _ => panic!("a header"),
+        })
+        .collect();
+    let none = (false, None);
+    assert_eq!(headers, [none, (true, None), none, (false, Some(false)), none, (false, Some(true))]);
+    let flow = |from: (&str, u16), to: (&str, u16), protocol, to_responder| Flowing {
+        originator: (from.0.parse().expect("an address"), from.1),
+        responder: (to.0.parse().expect("an address"), to.1),
+        to_responder,
+        transport: match protocol {
+            6 => Some(Transport::Tcp),
+            17 => Some(Transport::Udp),
+            _ => None,
+        },
+        protocol,
+    };
+    let inside = ("10.0.0.1", 50_000);
+    for (rule, flow, admits) in [
+        (0, flow(("198.51.100.7", 1), inside, 6, true), true),
+        (0, flow(inside, ("198.51.100.7", 1), 1, true), false),
+        (0, flow(inside, ("198.51.100.7", 1), 1, false), true),
+        (1, flow(inside, ("192.0.2.2", 80), 6, true), true),
+        (1, flow(inside, ("192.0.2.2", 80), 17, true), false),
+        (2, flow(inside, ("192.0.2.3", 80), 6, true), false),
+        (3, flow(("192.0.2.3", 52), inside, 17, true), true),
+        (3, flow(inside, ("192.0.2.3", 52), 17, true), true),
+        (3, flow(inside, ("192.0.2.3", 53), 17, true), false),
+        (4, flow(("2001:db9::1", 0), ("2001:db8::1", 0), 58, true), true),
+        (4, flow(("2001:db9::1", 0), ("2001:db8::1", 0), 58, false), false),
+        (4, flow(("2001:db9::1", 0), ("2001:db8::1", 0), 17, true), false),
+        (5, flow(inside, ("192.0.2.9", 80), 6, false), true),
+        (5, flow(("192.0.2.9", 80), inside, 6, true), false),
+    ] {
+        assert_eq!(rules[rule].ends.admits(&flow), admits, "{rule}");
+    }
+    let when: Vec<_> = set.iter().filter_map(|one| one.when.cloned()).collect();
+    let http = Condition { protocol: Some("http"), or_protocol: Some("http2"), ..Condition::default() };
+    assert_eq!(when, [http]);
+    let (context, _) = set.iter().next().and_then(|one| set.sources(one.ix).next()).expect("a source");
+    assert!(context.about.iter().any(|about| about == (Where("tags"), "Dshield")));
+}
+
+#[test]
+fn a_rule_may_list_a_thousand_addresses() {
+    let rule = |count: u32| {
+        let all: Vec<String> = (0..count).map(|n| format!("198.51.{}.{}", n / 256, n % 256)).collect();
+        format!("alert ip [{}] any -> $HOME_NET any (sid:1;)\n", all.join(","))
+    };
+    assert_eq!(loaded_as("suricata", rule(1024).as_bytes()).1.loaded, 1);
+    let refused = loaded_as("suricata", rule(1025).as_bytes()).1.refusals;
+    assert_eq!(refused.iter().map(|refused| refused.reason).collect::<Vec<_>>(), [Refusal::TooLong]);
+}
+
+#[test]
+fn any_to_any_is_loaded_by_force_alone() {
+    for header in ["ip any any -> any any", "tcp [any] any <> 0.0.0.0/0 any", "tls any any -> ::/0 any"] {
+        let text = format!("alert {header} (sid:1;)");
+        let of = |force| {
+            let mut set = IndicatorSet::default();
+            let dir = tempfile::tempdir().expect("a directory");
+            std::fs::write(dir.path().join("x.rules"), &text).expect("writes");
+            let options = Options { force, ..Options::default() };
+            load(&[dir.path().to_owned()], &options, &mut set).expect("loads");
+            set.len()
+        };
+        assert_eq!((of(false), of(true)), (0, 1), "{header}");
+    }
+}
+
+#[test]
+fn entries_of_a_reputation_are_a_list() {
+    let sha256 = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    let files = [
+        ("names.rep", "LmV2aWwuZXhhbXBsZQ==,40\nLmJhZC50ZXN0,200\n"),
+        ("ips.rep", "192.0.2.1,10\n192.0.2.2, 20\n192.0.2.1,10\n"),
+        ("digests.rep", &format!("{sha256},1\n")),
+        ("twice.rep", "192.0.2.1,10\n192.0.2.1,11\n"),
+        ("none.rep", "192.0.2.1\n"),
+    ];
+    let rules = "\
+        alert dns any any -> any any (dns.query; dotprefix; datarep:names,>,100,load names.rep,type string; sid:1;)\n\
+        alert ip any any -> any any (ip.src; datarep:ips, >, 10, load ips.rep, type ip; sid:2;)\n\
+        alert ip any any -> any any (ip.dst; datarep:ips,==,10; sid:3;)\n\
+        alert http any any -> any any (http.uri; to_sha256; datarep:d,<,2,type sha256,load digests.rep; sid:4;)\n\
+        alert ip any any -> any any (ip.dst; datarep:t,>,1,type ip,load twice.rep; sid:5;)\n\
+        alert ip any any -> any any (ip.dst; datarep:n,>,1,type ip,load none.rep; sid:6;)\n\
+        alert ip any any -> any any (ip.dst; datarep:ips,!=,1; sid:7;)\n";
+    let (set, refusals, _dir) = beside(&files, rules);
+    assert_eq!(set.len(), 4, "{refusals:?}");
+    assert_eq!(refusals.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [5, 6, 7]);
+    let rules: Vec<_> = set.iter().filter_map(|one| one.rule).collect();
+    let flow = |from: &str, to: &str| Flowing {
+        originator: (from.parse().expect("an address"), 1),
+        responder: (to.parse().expect("an address"), 2),
+        to_responder: true,
+        transport: Some(Transport::Udp),
+        protocol: 17,
+    };
+    let admits = |rule: usize, from: &str, to: &str| rules[rule].ends.admits(&flow(from, to));
+    assert!(admits(1, "192.0.2.2", "10.0.0.1") && !admits(1, "192.0.2.1", "10.0.0.1"));
+    assert!(admits(2, "10.0.0.1", "192.0.2.1") && !admits(2, "10.0.0.1", "192.0.2.2"));
+    let Body::Message(buffers) = &rules[0].body else { panic!("a message") };
+    assert!(
+        matches!(&buffers[0].steps[..], [Step::Listed { list, negated: false }] if list.iter().eq([&b".bad.test"[..]]))
+    );
+}
+
 /// A file of rules among other files, as what each of its rules became.
 fn beside(files: &[(&str, &str)], rules: &str) -> (IndicatorSet, Vec<(u32, Refusal)>, tempfile::TempDir) {
     let dir = tempfile::tempdir().expect("a directory");
@@ -197,7 +337,8 @@ fn datasets_beside_the_rules_are_part_of_them() {
         alert http any any -> any any (http.uri; to_md5; content:\"abcd\"; sid:16;)\n";
     let (set, refusals, _dir) = beside(&files, rules);
     let ids: Vec<_> = set.iter().map(|one| one.id().into_owned()).collect();
-    assert_eq!(ids, ["suricata:1:1:0", "suricata:1:2:0", "suricata:1:3:0", "suricata:1:4:0"], "{refusals:?}");
+    let numbers = [1, 2, 3, 4, 11];
+    assert_eq!(ids, numbers.map(|sid| format!("suricata:1:{sid}:0")), "{refusals:?}");
     let why: Vec<_> = refusals
         .iter()
         .map(|(line, reason)| match reason {
@@ -214,7 +355,6 @@ fn datasets_beside_the_rules_are_part_of_them() {
             (8, "dataset set or unset (it would change while it runs)"),
             (9, "dataset without a file beside the rules (load)"),
             (10, "a dataset of another type than what is looked up in it"),
-            (11, "a rule of a header alone"),
             (12, "dataset without a buffer"),
             (13, "no content that must be there, or none long enough to look for"),
             (14, "anything but dataset of ip.src and ip.dst"),
@@ -228,6 +368,7 @@ fn datasets_beside_the_rules_are_part_of_them() {
         responder: ("198.51.100.1".parse().expect("an address"), 2),
         to_responder: true,
         transport: Some(Transport::Udp),
+        protocol: 17,
     };
     assert!(rule.ends.admits(&from("192.0.2.1")) && !rule.ends.admits(&from("192.0.2.2")));
     assert!(!rule.ends.admits(&Flowing { to_responder: false, ..from("192.0.2.1") }), "it receives");
@@ -253,6 +394,7 @@ fn reputation_beside_the_rules_limits_who_sends() {
         responder: (to.parse().expect("an address"), 2),
         to_responder: true,
         transport: Some(Transport::Udp),
+        protocol: 17,
     };
     for (option, from, to, holds) in [
         ("src,CnC,>,30", "192.0.2.1", "203.0.113.1", true),

@@ -13,7 +13,7 @@ fn parts(strings: &str, condition: &str) -> Result<usize, Refusal> {
     match set.iter().next().and_then(|one| one.rule) {
         Some(rule) => match &rule.body {
             Body::Bytes { parts, .. } => Ok(parts.len()),
-            Body::Message(_) => panic!("a file's rule"),
+            Body::Message(_) | Body::Header(_) => panic!("a file's rule"),
         },
         None => Err(report.refusals[0].reason),
     }

@@ -13,6 +13,10 @@ pub static RULE: Kind = Kind {
     index: Index::Rule,
     default_match: Match::Exact,
     seen_at: &[
+        "source.ip",
+        "destination.ip",
+        "source.port",
+        "destination.port",
         "picket.payload",
         "picket.content",
         "dns.question.name",

@@ -11,6 +11,8 @@ use crate::indicator::lists::Addresses;
 pub struct Ends {
     /// Only over this.
     pub transport: Option<Transport>,
+    /// Only over one of these IP protocols; over any, if there is none.
+    pub protocols: &'static [u8],
     /// Only with what the end sends that opened the flow, or with what the other one does.
     pub to_responder: Option<bool>,
     /// The sender's address.
@@ -23,6 +25,8 @@ pub struct Ends {
     pub destination_port: Ports,
     /// The other way round will do as well.
     pub both_ways: bool,
+    /// The side that stands for whoever reads the rule (`$HOME_NET`): the rule is about the other one. It changes nothing of what is spoken of.
+    pub own: Option<Side>,
     /// What is thought of sender and receiver. The other way round makes no difference to these.
     pub thought: Box<[Thought]>,
 }
@@ -54,9 +58,14 @@ pub enum Side {
 }
 
 impl Thought {
-    fn holds(&self, from: IpAddr, to: IpAddr) -> bool {
+    /// Whether the list says what it must of an address, whatever it is asked for.
+    pub(super) fn lists(&self, ip: IpAddr) -> bool {
         let (least, most) = self.number;
-        let is = |ip| self.list.number_of(ip).is_some_and(|number| (least..=most).contains(&number)) != self.negated;
+        self.list.number_of(ip).is_some_and(|number| (least..=most).contains(&number))
+    }
+
+    fn holds(&self, from: IpAddr, to: IpAddr) -> bool {
+        let is = |ip| self.lists(ip) != self.negated;
         match self.of {
             Side::Source => is(from),
             Side::Destination => is(to),
@@ -77,6 +86,8 @@ pub struct Flowing {
     pub to_responder: bool,
     /// What carries it.
     pub transport: Option<Transport>,
+    /// IP protocol number.
+    pub protocol: u8,
 }
 
 crate::bytes::opaque_debug!(Flowing, "Flowing");
@@ -84,20 +95,30 @@ crate::bytes::opaque_debug!(Flowing, "Flowing");
 impl Ends {
     /// Whether what goes this way in this conversation is spoken of.
     pub fn admits(&self, flow: &Flowing) -> bool {
-        let (from, to) = match flow.to_responder {
-            true => (flow.originator, flow.responder),
-            false => (flow.responder, flow.originator),
-        };
-        let fits = |from: (IpAddr, u16), to: (IpAddr, u16)| {
-            self.source_port.hold(from.1)
-                && self.destination_port.hold(to.1)
-                && self.source.hold(from.0)
-                && self.destination.hold(to.0)
-        };
+        let (from, to) = flow.sent();
         (self.transport.is_none() || self.transport == flow.transport)
+            && (self.protocols.is_empty() || self.protocols.contains(&flow.protocol))
             && self.to_responder.is_none_or(|way| way == flow.to_responder)
-            && (fits(from, to) || self.both_ways && fits(to, from))
+            && (self.fits(from, to) || self.both_ways && self.fits(to, from))
             && self.thought.iter().all(|thought| thought.holds(from.0, to.0))
+    }
+
+    /// Whether addresses and ports are as the header has them, left to right.
+    pub(super) fn fits(&self, from: (IpAddr, u16), to: (IpAddr, u16)) -> bool {
+        self.source_port.hold(from.1)
+            && self.destination_port.hold(to.1)
+            && self.source.hold(from.0)
+            && self.destination.hold(to.0)
+    }
+}
+
+impl Flowing {
+    /// Sender and receiver.
+    pub(super) fn sent(&self) -> ((IpAddr, u16), (IpAddr, u16)) {
+        match self.to_responder {
+            true => (self.originator, self.responder),
+            false => (self.responder, self.originator),
+        }
     }
 }
 
@@ -119,7 +140,12 @@ impl Networks {
     /// Whether an address is one of them.
     pub fn hold(&self, ip: IpAddr) -> bool {
         let bits = mapped(ip);
-        let within = |of: &[(u128, u8)]| of.iter().any(|&(network, length)| (bits ^ network) & mask(length) == 0);
+        // Mapped addresses lie in a network of IPv6 only if that is all there is.
+        let shortest = if ip.is_ipv4() { 96 } else { 0 };
+        let is_in = |&(network, length): &(u128, u8)| {
+            (bits ^ network) & mask(length) == 0 && (length >= shortest || length == 0)
+        };
+        let within = |of: &[(u128, u8)]| of.iter().any(is_in);
         (self.of.is_empty() || within(&self.of)) && !within(&self.but)
     }
 }
@@ -149,7 +175,7 @@ pub struct Ports {
 impl Ports {
     /// Whether it is every port.
     pub fn is_any(&self) -> bool {
-        self.of.is_empty() && self.but.is_empty()
+        self.but.is_empty() && (self.of.is_empty() || self.of.contains(&(0, u16::MAX)))
     }
 
     /// Whether a port is one of them.

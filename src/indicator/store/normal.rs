@@ -2,6 +2,7 @@
 
 use super::{NONE, Record, flags_of};
 use crate::indicator::kind::{self, Index};
+use crate::indicator::rule::Body;
 use crate::indicator::{Draft, Pattern, Refusal};
 
 /// Appends a draft's value in normal form to `out`; its record, but for where its parts are kept.
@@ -17,16 +18,19 @@ pub(super) fn normalised(draft: &Draft<'_>, force: bool, out: &mut Vec<u8>) -> R
     if kind.index == Index::Pattern {
         danger = danger.or(pattern_danger(value.len(), draft.pattern)?);
     }
-    // The text of a rule alone says nothing: what it asks comes from a feed of rules.
-    if kind.index == Index::Rule && draft.rule.is_none() {
-        return Err(Refusal::UnknownKind);
+    let mut most_bytes = MAX_VALUE_BYTES;
+    if kind.index == Index::Rule {
+        // The text of a rule alone says nothing: what it asks comes from a feed of rules.
+        let rule = draft.rule.ok_or(Refusal::UnknownKind)?;
+        danger = (matches!(rule.body, Body::Header(_)) && rule.ends.is_any()).then_some(Refusal::BroadRule);
+        most_bytes = MAX_RULE_BYTES;
     }
     if let Some(danger) = danger
         && !force
     {
         return Err(danger);
     }
-    if value.len() > MAX_VALUE_BYTES {
+    if value.len() > most_bytes {
         return Err(Refusal::TooLong);
     }
     Ok(Record {
@@ -50,5 +54,7 @@ fn pattern_danger(bytes: usize, pattern: Pattern) -> Result<Option<Refusal>, Ref
     }
 }
 
-/// Longest value kept; no kind needs more, and the length must fit the record.
+/// Longest value kept; no kind needs more but rules.
 const MAX_VALUE_BYTES: usize = 8192;
+/// Longest rule: one may list addresses by the hundred. The length must fit the record.
+const MAX_RULE_BYTES: usize = u16::MAX as usize;

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::{Added, Extra, IndicatorSet, NONE, Record, flags_of, hash_of};
 use crate::indicator::kind::{BYTES, IPV4, Index, KINDS, MIN_PATTERN_BYTES};
-use crate::indicator::rule::{Body, Buffer, Content, Part, Rule, Step};
+use crate::indicator::rule::{Body, Buffer, Content, Key, Part, Rule, Step};
 use crate::indicator::{Context, ContextIx, ContextRef, Draft, IndicatorIx, Match, Pattern, Refusal};
 
 impl IndicatorSet {
@@ -140,16 +140,22 @@ impl IndicatorSet {
             }
         }
         for thought in rule.ends.thought.iter().filter(|thought| !thought.negated) {
-            for ((bits, length), _) in thought.list.iter() {
-                let ip = std::net::Ipv6Addr::from_bits(bits);
-                let text = match ip.to_ipv4_mapped() {
-                    Some(ip) if length >= 96 => format!("{ip}/{}", length - 96),
-                    _ => format!("{ip}/{length}"),
-                };
-                // What is no network keeps nobody's secret.
-                let _ = self.add(&Draft::new(&IPV4, text.as_bytes(), ContextIx(0), 0), true);
-            }
+            thought.list.iter().for_each(|(network, _)| self.copy_network(network));
         }
+        // Where nothing else is asked, whom it is about is what it says.
+        if let (Body::Header(_), Key::Networks(_, networks)) = (&rule.body, rule.ends.key()) {
+            networks.iter().for_each(|network| self.copy_network(*network));
+        }
+    }
+
+    fn copy_network(&mut self, (bits, length): (u128, u8)) {
+        let ip = std::net::Ipv6Addr::from_bits(bits);
+        let text = match ip.to_ipv4_mapped() {
+            Some(ip) if length >= 96 => format!("{ip}/{}", length - 96),
+            _ => format!("{ip}/{length}"),
+        };
+        // What is no network keeps nobody's secret.
+        let _ = self.add(&Draft::new(&IPV4, text.as_bytes(), ContextIx(0), 0), true);
     }
 
     /// What `keep` says of each context.
@@ -174,6 +180,7 @@ fn literals(rule: &Rule) -> impl Iterator<Item = &Content> {
     let (buffers, parts): (&[Buffer], &[Part]) = match &rule.body {
         Body::Message(buffers) => (buffers, &[]),
         Body::Bytes { parts, .. } => (&[], parts),
+        Body::Header(_) => (&[], &[]),
     };
     let steps = buffers.iter().flat_map(|buffer| &buffer.steps).filter_map(|step| match step {
         Step::Find(content) => Some(content),
@@ -186,7 +193,8 @@ fn literals(rule: &Rule) -> impl Iterator<Item = &Content> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::indicator::kind::{BYTES, DOMAIN, IPV4};
+    use crate::indicator::kind::{BYTES, DOMAIN, IPV4, RULE};
+    use crate::indicator::rule::{Ends, Header, Networks, Side, mapped};
     use crate::indicator::{Draft, Transport};
 
     fn set() -> IndicatorSet {
@@ -272,5 +280,29 @@ mod tests {
         let withheld = set().withheld(|context| context.feed == "open");
         assert_eq!(lines(&withheld), ["secret.example Subtree None [\"\"]", "192.0.2.1 Exact None [\"\"]"]);
         assert!(set().withheld(|_| true).is_empty());
+    }
+
+    #[test]
+    fn whom_a_withheld_rule_is_about_is_withheld() {
+        let network = |text: &str, length| (mapped(text.parse().expect("an address")), length);
+        let networks = |of: &[(u128, u8)]| Networks { of: of.into(), ..Networks::default() };
+        let ends = Ends {
+            source: networks(&[network("10.0.0.0", 104)]),
+            own: Some(Side::Source),
+            destination: networks(&[
+                network("192.0.2.7", 128),
+                network("198.51.100.0", 120),
+                network("2001:db8::", 32),
+            ]),
+            ..Ends::default()
+        };
+        let rule = Rule { ends, body: Body::Header(Header::default()) };
+        let mut set = IndicatorSet::default();
+        let secret = set.context(Context { feed: "secret".into(), ..Context::default() });
+        set.add(&Draft { rule: Some(&rule), ..Draft::new(&RULE, b"a rule", secret, 1) }, false).expect("loads");
+        let withheld = set.withheld(|_| false);
+        let mut values: Vec<_> = withheld.iter().map(|one| (one.kind.display)(one.value).into_owned()).collect();
+        values.sort();
+        assert_eq!(values, ["192.0.2.7", "198.51.100.0/24", "2001:db8::/32"], "and not whose they are read by");
     }
 }

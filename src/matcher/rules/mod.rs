@@ -4,9 +4,10 @@
 //! automaton; only where it occurs is the rest of the rule judged. Where a set has no rules none of this is called.
 //!
 //! Messages are judged whole: all buffers of one message at once ([`Rules::message`]). Bytes that come piece by piece are
-//! [`stream`]'s.
+//! [`stream`]'s. Rules that ask for a header alone are found by [`headers`] and judged by whoever sees packets.
 
 mod chain;
+mod headers;
 mod stream;
 
 pub use stream::{Piece, Trail};
@@ -14,6 +15,7 @@ pub use stream::{Piece, Trail};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use headers::Headers;
 use md5::{Digest as _, Md5};
 use sha1::Sha1;
 use sha2::Sha256;
@@ -33,6 +35,7 @@ pub(super) struct Rules {
     /// Rules without a literal, which ask whether a whole value is on a list: each is judged of every message with that value.
     listed: Vec<(Place, IndicatorIx)>,
     streams: [Option<Streams>; 2],
+    headers: Headers,
 }
 
 /// A literal and whose anchor it is.
@@ -104,7 +107,8 @@ impl Rules {
         }
         let places = Place::ALL.into_iter().filter_map(|place| Some((place, Anchors::build(by_place.remove(&place)?))));
         let places = places.collect();
-        Self { len, places, listed, streams: [Scope::Stream, Scope::Content].map(|scope| Streams::build(set, scope)) }
+        let streams = [Scope::Stream, Scope::Content].map(|scope| Streams::build(set, scope));
+        Self { len, places, listed, streams, headers: Headers::build(set) }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -113,7 +117,17 @@ impl Rules {
 
     pub(super) fn memory_bytes(&self) -> usize {
         let places: usize = self.places.iter().map(|(_, anchors)| anchors.memory_bytes()).sum();
-        places + self.streams.iter().flatten().map(Streams::memory_bytes).sum::<usize>()
+        places + self.streams.iter().flatten().map(Streams::memory_bytes).sum::<usize>() + self.headers.memory_bytes()
+    }
+
+    /// Whether some rule asks for more than a header.
+    pub(super) fn read_bytes(&self) -> bool {
+        !self.places.is_empty() || !self.listed.is_empty() || self.streams.iter().any(Option::is_some)
+    }
+
+    /// Rules that ask for no more.
+    pub(super) fn headers(&self) -> &Headers {
+        &self.headers
     }
 
     /// Whether some rule speaks of these bytes.

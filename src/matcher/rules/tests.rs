@@ -36,7 +36,7 @@ fn matcher(rules: &[Rule]) -> Matcher {
 
 fn flow() -> Flowing {
     let end = |last| (IpAddr::V4(Ipv4Addr::new(192, 0, 2, last)), 1000 + u16::from(last));
-    Flowing { originator: end(1), responder: end(2), to_responder: true, transport: Some(Transport::Tcp) }
+    Flowing { originator: end(1), responder: end(2), to_responder: true, transport: Some(Transport::Tcp), protocol: 6 }
 }
 
 /// What is found in a stream cut into pieces of `step` bytes: rule and where its last part ended.

@@ -105,7 +105,7 @@ impl Eyes {
         }
     }
 
-    fn raise_one(
+    pub(super) fn raise_one(
         &mut self,
         (identity, seldom): (&Identity, &mut Seldom),
         observable: &Observable<'_>,
@@ -123,7 +123,14 @@ impl Eyes {
     pub(super) fn flowing(&self, identity: &Identity) -> Flowing {
         let to_responder = self.facing == Direction::ToResponder;
         let transport = transport(identity.protocol());
-        Flowing { originator: identity.originator(), responder: identity.responder(), to_responder, transport }
+        let protocol = identity.protocol();
+        Flowing {
+            originator: identity.originator(),
+            responder: identity.responder(),
+            to_responder,
+            transport,
+            protocol,
+        }
     }
 
     /// Scans payload for byte signatures.

@@ -95,6 +95,7 @@ impl Worker {
             let seen = FrameRef { time: flow.last, ..frame };
             self.eyes.renew(&mut flow.state.seldom);
             self.eyes.look_at_ends_again(&flow.identity, &mut flow.state.seldom, seen);
+            self.eyes.judge_live(flow, seen);
         }
     }
 

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+mod headers;
+
 use super::work::TICK;
 use super::*;
 use crate::alert::OwnedValue;
@@ -188,23 +190,26 @@ fn what_a_replay_finds_a_live_run_finds_in_the_same_frames() {
 #[test]
 fn a_set_that_takes_over_after_every_frame_changes_nothing_but_frames() {
     let sets = [fixtures(false), fixtures(true)];
-    for capture in captures() {
-        let control: Arc<Mutex<Option<Arc<Control>>>> = Arc::default();
-        let (shared, next) = (Arc::clone(&control), sets.clone());
-        let player = Player::of(std::slice::from_ref(&capture), 1).before(move |given| {
-            if let Some(control) = &*shared.lock().expect("control") {
-                control.swap(Arc::clone(&next[given % 2]));
-            }
-        });
-        // The worker waits for its control before the first frame.
-        let guard = control.lock().expect("control");
-        let run = watch(player.boxed(), Arc::clone(&sets[1]), &small());
-        { guard }.replace(Arc::clone(&run.control));
-        let (alerts, _, outcome) = run_out(run);
-        let found = count(alerts.iter().map(|alert| words(alert, false)));
-        assert_eq!(found, replayed(&capture, &sets[0], false), "{}", capture.display());
-        assert!(outcome.swaps > 0);
-    }
+    captures().iter().for_each(|capture| changes_nothing(capture, &sets));
+}
+
+/// A run over a capture in which sets take turns after every frame finds what a replay does.
+fn changes_nothing(capture: &PathBuf, sets: &[Arc<MatchSet>; 2]) {
+    let control: Arc<Mutex<Option<Arc<Control>>>> = Arc::default();
+    let (shared, next) = (Arc::clone(&control), sets.clone());
+    let player = Player::of(std::slice::from_ref(capture), 1).before(move |given| {
+        if let Some(control) = &*shared.lock().expect("control") {
+            control.swap(Arc::clone(&next[given % 2]));
+        }
+    });
+    // The worker waits for its control before the first frame.
+    let guard = control.lock().expect("control");
+    let run = watch(player.boxed(), Arc::clone(&sets[1]), &small());
+    { guard }.replace(Arc::clone(&run.control));
+    let (alerts, _, outcome) = run_out(run);
+    let found = count(alerts.iter().map(|alert| words(alert, false)));
+    assert_eq!(found, replayed(capture, &sets[0], false), "{}", capture.display());
+    assert!(outcome.swaps > 0);
 }
 
 /// Repeats summed up, flows logged and evidence filed, over two sets of feeds: nothing that is found is lost.
