@@ -55,6 +55,12 @@ impl Sensor {
         picket().arg(what).arg("--socket").arg(self.folder.join("run/s")).output().expect("runs")
     }
 
+    /// What `picket reload` says, and whether all was taken.
+    fn reload(&self) -> (bool, String) {
+        let answer = self.ask("reload");
+        (answer.status.success(), String::from_utf8_lossy(&answer.stdout).into_owned())
+    }
+
     fn status(&self) -> Value {
         serde_json::from_slice(&self.ask("status").stdout).expect("JSON")
     }
@@ -115,6 +121,104 @@ fn config(folder: &Path) -> PathBuf {
     );
     fs::write(&path, text).expect("written");
     path
+}
+
+/// Puts a changed configuration in the place of the one there is, as editors do.
+fn reconfigure(folder: &Path, change: impl FnOnce(String) -> String) {
+    let (path, beside) = (folder.join("picket.toml"), folder.join(".picket.toml"));
+    let text = change(fs::read_to_string(&path).expect("configuration"));
+    fs::write(&beside, text).expect("written");
+    fs::rename(beside, path).expect("renamed");
+}
+
+/// The lines of whole records in a file of alerts.
+fn lines(path: &Path) -> usize {
+    fs::read_to_string(path).unwrap_or_default().lines().filter(|line| line.contains("evil.example")).count()
+}
+
+#[test]
+fn outputs_of_a_changed_configuration_are_taken_while_it_runs() {
+    let Some(net) = Net::new() else { return };
+    net.pair("rx0", "tx0");
+    let folder = folder();
+    for name in ["run", "log"] {
+        chown(folder.path().join(name), Some(NOBODY), Some(NOBODY)).expect("chown");
+    }
+    fs::create_dir(folder.path().join("other")).expect("made");
+    chown(folder.path().join("other"), Some(NOBODY), Some(NOBODY)).expect("chown");
+    let path = config(folder.path());
+    reconfigure(folder.path(), |text| text.replace("watch = false", "watch = true\nsettle = \"50ms\""));
+    let sensor = Sensor::start(folder.path(), &["--config", path.to_str().expect("path")]);
+    let at = |name: &str| folder.path().join(name);
+    let outputs = |sensor: &Sensor| -> Vec<String> {
+        let status = sensor.status();
+        status["outputs"].as_array().expect("outputs").iter().map(|o| text_at(o, "name").to_owned()).collect()
+    };
+    let frames = net::frames("pcaps/http-host.pcap");
+    let mut sender = Sender::new("tx0");
+    let mut sent = 0;
+    let mut find = |sensor: &Sensor, file: &str| {
+        frames.iter().for_each(|frame| sender.send(frame));
+        let before = lines(&at(file));
+        sensor.wait_for("the name is found", || lines(&at(file)) > before);
+        sent += 1;
+    };
+    find(&sensor, "log/alerts.jsonl");
+
+    // A file that takes the place of the configuration is reason enough.
+    let second = format!(
+        "[[sinks]]\nname = \"eve\"\nformat = \"eve\"\nfile = {{ path = \"{}\" }}\n",
+        at("log/eve.json").display()
+    );
+    reconfigure(folder.path(), |text| text + &second);
+    sensor.wait_for("the new output is there", || outputs(&sensor) == ["file", "eve"]);
+    find(&sensor, "log/eve.json");
+    assert_eq!((lines(&at("log/alerts.jsonl")), lines(&at("log/eve.json"))), (2, 1));
+
+    // A changed one, in the same file, and with it what only a restart takes.
+    reconfigure(folder.path(), |text| {
+        text.replace("name = \"file\"", "name = \"file\"\nformat = \"eve\"").replace("workers = 2", "workers = 1")
+    });
+    sensor.wait_for("it is said", || sensor.said().contains("restart-needed"));
+    let (is_all, words) = sensor.reload();
+    assert!(!is_all && words.contains("needs a restart: capture.workers"), "{words}");
+    reconfigure(folder.path(), |text| text.replace("workers = 1", "workers = 2"));
+    find(&sensor, "log/alerts.jsonl");
+    let text = fs::read_to_string(at("log/alerts.jsonl")).expect("alerts");
+    assert!(
+        text.lines().last().is_some_and(|line| line.contains("\"event_type\"")) && lines(&at("log/alerts.jsonl")) == 3
+    );
+
+    // What was not granted at the start cannot be had, and then nothing changes.
+    let before = fs::read_to_string(&path).expect("configuration");
+    for (sink, why) in [
+        (
+            format!("file = {{ path = \"{}\" }}", at("other/a").display()),
+            "not among the folders granted for writing at the start; restart",
+        ),
+        ("syslog = { address = \"127.0.0.1:6514\" }".to_owned(), "restart"),
+        (format!("file = {{ path = \"{}\" }}", at("log/missing/a").display()), "cannot open the output far"),
+    ] {
+        reconfigure(folder.path(), |_| format!("{before}[[sinks]]\nname = \"far\"\n{sink}\n"));
+        let (is_all, words) = sensor.reload();
+        assert!(!is_all && words.contains(why), "{words}");
+        assert_eq!(outputs(&sensor), ["file", "eve"]);
+    }
+    let refused = |text: &str| text.lines().any(|line| line.contains("outputs-refused"));
+    sensor.wait_for("it is said", || refused(&fs::read_to_string(at("log/eve.json")).unwrap_or_default()));
+    find(&sensor, "log/eve.json");
+
+    // The first of them goes, and nothing of what it was given.
+    let known = lines(&at("log/alerts.jsonl"));
+    let first = before.find("[[sinks]]").expect("sinks");
+    reconfigure(folder.path(), |_| format!("{}{second}", &before[..first]));
+    let (is_all, words) = sensor.reload();
+    assert!(is_all, "{words}");
+    sensor.wait_for("it is gone", || outputs(&sensor) == ["eve"]);
+    find(&sensor, "log/eve.json");
+    assert_eq!((lines(&at("log/alerts.jsonl")), known), (known, 4));
+    assert_eq!(lines(&at("log/eve.json")), sent - 1);
+    sensor.stop();
 }
 
 fn is_confined(report: &Report) -> bool {

@@ -42,7 +42,8 @@ mod tests {
     use super::*;
 
     fn plan(capture: &str, more: &str) -> Plan {
-        let text = format!("[capture]\n{capture}\n[feeds]\npaths = [\"f\"]\n{more}[[sinks]]\nname = \"a\"\nstdout = {{}}\n");
+        let text =
+            format!("[capture]\n{capture}\n[feeds]\npaths = [\"f\"]\n{more}[[sinks]]\nname = \"a\"\nstdout = {{}}\n");
         Plan::parse(&text, "x").expect("reads")
     }
 

@@ -101,8 +101,10 @@ impl Outputs {
         // Alerts of every set that is still in use go to the new outputs, too.
         let sets = self.readers.iter().filter_map(|readers| readers.set.upgrade());
         let readers = sets.map(|set| terms.readers(&set)).collect::<anyhow::Result<Vec<Readers>>>()?;
-        let mut late = self.open_late(&next)?.into_iter();
+        let (late, closed) = self.open_late(&next)?;
+        let mut late = late.into_iter();
         let mut old: Vec<Option<Way>> = self.sinks.drain(..).map(Some).collect();
+        closed.into_iter().for_each(|at| drop(old[at].take()));
         let by_name = |old: &mut Vec<Option<Way>>, name: &str| {
             old.iter_mut().find(|way| way.as_ref().is_some_and(|way| way.is_called(name))).and_then(Option::take)
         };
@@ -119,8 +121,9 @@ impl Outputs {
         Ok(())
     }
 
-    /// Opens those that wait for others to be closed, and closes these. If one cannot be opened, what was closed is opened again.
-    fn open_late(&mut self, next: &[Next]) -> anyhow::Result<Vec<Output>> {
+    /// Opens those that wait for others to be closed, and closes these: gives both, the latter by their places. If one cannot be opened,
+    /// what was closed is opened again.
+    fn open_late(&mut self, next: &[Next]) -> anyhow::Result<(Vec<Output>, Vec<usize>)> {
         let late: Vec<(&OutputOptions, bool)> = next.iter().filter_map(Next::late).collect();
         let wanted: Vec<PathBuf> = late.iter().flat_map(|(options, _)| options.places()).collect();
         let is_kept =
@@ -146,8 +149,11 @@ impl Outputs {
         });
         match opened.collect::<anyhow::Result<Vec<Output>>>() {
             Ok(opened) => {
-                closed.into_iter().for_each(|(_, closed)| drop(self.changes.to_told.send(closed)));
-                Ok(opened)
+                let told = closed.into_iter().map(|(at, closed)| {
+                    let _ = self.changes.to_told.send(closed);
+                    at
+                });
+                Ok((opened, told.collect()))
             }
             Err(error) => {
                 for (at, closed) in closed {

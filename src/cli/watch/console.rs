@@ -197,7 +197,11 @@ impl Sensor for Running {
             }
             if after.reloads > before.reloads {
                 let (indicators, seconds) = (after.indicators, after.reload_seconds);
-                let words = format!("{indicators} indicators of {} feeds, in {seconds:.1} s{}", after.feeds.len(), also(&after.told));
+                let words = format!(
+                    "{indicators} indicators of {} feeds, in {seconds:.1} s{}",
+                    after.feeds.len(),
+                    also(&after.told)
+                );
                 return match after.kept.as_slice() {
                     [] => Ok(words),
                     kept => Err(format!("{}. Taken were the others: {words}", kept.join("; "))),

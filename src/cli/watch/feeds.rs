@@ -57,9 +57,11 @@ impl Feeds {
             reader: args.run.reader.clone(),
             alerts: args.run.alerts.clone(),
             configured: args.configured.clone(),
-            settings: args.config.as_deref().zip(args.plan.as_deref()).map(|(file, plan)| {
-                Settings::new(file, plan, super::default_threads())
-            }),
+            settings: args
+                .config
+                .as_deref()
+                .zip(args.plan.as_deref())
+                .map(|(file, plan)| Settings::new(file, plan, super::default_threads())),
             summary_clearance: args.run.summary_clearance.clone(),
             terms: Terms::default(),
             announce: None,

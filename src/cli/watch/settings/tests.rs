@@ -69,7 +69,9 @@ impl Run {
 }
 
 fn text(folder: &tempfile::TempDir, more: &str, sinks: &str) -> String {
-    let text = format!("[capture]\ninterfaces = [\"a\"]\n{more}\n[feeds]\npaths = [\"@/f\"]\n[control]\nsocket = \"@/run/s\"\n{sinks}");
+    let text = format!(
+        "[capture]\ninterfaces = [\"a\"]\n{more}\n[feeds]\npaths = [\"@/f\"]\n[control]\nsocket = \"@/run/s\"\n{sinks}"
+    );
     text.replace('@', folder.path().to_str().expect("path"))
 }
 
@@ -103,7 +105,8 @@ fn outputs_come_change_and_go() {
 fn what_cannot_be_had_is_refused_as_a_whole_and_says_why() {
     let mut run = Run::start(ONE);
     let elsewhere = "[[sinks]]\nname = \"far\"\nfile = { path = \"@/f/far\" }\n";
-    let port = "[[sinks]]\nname = \"far\"\nsyslog = { address = \"h.example:6514\" }\nspool = { directory = \"@/log/far\" }\n";
+    let port =
+        "[[sinks]]\nname = \"far\"\nsyslog = { address = \"h.example:6514\" }\nspool = { directory = \"@/log/far\" }\n";
     let socket = "[[sinks]]\nname = \"far\"\nunix = { path = \"@/x\" }\nspool = { directory = \"@/log/far\", memory_bytes = \"5 GiB\" }\n";
     let secret = "[[sinks]]\nname = \"far\"\nunix = { path = \"@/x\" }\nspool = { directory = \"@/log/one\" }\n";
     for (sinks, why) in [
