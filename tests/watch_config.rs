@@ -10,6 +10,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -298,6 +299,62 @@ fn a_feed_that_is_refused_stays_as_it_was_and_the_others_are_taken() {
     replace(folder.path(), "one.txt", "one.invalid\ntwo.invalid\nsix.invalid\nseven.invalid\n");
     assert!(sensor.ask("reload").status.success());
     assert_eq!(entries(&sensor), [4, 2]);
+    sensor.stop();
+}
+
+/// Linux counts what is sent while an interface is being switched off as dropped by it, now and then: that is a loss on that interface,
+/// and no other.
+#[test]
+fn a_loss_is_said_of_the_interface_that_lost_and_by_which_figure() {
+    let Some(net) = Net::new() else { return };
+    net.pair("rx0", "tx0");
+    net.pair("rx1", "tx1");
+    let folder = folder();
+    for name in ["run", "log"] {
+        chown(folder.path().join(name), Some(NOBODY), Some(NOBODY)).expect("chown");
+    }
+    let path = config(folder.path());
+    reconfigure(folder.path(), |text| text.replace("[\"rx0\"]", "[\"rx1\", \"rx0\"]"));
+    let sensor = Sensor::start(folder.path(), &["--config", path.to_str().expect("path")]);
+    let is_over = AtomicBool::new(false);
+    let dropped = || -> u64 {
+        let text = fs::read_to_string("/sys/class/net/rx0/statistics/rx_dropped").expect("statistics");
+        text.trim().parse().expect("a number")
+    };
+    let frame = net::frames("pcaps/http-host.pcap").swap_remove(0);
+    let mut sender = Sender::new("tx0");
+    thread::scope(|scope| {
+        // Without a link nothing can be sent.
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                drop(sender.try_send(&frame))
+            }
+        });
+        for _ in 0..60 {
+            net.ip("link set rx0 down");
+            thread::sleep(Duration::from_millis(100));
+            net.ip("link set rx0 up");
+            thread::sleep(Duration::from_millis(200));
+            if dropped() > 0 {
+                break;
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    if dropped() == 0 {
+        eprintln!("SKIPPED: this system counts no frame while an interface is switched off");
+        return sensor.stop();
+    }
+    let began = || {
+        let text = fs::read_to_string(folder.path().join("log/alerts.jsonl")).unwrap_or_default();
+        let said = documents(&text[..text.rfind('\n').map_or(0, |end| end + 1)]);
+        said.into_iter().find(|said| text_at(said, "event.action") == "visibility-gap-began")
+    };
+    sensor.wait_for("the loss is said", || began().is_some());
+    let began = began().expect("said");
+    assert_eq!(text_at(&began, "observer.ingress.interface.name"), "rx0", "{began}");
+    assert_eq!(text_at(&began, "event.reason"), "interface_dropped", "{began}");
+    assert!(text_at(&began, "message").contains("dropped by the interface"), "{began}");
     sensor.stop();
 }
 

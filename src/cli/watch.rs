@@ -260,7 +260,7 @@ fn write_events(
 ) -> Told {
     let mut told = Told::default();
     let mut looked = Instant::now();
-    let mut watchdog = watchdog::Watchdog::default();
+    let mut watchdog = watchdog::Watchdog::new(service::alive_every());
     loop {
         if looked.elapsed() >= PATIENCE {
             looked = Instant::now();
