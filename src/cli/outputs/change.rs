@@ -33,7 +33,7 @@ pub(in crate::cli) enum Next {
     /// One that is open.
     Opened(Output),
     /// One to be opened when those are closed that have its places open. Whether it goes on with the queue of the one of its name as it is.
-    Late(OutputOptions, bool),
+    Late(Box<OutputOptions>, bool),
 }
 
 /// How changes come to the outputs and what was closed is told.

@@ -159,7 +159,7 @@ impl Settings {
                     (&before.destination, before.format) == (&sink.destination, sink.format)
                         && before.spool_directory() == sink.spool_directory()
                 });
-                return Ok(Next::Late(options.clone(), goes_on));
+                return Ok(Next::Late(Box::new(options.clone()), goes_on));
             }
             Ok(Next::Opened(Output::open(options.clone()).with_context(cannot)?))
         };

@@ -45,7 +45,7 @@ impl Run {
         let named = |next: &Next| match next {
             Next::Kept(name) => (name.clone(), OutputOptions::default()),
             Next::Opened(output) => (output.name().to_owned(), output.options().clone()),
-            Next::Late(options, _) => (options.name.clone(), options.clone()),
+            Next::Late(options, _) => (options.name.clone(), (**options).clone()),
         };
         let configured: Vec<_> = next.iter().map(named).collect();
         let terms = with(&configured, |asked| Terms::read(asked, None)).expect("reads");
@@ -89,7 +89,7 @@ fn records(path: &Path) -> Vec<usize> {
 }
 
 fn late(options: OutputOptions) -> Next {
-    Next::Late(options, false)
+    Next::Late(Box::new(options), false)
 }
 
 fn number(notice: &Notice, path: &str) -> Option<u64> {
@@ -145,12 +145,12 @@ fn one_that_goes_on_with_its_queue_does_not_wait_for_its_destination() {
     };
     let mut run = Run::open(&[slow(0)]);
     run.write();
-    run.change(vec![Next::Late(slow(10), true)]).expect("taken");
+    run.change(vec![Next::Late(Box::new(slow(10)), true)]).expect("taken");
     run.write();
     let (status, _) = run.outputs.statuses().remove(0);
     assert_eq!((status.queue_records, status.dropped), (2, 0));
     assert!(run.outputs.look().is_empty(), "nothing is left behind");
-    run.change(vec![Next::Late(socket(folder.path(), "s", Some("spool")), true)]).expect("taken");
+    run.change(vec![Next::Late(Box::new(socket(folder.path(), "s", Some("spool"))), true)]).expect("taken");
 }
 
 #[test]
