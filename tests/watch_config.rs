@@ -302,8 +302,8 @@ fn a_feed_that_is_refused_stays_as_it_was_and_the_others_are_taken() {
     sensor.stop();
 }
 
-/// Linux counts what is sent while an interface is being switched off as dropped by it, now and then: that is a loss on that interface,
-/// and no other.
+/// Linux counts what is sent to a virtual interface while it is down as dropped by it, as long as the sender has not noticed: that is a
+/// loss on that interface, and no other.
 #[test]
 fn a_loss_is_said_of_the_interface_that_lost_and_by_which_figure() {
     let Some(net) = Net::new() else { return };

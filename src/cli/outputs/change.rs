@@ -42,7 +42,14 @@ pub(super) struct Changes {
     changes: Receiver<Change>,
     to_told: Sender<Closed>,
     told: Receiver<Closed>,
-    closing: Vec<JoinHandle<()>>,
+    closing: Vec<Closing>,
+}
+
+/// An output that is being closed.
+struct Closing {
+    /// What it may have open until then.
+    places: Vec<PathBuf>,
+    thread: JoinHandle<()>,
 }
 
 /// An output that was closed.
@@ -84,13 +91,13 @@ impl Outputs {
             // Nobody waits any more: that it was applied shows in the status.
             let _ = answer.send(outcome);
         }
-        self.changes.closing.retain(|thread| !thread.is_finished());
+        self.changes.closing.retain(|closing| !closing.thread.is_finished());
         self.changes.told.try_iter().filter_map(|closed| closed.notice()).collect()
     }
 
     /// Waits for those that are being closed; gives what there is to say of them.
     pub(super) fn closed(&mut self) -> Vec<Notice> {
-        self.changes.closing.drain(..).for_each(|thread| drop(thread.join()));
+        self.changes.closing.drain(..).for_each(|closing| drop(closing.thread.join()));
         // Nobody applies them any more, and whoever waits is to know.
         self.changes.changes.try_iter().for_each(drop);
         self.changes.told.try_iter().filter_map(|closed| closed.notice()).collect()
@@ -126,6 +133,8 @@ impl Outputs {
     fn open_late(&mut self, next: &[Next]) -> anyhow::Result<(Vec<Output>, Vec<usize>)> {
         let late: Vec<(&OutputOptions, bool)> = next.iter().filter_map(Next::late).collect();
         let wanted: Vec<PathBuf> = late.iter().flat_map(|(options, _)| options.places()).collect();
+        let is_wanted = |closing: &mut Closing| closing.places.iter().any(|place| wanted.contains(place));
+        self.changes.closing.extract_if(.., is_wanted).for_each(|closing| drop(closing.thread.join()));
         let is_kept =
             |output: &Output| next.iter().any(|next| matches!(next, Next::Kept(name) if *name == output.name()));
         let is_in_the_way =
@@ -172,7 +181,7 @@ impl Outputs {
     fn close(&mut self, ways: impl Iterator<Item = Way>) {
         for way in ways {
             let Way::Output(output, _) = way else { continue };
-            let told = self.changes.to_told.clone();
+            let (told, places) = (self.changes.to_told.clone(), output.options().places());
             let output = Arc::new(output);
             let mine = Arc::clone(&output);
             let closing = thread::Builder::new().name("sink-closing".to_owned()).spawn(move || {
@@ -183,7 +192,7 @@ impl Outputs {
                 let _ = told.send(Closed { name: before.name, waiting, lost });
             });
             // Without a thread it is closed here, when it is dropped.
-            self.changes.closing.extend(closing);
+            self.changes.closing.extend(closing.ok().map(|thread| Closing { places, thread }));
         }
     }
 }

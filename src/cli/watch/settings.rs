@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use crossbeam_channel::Sender;
@@ -34,6 +34,8 @@ pub(super) struct Settings {
     /// Whether metrics are for readers who may see everything.
     has_open_metrics: bool,
     changes: Option<Sender<Change>>,
+    /// Files and folders that outputs had which are being closed, and since when.
+    closing: Vec<(Instant, PathBuf)>,
     processors: usize,
 }
 
@@ -51,7 +53,7 @@ struct Difference {
 impl Settings {
     pub(super) fn new(file: &Path, plan: &Plan, processors: usize) -> Self {
         let (file, plan) = (file.to_owned(), plan.clone());
-        Self { file, plan, granted: None, has_open_metrics: true, changes: None, processors }
+        Self { file, plan, granted: None, has_open_metrics: true, changes: None, closing: Vec::new(), processors }
     }
 
     /// What the run has become since it was read.
@@ -119,7 +121,8 @@ impl Settings {
         if self.has_open_metrics && terms.withholds(set) {
             bail!("their readers may not see everything, and metrics were opened for who may: restart");
         }
-        let ways = self.prepare(&next.sinks, &configured)?;
+        let outgoing = self.outgoing(&next.sinks);
+        let ways = self.prepare(&next.sinks, &configured, &outgoing)?;
         let Some(changes) = &self.changes else { bail!("nobody writes alerts yet") };
         let (change, outcome) = Change::new(ways, terms);
         changes.send(change).ok().context("nobody writes alerts any more")?;
@@ -127,6 +130,9 @@ impl Settings {
             Ok(outcome) => outcome.map_err(anyhow::Error::msg)?,
             Err(_) => bail!("nobody writes alerts any more"),
         }
+        let now = Instant::now();
+        self.closing.retain(|(since, _)| since.elapsed() < PATIENCE);
+        self.closing.extend(outgoing.into_iter().map(|place| (now, place)));
         self.plan = next;
         Ok(Some((difference, configured)))
     }
@@ -142,18 +148,22 @@ impl Settings {
         Ok(())
     }
 
-    /// Opens what can be opened while the old outputs are, and looks through the others as far as that goes.
-    fn prepare(&self, sinks: &[SinkPlan], configured: &Configured) -> anyhow::Result<Vec<Next>> {
+    /// The places of outputs that go or are changed.
+    fn outgoing(&self, sinks: &[SinkPlan]) -> Vec<PathBuf> {
         let is_outgoing = |sink: &&SinkPlan| !sinks.iter().any(|next| opens_the_same(next, sink));
-        let outgoing = self.plan.sinks.iter().filter(is_outgoing).flat_map(|sink| plan::output(sink).places());
-        let outgoing: Vec<PathBuf> = outgoing.collect();
+        self.plan.sinks.iter().filter(is_outgoing).flat_map(|sink| plan::output(sink).places()).collect()
+    }
+
+    /// Opens what can be opened while the old outputs are, and looks through the others as far as that goes.
+    fn prepare(&self, sinks: &[SinkPlan], configured: &Configured, outgoing: &[PathBuf]) -> anyhow::Result<Vec<Next>> {
+        let is_taken = |place: &PathBuf| outgoing.contains(place) || self.closing.iter().any(|(_, at)| at == place);
         let next = |(sink, (_, options)): (&SinkPlan, &(String, OutputOptions))| {
             let before = self.plan.sinks.iter().find(|before| before.name == sink.name);
             if before.is_some_and(|before| opens_the_same(before, sink)) {
                 return Ok(Next::Kept(sink.name.clone()));
             }
             let cannot = || format!("cannot open the output {}", sink.name);
-            if options.places().iter().any(|place| outgoing.contains(place)) {
+            if options.places().iter().any(is_taken) {
                 options.check().with_context(cannot)?;
                 let goes_on = before.is_some_and(|before| {
                     (&before.destination, before.format) == (&sink.destination, sink.format)

@@ -64,7 +64,7 @@ fn counted(lost: Losses) -> [(u64, &'static str, &'static str); 3] {
     let Losses { kernel_dropped, ring_freezes, interface_dropped, .. } = lost;
     [
         (kernel_dropped, "kernel_dropped", "dropped by the kernel, because the worker was behind"),
-        // A virtual interface counts what comes while it is being switched off.
+        // A virtual interface counts here what is sent to it while it is down, too.
         (interface_dropped, "interface_dropped", "dropped by the interface before capture"),
         (ring_freezes, "ring_freezes", "times the ring was full"),
     ]

@@ -95,6 +95,12 @@ fn outputs_come_change_and_go() {
     assert!(!run.again().1, "once is enough");
     let (beside, _) = run.reload("", TWO);
     assert_eq!(beside.taken, ["outputs: closed one"]);
+    // One that comes back at once waits until it is closed.
+    let queue = "[[sinks]]\nname = \"far\"\nunix = { path = \"@/x\" }\nspool = { directory = \"@/log/far\" }\n";
+    for _ in 0..3 {
+        assert_eq!(run.reload("", &format!("{TWO}{queue}")).0.taken, ["outputs: new far"]);
+        assert_eq!(run.reload("", TWO).0.taken, ["outputs: closed far"]);
+    }
     // Whose section counts opens nothing anew.
     let (beside, is_other) = run.reload("", &TWO.replace("format", "clearance = \"soc\"\nformat"));
     assert!(is_other && beside.taken == ["outputs: changed two"], "{:?}", beside.kept);
