@@ -302,6 +302,48 @@ fn a_feed_that_is_refused_stays_as_it_was_and_the_others_are_taken() {
     sensor.stop();
 }
 
+#[test]
+fn readers_of_an_output_that_a_reload_brings_see_what_they_may_and_no_more() {
+    let Some(net) = Net::new() else { return };
+    net.pair("rx0", "tx0");
+    let folder = folder();
+    for name in ["run", "log"] {
+        chown(folder.path().join(name), Some(NOBODY), Some(NOBODY)).expect("chown");
+    }
+    let at = |name: &str| folder.path().join(name);
+    replace(folder.path(), "one.txt", "one.invalid\n");
+    let indicator = r#"{"type": "domain-name", "name": "evil.example", "marking": {"tlp": "AMBER"}}"#;
+    replace(folder.path(), "amber.jsonl", &format!("{{\"threat\": {{\"indicator\": {indicator}}}}}\n"));
+    let clearance = "[sensor]\nfloor = \"TLP:CLEAR\"\n[sink.all]\ntlp = \"AMBER\"\n[sink.low]\ntlp = \"CLEAR\"\n";
+    fs::write(at("clearance.toml"), clearance).expect("written");
+    fs::write(at("key"), "0123456789abcdef0123456789abcdef").expect("written");
+    let path = config(folder.path());
+    reconfigure(folder.path(), |text| {
+        let clearance = format!("watch = false\nclearance = \"{}\"", at("clearance.toml").display());
+        text.replace("watch = false", &clearance).replace("name = \"file\"", "name = \"file\"\nclearance = \"all\"")
+    });
+    let sensor = Sensor::start(folder.path(), &["--config", path.to_str().expect("path")]);
+    let low = format!("[[sinks]]\nname = \"low\"\nfile = {{ path = \"{}\" }}\n", at("log/low").display());
+    reconfigure(folder.path(), |text| text + &low);
+    // Customer records without references are none, and the readers of the log may see as little.
+    let (is_all, words) = sensor.reload();
+    assert!(!is_all && words.contains("outputs stay as they were") && words.contains("key_file"), "{words}");
+    assert!(!at("log/low").exists() || lines(&at("log/low")) == 0);
+    fs::write(at("clearance.toml"), format!("{clearance}[sink.low.record]\nkey_file = \"key\"\n")).expect("written");
+    let (is_all, words) = sensor.reload();
+    assert!(is_all && words.contains("outputs: new low"), "{words}");
+    let mut sender = Sender::new("tx0");
+    net::frames("pcaps/http-host.pcap").iter().for_each(|frame| sender.send(frame));
+    sensor.wait_for("the name is found", || lines(&at("log/alerts.jsonl")) > 0);
+    let records = || -> Vec<Value> {
+        let all = documents(&fs::read_to_string(at("log/low")).unwrap_or_default());
+        all.into_iter().filter(|record| text_at(record, "event.kind") == "alert").collect()
+    };
+    sensor.wait_for("the customer is told", || !records().is_empty());
+    assert!(!fs::read_to_string(at("log/low")).expect("records").contains("evil"), "{:?}", records());
+    sensor.stop();
+}
+
 /// Linux counts what is sent to a virtual interface while it is down as dropped by it, as long as the sender has not noticed: that is a
 /// loss on that interface, and no other.
 #[test]
