@@ -54,6 +54,8 @@ pub struct Counters {
     pub held_back: SuppressCounters,
     /// The flow log.
     pub flow_log: FlowLogCounters,
+    /// Names of files to come over other connections that were forgotten soon, for want of room.
+    pub names_given_way: u64,
     /// Alerts that went out before all packets after them were kept, for want of room.
     pub evidence_cut_short: u64,
 }
@@ -92,6 +94,7 @@ impl Counters {
         self.over_flow_cap += other.over_flow_cap;
         self.held_back.merge(&other.held_back);
         self.flow_log.merge(&other.flow_log);
+        self.names_given_way += other.names_given_way;
         self.evidence_cut_short += other.evidence_cut_short;
     }
 
@@ -135,6 +138,7 @@ impl Counters {
             ("alerts_per_flow_cap", self.over_flow_cap, "hits"),
             ("flow_log_notes_cap", self.flow_log.notes_left_out, "names"),
             ("flow_log_dropped", self.flow_log.dropped, "records"),
+            ("file_names_cap", self.names_given_way, "names"),
             ("evidence_cut_short", self.evidence_cut_short, "alerts"),
         ];
         let rest = rest.into_iter().map(|(reason, count, unit)| Uninspected { reason: reason.into(), count, unit });

@@ -16,7 +16,7 @@ use super::fragments::{Assembler, Turns};
 use super::order::Place;
 use super::worker::{GROUP, Worker};
 use super::{EvidenceCounters, Options, SHARDS};
-use crate::alert::{Alert, FlowRecord, SuppressCounters};
+use crate::alert::{Alert, FlowRecord};
 use crate::capture::{Batch, FileInfo, Files, Source, Trouble};
 use crate::flow::HashSeed;
 use crate::matcher::MatchSet;
@@ -193,7 +193,7 @@ impl Run {
         let (last, mut counters) = worker.close();
         assembler.close(&mut counters);
         exit.add(0, last);
-        counters.held_back = exit.finish();
+        counters.merge(&exit.finish());
         self.outcome(counters, clock.stages())
     }
 
@@ -234,7 +234,7 @@ impl Run {
             spent.decode += time.decode;
             spent.inspect += time.inspect;
         }
-        counters.held_back = orderer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        counters.merge(&orderer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         let reader = shared.reader.lock().unwrap_or_else(PoisonError::into_inner);
         shared.turns.close(&mut counters);
         let stages = Stages { read: reader.clock.stages().read, ..spent };
@@ -469,7 +469,7 @@ impl Desk<'_> {
     }
 }
 
-fn put_in_order(reports: &Receiver<Report>, mut exit: Exit, progress: &Progress) -> SuppressCounters {
+fn put_in_order(reports: &Receiver<Report>, mut exit: Exit, progress: &Progress) -> Counters {
     let mut listens = true;
     for Report { worker, said } in reports {
         listens = listens && exit.add(worker, said);
@@ -484,6 +484,7 @@ fn put_in_order(reports: &Receiver<Report>, mut exit: Exit, progress: &Progress)
 fn said(worker: &mut Worker, frames: &[FrameMeta]) -> Said {
     worker.end_batch(frames.last().map_or(Timestamp::ZERO, |frame| frame.time));
     let end: Place = frames.last().map_or((0, 0), |frame| (frame.file, frame.number + 1));
+    worker.give_up_all_overdue(end);
     let held = worker.held_back().map(|frame| (frame.file, frame.number));
     let mark = held.map_or(end, |held| held.min(end));
     worker.say(mark, end)

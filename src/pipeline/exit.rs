@@ -7,11 +7,12 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
+use super::counters::Counters;
 use super::evidence::Filer;
 use super::named::{NamedFiles, Naming};
 use super::order::{Order, Place};
 use super::{EvidenceFigures, Options};
-use crate::alert::{Alert, FlowRecord, Occurrence, SuppressCounters, Suppressor};
+use crate::alert::{Alert, FlowRecord, Occurrence, Suppressor};
 use crate::matcher::MatchSet;
 
 /// Alerts that may wait for their evidence to be written; then the run waits.
@@ -108,17 +109,18 @@ impl Exit {
     }
 
     /// The end: what is left goes out, and everything that was held back is summed up.
-    pub(super) fn finish(mut self) -> SuppressCounters {
+    /// Returns what it counted.
+    pub(super) fn finish(mut self) -> Counters {
         let flows = std::mem::replace(&mut self.flows, Order::new(0)).finish();
         let _ = flows.into_iter().all(|record| self.flows_out.send(record).is_ok());
         self.named.add(std::mem::replace(&mut self.namings, Order::new(0)).finish());
         let alerts = std::mem::replace(&mut self.alerts, Order::new(0)).finish();
         let listens = alerts.into_iter().all(|alert| self.send(alert));
-        let mut counters = SuppressCounters::default();
+        let mut counters = Counters { names_given_way: self.named.given_way(), ..Counters::default() };
         if let Some(suppressor) = &mut self.suppressor {
             suppressor.close();
             let _ = listens && suppressor.take().into_iter().all(|alert| self.out.send(alert).is_ok());
-            counters = suppressor.counters();
+            counters.held_back = suppressor.counters();
         }
         drop(self.out);
         if let Some(Err(panic)) = self.filer.map(JoinHandle::join) {

@@ -6,9 +6,11 @@
 //! In a replay the namings leave the workers as alerts do, by the same marks, and are put in order as they are: when an alert is due, so is
 //! every naming before it, and the output is the same for any number of workers. Live it is done as things come, over all workers.
 //!
-//! Bounded: [`MAX_FILES`] names, each for [`MAX_AGE`]. Not covered: a name that is only said after the content came.
+//! Bounded: [`MAX_FILES`] names, each for [`MAX_AGE`]; those on their way by what a parser says at most of a segment, and by how long a
+//! replay waits for holes. Not covered: a name that is only said after the content came.
 
 use std::cmp::Ordering;
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -21,6 +23,9 @@ use crate::packet::FrameRef;
 
 /// Names that are kept; the oldest give way. Each is for a transfer that has just been asked for.
 const MAX_FILES: usize = 4096;
+
+/// A name that gives way after so long was that of a transfer that is over, or nearly.
+const LIKELY_OVER: Duration = Duration::from_secs(60);
 
 /// How long a transfer may take that is to be named: a port is used again some time.
 const MAX_AGE: Duration = Duration::from_secs(3600);
@@ -60,6 +65,7 @@ pub(super) struct NamedFiles {
     /// Oldest first; what was named anew since is in it twice.
     order: VecDeque<(u64, Way)>,
     count: u64,
+    given_way: u64,
 }
 
 struct Known {
@@ -127,6 +133,11 @@ impl NamedFiles {
         ]);
     }
 
+    /// Names that gave way to others soon after they were said.
+    pub(super) fn given_way(&self) -> u64 {
+        self.given_way
+    }
+
     /// Whether an alert may be of a file that another connection names.
     pub(super) fn concerns(alert: &Alert) -> bool {
         alert.flow.protocol.is_none() && *alert.indicator().kind == kind::FILE
@@ -154,9 +165,11 @@ impl NamedFiles {
         self.order.push_back((self.count, way));
         if self.order.len() > MAX_FILES
             && let Some((number, way)) = self.order.pop_front()
-            && self.files.get(&way).is_some_and(|known| known.number == number)
+            && let Entry::Occupied(oldest) = self.files.entry(way)
+            && oldest.get().number == number
         {
-            self.files.remove(&way);
+            let oldest = oldest.remove();
+            self.given_way += u64::from(frame.time.since(oldest.frame.time) < LIKELY_OVER);
         }
     }
 }
@@ -164,6 +177,7 @@ impl NamedFiles {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Timestamp;
 
     fn way(port: u16) -> Way {
         let ip = |last| IpAddr::from([192, 0, 2, last]);
@@ -187,6 +201,10 @@ mod tests {
         assert_eq!((named.files.len(), named.order.len()), (MAX_FILES, MAX_FILES));
         named.keep(way(8), file("x"), frame);
         assert!(!named.files.contains_key(&way(7)));
+        assert_eq!(named.given_way(), 1, "what was said anew is not lost with what was said first");
+        let later = FrameRef { time: Timestamp::from_ns(60_000_000_000), ..frame };
+        named.keep(way(9), file("x"), later);
+        assert_eq!(named.given_way(), 1);
         assert_eq!((named.files.len(), named.order.len()), (MAX_FILES, MAX_FILES));
     }
 

@@ -5,6 +5,7 @@
 //! much as holes are waited for.
 
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 use crate::alert::{Alert, AlertFlow, FlowRecord};
 
@@ -21,13 +22,13 @@ pub(super) trait Placed: Sized {
 pub(super) struct Order<T> {
     /// For each worker, the first place that it may still say something of.
     marks: Vec<Place>,
-    /// Not sorted.
-    kept: Vec<T>,
+    /// Not sorted within a place.
+    kept: BTreeMap<Place, Vec<T>>,
 }
 
 impl<T: Placed> Order<T> {
     pub(super) fn new(workers: usize) -> Self {
-        Self { marks: vec![(0, 0); workers], kept: Vec::new() }
+        Self { marks: vec![(0, 0); workers], kept: BTreeMap::new() }
     }
 
     /// Takes what a worker says, and its new mark; returns what can go out now, in order.
@@ -35,22 +36,26 @@ impl<T: Placed> Order<T> {
         if let Some(own) = self.marks.get_mut(worker) {
             *own = mark;
         }
-        self.kept.extend(said);
-        let Some(&least) = self.marks.iter().min() else { return Vec::new() };
-        if self.kept.is_empty() {
-            return Vec::new();
+        for one in said {
+            self.kept.entry(one.place()).or_default().push(one);
         }
-        let (mut out, kept) = std::mem::take(&mut self.kept).into_iter().partition(|said: &T| said.place() < least);
-        self.kept = kept;
-        out.sort_by(T::order);
-        out
+        let Some(&least) = self.marks.iter().min() else { return Vec::new() };
+        let later = self.kept.split_off(&least);
+        in_order(std::mem::replace(&mut self.kept, later))
     }
 
     /// Everything that is left, in order.
-    pub(super) fn finish(mut self) -> Vec<T> {
-        self.kept.sort_by(T::order);
-        self.kept
+    pub(super) fn finish(self) -> Vec<T> {
+        in_order(self.kept)
     }
+}
+
+fn in_order<T: Placed>(kept: BTreeMap<Place, Vec<T>>) -> Vec<T> {
+    let sorted = kept.into_values().flat_map(|mut of_place| {
+        of_place.sort_by(T::order);
+        of_place
+    });
+    sorted.collect()
 }
 
 /// By file, frame, indicator id, field, flow (a frame with tunnels is of several); what is equal in all of these came from one

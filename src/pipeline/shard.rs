@@ -20,6 +20,10 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 /// The same in packets of the shard: where time stands still (captures without timestamps), alerts must not wait for ever.
 const MAX_WAIT_PACKETS: u64 = 1 << 18;
 
+/// The same in frames of the capture, whosever they are: what is said of later frames is kept for so many at most, also where the
+/// shard's own packets do not come.
+pub(super) const MAX_WAIT_FRAMES: u64 = 1 << 20;
+
 /// Indicators that one flow may raise alerts for, counted by field: a feed of common words must not turn one flow into a
 /// flood. What is beyond is counted.
 const MAX_REPORTED: usize = 256;
@@ -173,6 +177,8 @@ impl Rare {
 pub(super) struct Shard {
     pub(super) pool: Pool,
     pub(super) packets: u64,
+    /// The frame before which the first of the waits is to be looked at: it may have lasted for [`MAX_WAIT_FRAMES`].
+    pub(super) due: u64,
     waits: VecDeque<Wait>,
 }
 
@@ -189,12 +195,17 @@ pub(super) struct Wait {
 
 impl Shard {
     pub(super) fn new(max_stream_bytes: usize) -> Self {
-        Self { pool: Pool::new(max_stream_bytes), packets: 0, waits: VecDeque::new() }
+        Self { pool: Pool::new(max_stream_bytes), packets: 0, due: u64::MAX, waits: VecDeque::new() }
     }
 
     /// Remembers that a direction of a flow on its `turn` has begun to wait.
     pub(super) fn wait(&mut self, slot: Slot, turn: u8, direction: Direction, frame: FrameRef) {
         self.waits.push_back(Wait { frame, packets: self.packets, slot, direction, turn });
+        self.set_due();
+    }
+
+    fn set_due(&mut self) {
+        self.due = self.waits.front().map_or(u64::MAX, |wait| wait.frame.number.saturating_add(MAX_WAIT_FRAMES));
     }
 
     /// Whether anything may be waiting.
@@ -208,7 +219,15 @@ impl Shard {
         self.forget_ended(flows);
         let wait = self.waits.front()?;
         let is_overdue = now.since(wait.frame.time) > MAX_WAIT || self.packets - wait.packets > MAX_WAIT_PACKETS;
-        if is_overdue { self.waits.pop_front() } else { None }
+        if is_overdue { self.pop() } else { None }
+    }
+
+    /// The oldest wait, if it has lasted for too many frames when the one of this number comes. Nothing else is asked, so that it is all the
+    /// same whether somebody asks in between.
+    #[cold]
+    pub(super) fn overdue_at(&mut self, flows: &Table, (file, number): (u32, u64)) -> Option<Wait> {
+        self.forget_ended(flows);
+        if self.waits.front()?.frame.file == file && self.due <= number { self.pop() } else { None }
     }
 
     /// The first packet that an alert still to come may name, if something waits.
@@ -220,7 +239,13 @@ impl Shard {
     /// A direction in which something still waits; to be asked until there is none.
     pub(super) fn any_waiting(&mut self, flows: &Table) -> Option<Wait> {
         self.forget_ended(flows);
-        self.waits.pop_front()
+        self.pop()
+    }
+
+    fn pop(&mut self) -> Option<Wait> {
+        let wait = self.waits.pop_front();
+        self.set_due();
+        wait
     }
 
     fn forget_ended(&mut self, flows: &Table) {
@@ -229,7 +254,7 @@ impl Shard {
             if flow.turn == wait.turn && is_waiting(flow, wait.direction) {
                 return;
             }
-            self.waits.pop_front();
+            self.pop();
         }
     }
 }

@@ -170,6 +170,9 @@ impl Worker {
     #[inline(always)]
     fn step(&mut self, data: Bytes<'_>, framed: Framed<'_>, home: Home, guess: Guess) {
         let (frame, item) = framed;
+        if self.shards[home.region()].due <= frame.number {
+            self.give_up_overdue(home.region(), (frame.file, frame.number));
+        }
         if !self.passes_plain || !item.is_plain {
             return self.step_any(data, framed, home, guess);
         }
@@ -300,10 +303,31 @@ impl Worker {
         if !self.shards[shard].has_waits() {
             return;
         }
-        while let Some(Wait { slot, direction, .. }) = self.shards[shard].overdue(&self.flows, now) {
-            self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
-            self.decide_if_lost(slot);
-            self.claim(shard, slot);
+        while let Some(wait) = self.shards[shard].overdue(&self.flows, now) {
+            self.give_up_wait(shard, &wait);
+        }
+    }
+
+    /// Holes that have been waited for through too many frames when this one comes.
+    #[cold]
+    fn give_up_overdue(&mut self, shard: usize, place: Place) {
+        while let Some(wait) = self.shards[shard].overdue_at(&self.flows, place) {
+            self.give_up_wait(shard, &wait);
+        }
+    }
+
+    fn give_up_wait(&mut self, shard: usize, wait: &Wait) {
+        self.deliver(shard, wait.slot, wait.direction, |stream, out| stream.give_up(out));
+        self.decide_if_lost(wait.slot);
+        self.claim(shard, wait.slot);
+    }
+
+    /// A replay's batch has ended before frame `end`: what the next packet of a shard would give up goes now, for it may be long in coming.
+    pub(super) fn give_up_all_overdue(&mut self, end: Place) {
+        for shard in 0..self.shards.len() {
+            if self.shards[shard].due < end.1 {
+                self.give_up_overdue(shard, (end.0, end.1 - 1));
+            }
         }
     }
 
@@ -416,3 +440,6 @@ impl Worker {
         counters
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,13 +11,16 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::file::{self, Wants};
-use super::{AfterGap, Hint, Parser, Probe, Progress};
+use super::{Account, AfterGap, Hint, Parser, Probe, Progress};
 use crate::flow::Direction;
 use crate::indicator::kind::{FILE_NAME, USER_NAME, of_addr};
 use crate::indicator::{Elsewhere, Field, Observable, Seen, Transport, Value, Where};
 
 /// Longest line: a path of 4,096 bytes and its command.
 pub const MAX_LINE_BYTES: usize = 4608;
+
+/// Names of transfers that may be said at once. Each call gives one more: clients that keep to the protocol have an answer for each.
+const MAX_NAMES_AT_ONCE: u8 = 16;
 
 const PORT: u16 = 21;
 
@@ -28,6 +31,9 @@ pub struct Ftp {
     asked_tls: bool,
     /// Where the next transfer goes.
     data: Option<Data>,
+    /// Names that were said lately, at most [`MAX_NAMES_AT_ONCE`].
+    names: u8,
+    has_left_out: bool,
 }
 
 crate::bytes::opaque_debug!(Ftp, "Ftp");
@@ -55,6 +61,7 @@ impl Parser for Ftp {
 
     fn parse(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress {
         let mut at = 0;
+        self.names = self.names.saturating_sub(1);
         loop {
             let rest = data.get(at..).unwrap_or(&[]);
             if rest.first() == Some(&TLS_HANDSHAKE) {
@@ -83,6 +90,11 @@ impl Parser for Ftp {
         }
     }
 
+    fn account(&mut self) -> Account {
+        let lost = std::mem::take(&mut self.has_left_out).then_some("ftp_names_too_many");
+        Account { lost, ..Account::default() }
+    }
+
     fn gap(&mut self, _direction: Direction, _missing_bytes: u64) -> AfterGap {
         self.data = None;
         // Lines find themselves again: half of one is no command.
@@ -98,7 +110,9 @@ impl Ftp {
         match verb.what {
             What::Transfer | What::List => {
                 let name = if verb.what == What::Transfer { file::base_name(argument) } else { &[] };
-                if let Some(Data { host, port, is_server }) = self.data.take().filter(|_| wants.digests()) {
+                if let Some(Data { host, port, is_server }) =
+                    self.data.take().filter(|_| wants.digests() && self.may_name())
+                {
                     let name = if name.len() > file::MAX_NAME_BYTES { &[] } else { name };
                     let elsewhere = Elsewhere { waits_here: !is_server, host, port, name, action: verb.word };
                     let value = Value::Elsewhere(&elsewhere);
@@ -126,6 +140,13 @@ impl Ftp {
             What::Auth => self.asked_tls = true,
             What::User | What::Other => {}
         }
+    }
+
+    fn may_name(&mut self) -> bool {
+        let may = self.names < MAX_NAMES_AT_ONCE;
+        self.names += u8::from(may);
+        self.has_left_out |= !may;
+        may
     }
 
     /// Codes and addresses of one line from the server.
@@ -385,6 +406,25 @@ mod tests {
         let mut ftp = Ftp { data: Some(Data { host: None, port: 1, is_server: true }), ..Ftp::default() };
         ftp.gap(Down, 9);
         assert!(ftp.data.is_none(), "what is missing may have said another port");
+    }
+
+    #[test]
+    fn names_that_come_all_at_once_are_left_out_and_counted() {
+        let lines = "PORT 192,0,2,10,195,80\r\nRETR x\r\n";
+        let mut ftp = Ftp::default();
+        let said = |ftp: &mut Ftp, times: usize| {
+            let mut names = 0;
+            let mut seen = |o: Observable<'_>| names += usize::from(matches!(o.value, Value::Elsewhere(_)));
+            ftp.parse(Up, lines.repeat(times).as_bytes(), &tcp(40000, 21), &mut seen);
+            names
+        };
+        let max = usize::from(MAX_NAMES_AT_ONCE);
+        assert_eq!(said(&mut ftp, max), max);
+        assert_eq!(ftp.account(), Account::default());
+        assert_eq!(said(&mut ftp, 3), 1);
+        assert_eq!(ftp.account().lost, Some("ftp_names_too_many"));
+        assert_eq!(ftp.account().lost, None, "said once");
+        assert!((0..50).all(|_| said(&mut ftp, 1) == 1));
     }
 
     #[test]

@@ -260,16 +260,18 @@ impl Shared {
         now.duration_since(self.start).as_millis() as u64
     }
 
-    /// Takes in how files are called, and has alerts say it. The lock is taken for these only.
-    pub(super) fn join(&self, named: Vec<Naming>, alerts: &mut [Alert]) {
+    /// Takes in how files are called, and has alerts say it. The lock is taken for these only. Returns how many names gave way soon.
+    pub(super) fn join(&self, named: Vec<Naming>, alerts: &mut [Alert]) -> u64 {
         if named.is_empty() && !alerts.iter().any(NamedFiles::concerns) {
-            return;
+            return 0;
         }
         let mut files = lock(&self.named);
+        let before = files.given_way();
         // Of one worker and batch: each alert finds what was said before its frame.
         files.add(named);
         alerts.iter_mut().for_each(|alert| files.join(alert));
         files.take_all();
+        files.given_way() - before
     }
 
     /// A worker has ended; after the last one nothing comes through the channel any more.

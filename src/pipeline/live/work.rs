@@ -226,7 +226,7 @@ impl Station {
         if self.desk.worker.has_alerts() || !self.desk.worker.eyes.named.is_empty() {
             let named = std::mem::take(&mut self.desk.worker.eyes.named);
             let mut alerts = self.desk.worker.take_alerts();
-            self.shared.join(named, &mut alerts);
+            self.desk.worker.counters.names_given_way += self.shared.join(named, &mut alerts);
             self.send(alerts);
         }
         if self.share.flow_log.is_some() {
@@ -425,7 +425,7 @@ impl Station {
             (said, counters)
         }));
         if let Ok((mut said, mut counters)) = closed {
-            self.shared.join(said.named, &mut said.alerts);
+            counters.names_given_way += self.shared.join(said.named, &mut said.alerts);
             self.send(said.alerts);
             self.send_flows(said.flows);
             self.shared.note_suppressed(Arc::clone(&self.set), std::mem::take(&mut counters.suppressed));
