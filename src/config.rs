@@ -3,6 +3,7 @@
 //!
 //! Nothing here opens a socket, loads a feed or looks at a clock. Secrets are never in the file: it names files that hold them.
 
+mod change;
 mod destinations;
 mod error;
 mod memory;

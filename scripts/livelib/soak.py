@@ -24,14 +24,14 @@ COLUMNS = ["second", "rss_kib", "anon_kib", "files", "threads", "packets", "kern
 class Trouble:
     """What is done to the sensor, by second of the run. Each is a thread's whole work, so that none waits for another."""
 
-    def __init__(self, sensor, feeds, small, hook, nats, minutes):
-        self.sensor, self.feeds, self.small, self.hook, self.nats = sensor, feeds, small, hook, nats
+    def __init__(self, sensor, config, feeds, small, hook, nats, minutes):
+        self.sensor, self.config, self.feeds, self.small, self.hook, self.nats = sensor, config, feeds, small, hook, nats
         self.end = time.monotonic() + minutes * 60
         self.counts, self.lock = {}, threading.Lock()
 
     def start(self):
         # Every so many seconds, the first time after so many.
-        for act, every, first in ((self.reload, 10, 7), (self.touch, 30, 15), (self.link, 120, 50), (self.nats_away, 180, 70), (self.hook_away, 180, 100),
+        for act, every, first in ((self.reload, 10, 7), (self.touch, 30, 15), (self.outputs, 60, 25), (self.link, 120, 50), (self.nats_away, 180, 70), (self.hook_away, 180, 100),
                                   (self.storm, 150, 120), (self.full, 300, 150)):
             threading.Thread(target=self.repeat, args=(act, every, first), daemon=True).start()
 
@@ -56,6 +56,16 @@ class Trouble:
         shutil.copyfile(feed, beside)
         beside.chmod(0o644)
         beside.rename(feed)
+
+    def outputs(self):
+        """An output more for some seconds, by the configuration's change alone."""
+        before = self.config.read_text()
+        for text in (f"{before}\n{self.extra}", before):
+            beside = self.config.with_name(".new.toml")
+            beside.write_text(text)
+            beside.chmod(0o644)
+            beside.rename(self.config)
+            time.sleep(10)
 
     def link(self):
         Net.link("down")
@@ -124,7 +134,8 @@ def main(_, options):
         print(f"{minutes} minutes at {rate} packets/s, {packets} packets again and again with new addresses", flush=True)
         sender = replay_into(capture, f"--pps={rate}", "--pps-multi=50", "--loop=0", "--unique-ip", wait=False)
         start = time.monotonic()
-        trouble = Trouble(sensor, [big, own], small, hook, nats, minutes)
+        trouble = Trouble(sensor, config, [big, own], small, hook, nats, minutes)
+        trouble.extra = plan.file_sink("extra", data / "alerts/extra.jsonl")
         trouble.start()
         rows, cpu = [], sensor.cpu_seconds()
         path = pathlib.Path(options.get("samples", folder / "samples.csv"))
@@ -155,14 +166,18 @@ def main(_, options):
         arrived = {"hook": hook.ids, "nats": nats.ids()[0]}
         hook.stop()
         nats.stop()
-        for name, file in (("all", data / "alerts/all.jsonl"), ("small", small / "alerts.jsonl")):
-            text = file.read_bytes()
+        for name, file in (("all", data / "alerts/all.jsonl"), ("small", small / "alerts.jsonl"), ("extra", data / "alerts/extra.jsonl")):
+            text = file.read_bytes() if file.exists() else b""
             arrived[name] = {found.decode() for found in ID.findall(text)}
             bad = sum(1 for line in text.splitlines() if not (line.startswith(b"{") and line.endswith(b"}")))
             well &= not bad
             print(f"{name}: {len(text)} bytes, {bad} lines damaged")
         alerts = status["alerts"]
         print(f"alerts raised {alerts['raised']}, dropped before any output {alerts['dropped']}, notices {alerts['notices']}")
+        print(f"extra: {len(arrived.pop('extra'))} alerts, {said.count('outputs-refused')} times refused")
+        for line in said.splitlines():
+            if "visibility-gap-began" in line or "output-closed" in line:
+                print(f"   {line[:300]}")
         for name, ids in arrived.items():
             output = outputs[name]
             lost = output["accepted"] - len(ids)

@@ -45,6 +45,13 @@ pub fn options(plan: &Plan, file: Option<&Path>) -> Options {
     }
 }
 
+/// What one output needs.
+pub(super) fn of_sink(sink: &SinkPlan) -> Options {
+    let mut writes = Vec::new();
+    let (reads, connects) = needs(sink, &mut writes);
+    Options { reads, writes, connects, ..Options::default() }
+}
+
 /// The files that an output reads and the TCP ports that it connects to (`None`: servers name others); where it writes is added to `writes`.
 fn needs(sink: &SinkPlan, writes: &mut Vec<PathBuf>) -> (Vec<PathBuf>, Option<Vec<u16>>) {
     if sink.destination.has_spool() {

@@ -3,6 +3,8 @@
 //! What readers may see depends on the set that an alert came from (gate 2), so a run that goes over to another set has an
 //! [`Audience`] of each output for every set that alerts may still come from ([`Readers`]).
 
+mod change;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, LineWriter, Write};
 use std::path::{Path, PathBuf};
@@ -12,6 +14,8 @@ use anyhow::Context;
 use clap::ValueEnum;
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
+use self::change::Changes;
+pub(super) use self::change::{Change, Next};
 use super::clearance::{self, ReaderArgs};
 use crate::alert::{Alert, Audience, Notice, Policy, View};
 use crate::marking::Clearances;
@@ -65,6 +69,7 @@ pub(super) struct Outputs {
     readers: Vec<Readers>,
     announced: Receiver<Readers>,
     announce: Sender<Readers>,
+    changes: Changes,
 }
 
 /// Who reads each output and the summary, whatever the set.
@@ -113,7 +118,7 @@ impl Outputs {
             configured => configured.iter().map(|(_, options)| output(options)).collect::<anyhow::Result<_>>()?,
         };
         let (announce, announced) = unbounded();
-        Ok(Self { sinks, terms, readers, announced, announce })
+        Ok(Self { sinks, terms, readers, announced, announce, changes: Changes::new() })
     }
 
     /// Who reads, for whoever loads further sets.
@@ -187,6 +192,11 @@ impl Outputs {
     /// Ends each.
     pub(super) fn finish(&mut self) -> io::Result<()> {
         self.take_announced();
+        let mut told = Ok(());
+        for notice in self.closed() {
+            tracing::warn!("{}: {}", notice.action, notice.message);
+            told = told.and(self.notice(&notice));
+        }
         let finish = |way: &mut Way| match way {
             Way::Sink(sink) => sink.finish(),
             Way::Output(output, _) => {
@@ -194,7 +204,7 @@ impl Outputs {
                 Ok(())
             }
         };
-        self.sinks.iter_mut().map(finish).fold(Ok(()), Result::and)
+        self.sinks.iter_mut().map(finish).fold(told, Result::and)
     }
 
     fn readers_of(&mut self, set_id: u64) -> Option<&mut Readers> {
@@ -310,10 +320,13 @@ fn targets(asked: &Asked<'_>) -> Vec<Target> {
 }
 
 fn output(options: &OutputOptions) -> anyhow::Result<Way> {
-    let opened = Output::open(options.clone());
-    let limit =
-        if options.spool.folder.is_some() { options.spool.max_bytes } else { options.spool.memory_bytes as u64 };
-    Ok(Way::Output(opened.with_context(|| format!("cannot open the output {}", options.name))?, limit))
+    let opened = Output::open(options.clone()).with_context(|| format!("cannot open the output {}", options.name))?;
+    Ok(Way::Output(opened, limit(options)))
+}
+
+/// The bytes that its queue takes.
+fn limit(options: &OutputOptions) -> u64 {
+    if options.spool.folder.is_some() { options.spool.max_bytes } else { options.spool.memory_bytes as u64 }
 }
 
 fn sink(asked: &Asked<'_>, target: &Target) -> anyhow::Result<Sink> {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use anyhow::bail;
 use clap::error::ErrorKind;
@@ -17,6 +18,7 @@ use crate::indicator::IndicatorSet;
 use crate::marking::Clearances;
 use crate::pipeline::Summary;
 use crate::sink::OutputOptions;
+use crate::time::Timestamp;
 
 /// Arguments of every run, over captures or live.
 #[derive(Args, Clone)]
@@ -103,6 +105,12 @@ pub(super) fn load_feeds(
         );
     }
     Ok((set, super::clearance::load_allow(allow, clearance)?, report))
+}
+
+/// The machine's clock.
+pub(super) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_parts(since.as_secs(), u64::from(since.subsec_nanos()))
 }
 
 /// What is wrong with feeds; they are not named to whoever may not see all that is in them.

@@ -4,6 +4,7 @@ mod console;
 mod feeds;
 pub(super) mod plan;
 mod privileges;
+mod settings;
 mod signals;
 mod summary;
 mod watchdog;
@@ -108,10 +109,10 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let sources = live::open(&args.capture(threads))?;
     let options = args.options(threads)?;
     // Every socket that needs privileges is open, and there is one thread yet.
-    privileges.give_up()?;
+    let granted = privileges.give_up()?;
     let mut outputs = Outputs::open(&args.asked(), clearances.as_ref(), &loaded.set)?;
     let mut flows = args.run.aside.flow_file()?;
-    feeds.reads_for(&outputs);
+    feeds.reads_for(&outputs, granted);
     let run = watch(sources, Arc::clone(&loaded.set), &options);
     let states = feeds::states(&loaded.report, withholds);
     let report = feeds.report();
@@ -163,8 +164,7 @@ impl WatchArgs {
         self.run.reader.clearance.clone_from(&plan.feeds.clearance);
         self.console = console::ConsoleArgs::of(&plan);
         self.run.aside = AsideArgs::of(&plan);
-        let sections = plan.sinks.iter().map(|sink| sink.clearance.clone());
-        self.configured = sections.zip(plan::outputs(&plan)).collect();
+        self.configured = settings::configured(&plan);
         self.plan = Some(Box::new(plan));
         Ok(self)
     }
@@ -260,11 +260,16 @@ fn write_events(
 ) -> Told {
     let mut told = Told::default();
     let mut looked = Instant::now();
-    let mut watchdog = watchdog::Watchdog::default();
+    let mut watchdog = watchdog::Watchdog::new(service::alive_every());
     loop {
         if looked.elapsed() >= PATIENCE {
             looked = Instant::now();
             watchdog.look(&run.control);
+            for notice in outputs.look() {
+                log(&notice);
+                running.notice(&notice);
+                told.failed_writes += u64::from(outputs.notice(&notice).is_err());
+            }
             running.outputs(outputs.statuses());
             if hung_up.swap(false, Ordering::Relaxed) {
                 outputs.reopen();

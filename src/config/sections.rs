@@ -108,7 +108,7 @@ pub struct Feeds {
     pub stale_after: Period,
     /// A reload that loses more than this share of the indicators is refused.
     pub max_shrink_percent: u8,
-    /// Whether feeds, allow-lists and clearance are read again when their files change.
+    /// Whether feeds, allow-lists, clearance and the configuration are read again when their files change.
     #[serde(rename = "watch")]
     pub is_watched: bool,
     /// How long files must be quiet before they are read again.

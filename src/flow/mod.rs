@@ -54,6 +54,8 @@ pub struct Identity {
     originator: End,
     /// How many VLAN tags the first packet had.
     vlan_count: u8,
+    /// See [`Identity::turn`].
+    turn: u8,
     /// The two outermost ids.
     vlans: [u16; 2],
 }
@@ -75,8 +77,6 @@ pub struct Flow<S> {
     pub is_quiet: [bool; 2],
     /// For each direction, a number that the floors above keep; 0 until a packet came that way.
     pub tags: [u8; 2],
-    /// Tells it from the flow that was in the same place before (but for one in 256).
-    pub turn: u8,
     /// Last packet.
     pub last: Timestamp,
     /// The two directions of a TCP conversation.
@@ -152,8 +152,9 @@ impl<S: Default> Flow<S> {
     /// The same in the place of another, part by part: nothing is built elsewhere and copied.
     #[inline]
     pub fn restart(&mut self, key: FlowKey, packet: &Packet, from: End, now: Timestamp) {
-        self.identity =
-            Identity { key, originator: originator(packet, from), vlan_count: packet.vlan_count, vlans: packet.vlans };
+        let (turn, vlans) = (self.identity.turn.wrapping_add(1), packet.vlans);
+        let (originator, vlan_count) = (originator(packet, from), packet.vlan_count);
+        self.identity = Identity { key, originator, vlan_count, turn, vlans };
         // Picked up in the middle: whoever speaks was let in before.
         let is_opened = packet.protocol == protocol::TCP && packet.has(tcp_flag::SYN);
         self.lifecycle = if is_opened { Lifecycle::HalfOpen } else { Lifecycle::Established };
@@ -162,7 +163,6 @@ impl<S: Default> Flow<S> {
         self.is_quiet = [false; 2];
         self.tags = [0; 2];
         self.open = Open::default();
-        self.turn = self.turn.wrapping_add(1);
         self.last = now;
         self.streams = Default::default();
         self.state = S::default();
@@ -298,6 +298,12 @@ impl<S> Flow<S> {
 }
 
 impl Identity {
+    /// Tells it from the conversation that was in the same place before (but for one in 256).
+    #[inline]
+    pub fn turn(&self) -> u8 {
+        self.turn
+    }
+
     /// IP protocol number.
     #[inline]
     pub fn protocol(&self) -> u8 {

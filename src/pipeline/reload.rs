@@ -4,7 +4,8 @@
 //!
 //! A feed that cannot be read though it could be before, or that has shrunk beyond a threshold, is refused: what is in use of it stays, and
 //! the others are taken. A reload is refused as a whole, and the set in use stays, if no feed is left, if all of them together have
-//! shrunk beyond the threshold, or if the loader says no. Nothing here sees an indicator's value.
+//! shrunk beyond the threshold, or if the loader says no. Nothing here sees an indicator's value. What else the loader reads again
+//! ([`Beside`]) is its own to judge.
 
 mod files;
 
@@ -75,6 +76,25 @@ pub trait Loader: Send {
 
     /// What is loaded: files and directories.
     fn paths(&self) -> Vec<PathBuf>;
+
+    /// A reload begins: what is no feed is read again, whatever becomes of the feeds.
+    fn begin(&mut self, _in_use: &Arc<MatchSet>) -> Beside {
+        Beside::default()
+    }
+
+    /// It is over.
+    fn end(&mut self) {}
+}
+
+/// What came of what is no feed.
+#[derive(Default)]
+pub struct Beside {
+    /// What was taken, in words.
+    pub taken: Vec<String>,
+    /// Why something stays as it was, in words that everybody may read.
+    pub kept: Vec<String>,
+    /// What there is to say of it among the alerts.
+    pub notices: Vec<Notice>,
 }
 
 /// What was loaded.
@@ -175,14 +195,17 @@ impl Reloads {
 
     fn reload(&mut self, request: Request) {
         let start = Instant::now();
+        let beside = self.loader.begin(&self.control.set());
         let taken = self.make(request);
         let seconds = start.elapsed().as_secs_f64();
         let mut reloads = lock(&self.control.shared().reloads);
         reloads.seconds = seconds;
-        let notices = match taken {
+        reloads.told = beside.taken;
+        let notices: Vec<Notice> = match taken {
             Ok((Fresh { set, feeds }, kept)) => {
                 reloads.taken += 1;
                 reloads.kept = kept.iter().map(|refused| refused.why.clone()).collect();
+                reloads.kept.extend(beside.kept);
                 let taken = reloaded(&set, feeds.len() - kept.len(), seconds);
                 reloads.feeds = feeds;
                 self.control.swap(set);
@@ -192,11 +215,13 @@ impl Reloads {
             Err(why) => {
                 reloads.refused += 1;
                 reloads.kept = vec![why.clone()];
+                reloads.kept.extend(beside.kept);
                 vec![refused(&why)]
             }
         };
         drop(reloads);
-        notices.into_iter().for_each(|notice| self.control.say(notice));
+        notices.into_iter().chain(beside.notices).for_each(|notice| self.control.say(notice));
+        self.loader.end();
     }
 
     /// Loads, again without each feed that is refused.

@@ -264,7 +264,7 @@ impl Shard {
     fn forget_ended(&mut self, flows: &Table) {
         while let Some(wait) = self.waits.front() {
             let flow = flows.get(wait.slot);
-            if flow.turn == wait.turn && is_waiting(flow, wait.direction) {
+            if flow.identity.turn() == wait.turn && is_waiting(flow, wait.direction) {
                 return;
             }
             self.pop();

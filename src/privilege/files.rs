@@ -15,7 +15,7 @@ pub const ACCESS_ABI: ABI = ABI::V6;
 
 /// What of the system any program reads: names of hosts and services, time zones, certificates, libraries that resolve names, and the
 /// figures of the processors, interfaces and this process.
-const SYSTEM: &[&str] = &[
+pub(super) const SYSTEM: &[&str] = &[
     "/etc/resolv.conf",
     "/etc/hosts",
     "/etc/host.conf",
@@ -125,7 +125,7 @@ fn beneath<P: AsRef<Path>>(
 
 /// What is opened up so that `path` can be read, also when it is replaced by a new file: a directory itself, of a file its directory, and
 /// the same where a link leads to.
-fn readable(path: &Path) -> Vec<PathBuf> {
+pub(super) fn readable(path: &Path) -> Vec<PathBuf> {
     let directory = |path: &Path| match path.is_dir() {
         true => path.to_owned(),
         false => match path.parent() {

@@ -13,12 +13,14 @@
 
 mod files;
 mod identity;
+mod reach;
 mod report;
 mod seccomp;
 
 use std::path::PathBuf;
 
 pub use files::{ACCESS_ABI, Landlock};
+pub use reach::Beyond;
 pub use report::{Capabilities, Report, SeccompMode, Who};
 pub use seccomp::allowed_calls;
 

@@ -5,6 +5,7 @@
 //! good, and only then lets go of them. So what was queued on disk arrives at least once, whatever happens to either side, and its id tells
 //! the second time.
 
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -145,6 +146,30 @@ impl Default for RetryOptions {
     }
 }
 
+impl OutputOptions {
+    /// Reads what the destination needs, without touching what another output may have open: whether it could be opened, as far as that shows.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn check(&self) -> Result<(), OpenError> {
+        match self.destination {
+            Destination::File(_) | Destination::Stdout => Ok(()),
+            _ => self.destination.open(self.format).map(drop),
+        }
+    }
+
+    /// The files and folders that no two outputs may have open at once.
+    pub fn places(&self) -> Vec<PathBuf> {
+        let destination = match &self.destination {
+            Destination::File(file) => Some(file.path.clone()),
+            Destination::Stdout => Some("/dev/stdout".into()),
+            _ => None,
+        };
+        let dead_letter = self.dead_letter.as_ref().map(|letters| letters.path.clone());
+        [destination, self.spool.folder.clone(), dead_letter].into_iter().flatten().collect()
+    }
+}
+
 impl Output {
     /// Opens queue and destination, and starts delivering what an earlier process left.
     ///
@@ -169,6 +194,11 @@ impl Output {
     /// What it is called.
     pub fn name(&self) -> &str {
         &self.shared.options.name
+    }
+
+    /// As it was opened.
+    pub fn options(&self) -> &OutputOptions {
+        &self.shared.options
     }
 
     /// Queues what may be seen of an alert; by whom is up to whoever made the view.
@@ -234,7 +264,19 @@ impl Output {
     /// Delivers what is queued, for so long as the options say, and ends. What is left waits on disk for the next process; without one it is counted
     /// as dropped.
     pub fn stop(&self) -> OutputStatus {
-        let ends = Instant::now() + self.shared.options.drain;
+        self.stop_within(self.shared.options.drain)
+    }
+
+    /// Ends at once, for an output that goes on with what is in this one's folder. Without one it is as [`Output::stop`].
+    pub fn hand_over(&self) -> OutputStatus {
+        match self.shared.options.spool.folder {
+            Some(_) => self.stop_within(Duration::ZERO),
+            None => self.stop(),
+        }
+    }
+
+    fn stop_within(&self, time: Duration) -> OutputStatus {
+        let ends = Instant::now() + time;
         self.shared.lock().ends = Some(ends);
         self.shared.wake.notify_all();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();

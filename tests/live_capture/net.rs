@@ -60,7 +60,11 @@ impl Sender {
     }
 
     pub fn send(&mut self, frame: &[u8]) {
-        self.0.sendpacket(frame).expect("sent");
+        self.try_send(frame).expect("sent");
+    }
+
+    pub fn try_send(&mut self, frame: &[u8]) -> Result<(), pcap::Error> {
+        self.0.sendpacket(frame)
     }
 }
 

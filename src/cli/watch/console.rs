@@ -10,6 +10,7 @@ use anyhow::Context;
 use clap::Args;
 
 use crate::alert::Notice;
+use crate::cli::run::now;
 use crate::config::Plan;
 use crate::console::control::{ControlListener, ControlServer};
 use crate::console::http::{MetricsListener, MetricsOptions, MetricsServer, TlsFiles};
@@ -21,7 +22,6 @@ use crate::pipeline::EvidenceFigures;
 use crate::pipeline::live::Control;
 use crate::pipeline::reload::Request;
 use crate::sink::OutputStatus;
-use crate::time::Timestamp;
 
 /// A reload that takes longer goes on, and who asked for it is told so.
 const RELOAD_TIME: Duration = Duration::from_secs(590);
@@ -151,11 +151,16 @@ impl Running {
     pub(super) fn notice(&self, notice: &Notice) {
         self.actions.lock().unwrap_or_else(PoisonError::into_inner).count(notice.action);
         match notice.action {
-            "feed-refused" => self.is_last_refused.store(true, Ordering::Relaxed),
+            "feed-refused" | "outputs-refused" => self.is_last_refused.store(true, Ordering::Relaxed),
             "feed-reloaded" => self.is_last_refused.store(false, Ordering::Relaxed),
             _ => {}
         }
     }
+}
+
+/// What beside feeds was taken.
+fn also(told: &[String]) -> String {
+    told.iter().map(|told| format!("; {told}")).collect()
 }
 
 impl Sensor for Running {
@@ -188,11 +193,15 @@ impl Sensor for Running {
         while Instant::now() < end && !self.control.is_stopped() {
             let after = self.control.snapshot();
             if after.reloads_refused > before.reloads_refused {
-                return Err(format!("what was in use stays: {}", after.kept.join("; ")));
+                return Err(format!("what was in use stays: {}{}", after.kept.join("; "), also(&after.told)));
             }
             if after.reloads > before.reloads {
                 let (indicators, seconds) = (after.indicators, after.reload_seconds);
-                let words = format!("{indicators} indicators of {} feeds, in {seconds:.1} s", after.feeds.len());
+                let words = format!(
+                    "{indicators} indicators of {} feeds, in {seconds:.1} s{}",
+                    after.feeds.len(),
+                    also(&after.told)
+                );
                 return match after.kept.as_slice() {
                     [] => Ok(words),
                     kept => Err(format!("{}. Taken were the others: {words}", kept.join("; "))),
@@ -206,9 +215,4 @@ impl Sensor for Running {
     fn stop(&self) {
         self.control.stop();
     }
-}
-
-fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_parts(since.as_secs(), u64::from(since.subsec_nanos()))
 }

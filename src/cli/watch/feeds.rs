@@ -9,13 +9,15 @@ use anyhow::bail;
 use crossbeam_channel::Sender;
 
 use super::WatchArgs;
+use super::settings::{Configured, Settings};
 use crate::cli::clearance::ReaderArgs;
 use crate::cli::outputs::{Asked, Outputs, Readers, Terms};
+use crate::cli::service;
 use crate::feed::{FeedError, Kept, LoadReport};
 use crate::marking::Clearances;
 use crate::matcher::MatchSet;
-use crate::pipeline::reload::{Failure, FeedState, Fresh, Loader};
-use crate::sink::OutputOptions;
+use crate::pipeline::reload::{Beside, Failure, FeedState, Fresh, Loader};
+use crate::privilege;
 use crate::time::Timestamp;
 
 /// See the module.
@@ -25,7 +27,9 @@ pub(super) struct Feeds {
     force: bool,
     reader: ReaderArgs,
     alerts: Vec<PathBuf>,
-    configured: Vec<(String, OutputOptions)>,
+    configured: Configured,
+    /// The configuration, where there is one.
+    settings: Option<Settings>,
     summary_clearance: Option<String>,
     /// Who reads what is written, by the clearance file as it was last read.
     terms: Terms,
@@ -53,6 +57,11 @@ impl Feeds {
             reader: args.run.reader.clone(),
             alerts: args.run.alerts.clone(),
             configured: args.configured.clone(),
+            settings: args
+                .config
+                .as_deref()
+                .zip(args.plan.as_deref())
+                .map(|(file, plan)| Settings::new(file, plan, super::default_threads())),
             summary_clearance: args.run.summary_clearance.clone(),
             terms: Terms::default(),
             announce: None,
@@ -76,10 +85,13 @@ impl Feeds {
     }
 
     /// Tells the outputs of every further set.
-    pub(super) fn reads_for(&mut self, outputs: &Outputs) {
+    pub(super) fn reads_for(&mut self, outputs: &Outputs, granted: Option<privilege::Options>) {
         self.terms = outputs.terms().clone();
         self.announce = Some(outputs.announce());
         self.withholds = outputs.summary().withholds();
+        if let Some(settings) = &mut self.settings {
+            settings.run_with(outputs.changes(), granted, self.withholds);
+        }
     }
 
     /// What became of the feeds in use, whatever happens until it is asked.
@@ -90,18 +102,23 @@ impl Feeds {
     fn reload(&mut self, in_use: &MatchSet, keep: &[FeedState]) -> anyhow::Result<(Arc<MatchSet>, LoadReport, Terms)> {
         let kept = self.kept(in_use, keep)?;
         let clearances = self.reader.read()?;
+        let terms = self.terms_of(&self.configured, clearances.as_ref())?;
+        let (set, allow, report) =
+            crate::cli::run::load_feeds((&self.feeds, &self.allow), self.force, clearances.as_ref(), Some(&kept))?;
+        Ok((Arc::new(MatchSet::compile(set, allow)), report, terms))
+    }
+
+    /// Who reads these outputs.
+    fn terms_of(&self, configured: &Configured, clearances: Option<&Clearances>) -> anyhow::Result<Terms> {
         let asked = Asked {
             alerts: &self.alerts,
             format: None,
             reader: &self.reader,
             summary_clearance: self.summary_clearance.as_deref(),
             is_live: true,
-            configured: &self.configured,
+            configured,
         };
-        let terms = Terms::read(&asked, clearances.as_ref())?;
-        let (set, allow, report) =
-            crate::cli::run::load_feeds((&self.feeds, &self.allow), self.force, clearances.as_ref(), Some(&kept))?;
-        Ok((Arc::new(MatchSet::compile(set, allow)), report, terms))
+        Terms::read(&asked, clearances)
     }
 
     /// What alerts call the feeds that are to stay: entries are known by it in the set in use.
@@ -166,7 +183,25 @@ impl Loader for Feeds {
     }
 
     fn paths(&self) -> Vec<PathBuf> {
-        self.feeds.iter().chain(&self.allow).chain(&self.reader.clearance).map(|path| plain(path)).collect()
+        let settings = self.settings.iter().map(|settings| settings.file().to_owned());
+        let feeds = self.feeds.iter().chain(&self.allow).chain(&self.reader.clearance).map(|path| plain(path));
+        feeds.chain(settings).collect()
+    }
+
+    fn begin(&mut self, in_use: &Arc<MatchSet>) -> Beside {
+        service::reloading();
+        let Some(mut settings) = self.settings.take() else { return Beside::default() };
+        let terms = |configured: &Configured| self.terms_of(configured, self.reader.read()?.as_ref());
+        let (beside, configured) = settings.reload(in_use, terms);
+        self.settings = Some(settings);
+        if let Some(configured) = configured {
+            self.configured = configured;
+        }
+        beside
+    }
+
+    fn end(&mut self) {
+        service::ready();
     }
 }
 

@@ -1,9 +1,9 @@
-//! A configuration file as what the floors take: [`outputs`], [`backend`], [`timestamps`]. Nothing is decided here; `config` has judged the file.
+//! A configuration file as what the floors take: [`output`], [`backend`], [`timestamps`]. Nothing is decided here; `config` has judged the file.
 
 use std::time::Duration;
 
 use crate::capture::live::{Backend, Spread, Timestamps};
-use crate::config::{self, Plan, Scheme, SinkPlan};
+use crate::config::{self, Scheme, SinkPlan};
 use crate::sink::destination::elasticsearch::ElasticsearchOptions;
 use crate::sink::destination::file::FileOptions;
 use crate::sink::destination::kafka::{KafkaAuthorization, KafkaOptions};
@@ -46,12 +46,8 @@ pub(super) fn timestamps(timestamps: config::Timestamps) -> Timestamps {
     }
 }
 
-/// Every output of a plan, in its order.
-pub(super) fn outputs(plan: &Plan) -> Vec<OutputOptions> {
-    plan.sinks.iter().map(output).collect()
-}
-
-fn output(sink: &SinkPlan) -> OutputOptions {
+/// An output.
+pub(super) fn output(sink: &SinkPlan) -> OutputOptions {
     let has_spool = sink.destination.has_spool();
     let spool = &sink.spool;
     OutputOptions {

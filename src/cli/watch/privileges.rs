@@ -10,7 +10,7 @@ use super::{WatchArgs, feeds};
 use crate::cli::confine::{self, directory_of};
 use crate::cli::outputs;
 use crate::marking::Clearances;
-use crate::privilege::{self, Options};
+use crate::privilege::{self, Landlock, Options};
 
 /// See the module.
 pub(super) struct Privileges {
@@ -73,11 +73,11 @@ impl Privileges {
         Ok(self.options.as_ref().map(privilege::make_directories).transpose().map(|_| ())?)
     }
 
-    /// Gives them up, for good.
-    pub(super) fn give_up(&self) -> anyhow::Result<()> {
+    /// Gives them up, for good. Gives what can still be reached, unless that is everything.
+    pub(super) fn give_up(&self) -> anyhow::Result<Option<Options>> {
         let Some(options) = &self.options else {
             tracing::warn!("privileges are kept, as --keep-privileges asks for");
-            return Ok(());
+            return Ok(None);
         };
         let report = privilege::confine(options).context("privileges cannot be given up")?;
         tracing::info!("privileges given up: {}", report.line());
@@ -90,7 +90,8 @@ impl Privileges {
         for missing in report.shortfalls(options.refusal) {
             tracing::warn!("not all privileges are given up: {missing}");
         }
-        Ok(())
+        let is_restricted = matches!(report.landlock, Some(Landlock::Enforced | Landlock::Partly));
+        Ok(is_restricted.then(|| options.clone()))
     }
 }
 

@@ -158,6 +158,7 @@ mod tests {
             reloads: 1,
             reloads_refused: 0,
             kept: Vec::new(),
+            told: Vec::new(),
             reload_seconds: 0.5,
         }
     }

@@ -63,6 +63,8 @@ pub struct LiveStatus {
     pub reloads_refused: u64,
     /// Why feeds, or all of them, stayed as they were at the last one; nothing if all was taken.
     pub kept: Vec<String>,
+    /// What beside feeds was taken at the last one.
+    pub told: Vec<String>,
     /// How long the last reload took, in seconds.
     pub reload_seconds: f64,
 }
@@ -149,6 +151,7 @@ pub(in crate::pipeline) struct Reloads {
     pub(in crate::pipeline) taken: u64,
     pub(in crate::pipeline) refused: u64,
     pub(in crate::pipeline) kept: Vec<String>,
+    pub(in crate::pipeline) told: Vec<String>,
     pub(in crate::pipeline) seconds: f64,
 }
 
@@ -344,6 +347,7 @@ impl Shared {
             reloads: reloads.taken,
             reloads_refused: reloads.refused,
             kept: reloads.kept.clone(),
+            told: reloads.told.clone(),
             reload_seconds: reloads.seconds,
         }
     }

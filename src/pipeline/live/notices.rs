@@ -24,26 +24,29 @@ impl Who<'_> {
     }
 }
 
-/// A loss began or ended.
-pub(super) fn gap(who: Who<'_>, change: &Change) -> Notice {
+/// A loss began or ended on an interface.
+pub(super) fn gap(who: Who<'_>, name: &str, change: &Change) -> Notice {
     let (action, gap) = match change {
         Change::Began(gap) => ("visibility-gap-began", gap),
         Change::Ended(gap) => ("visibility-gap-ended", gap),
     };
-    let Gap { began, last, lost } = *gap;
+    let Gap { began, last, lost, first } = *gap;
     let seconds = last.since(began).as_secs_f64();
-    let names = who.interfaces.join(",");
     let what = words(lost);
     let message = match change {
-        Change::Began(_) => format!("packets are being lost on {names} (worker {}): {what}", who.worker),
+        Change::Began(_) => format!("packets are being lost on {name} (worker {}): {what}", who.worker),
         Change::Ended(_) => format!(
-            "no more packets are lost on {names} (worker {}); in {seconds:.1} s: {what}. What was in them was not seen.",
+            "no more packets are lost on {name} (worker {}); in {seconds:.1} s: {what}. What was in them was not seen.",
             who.worker
         ),
     };
     let mut fields = who.fields();
+    fields[0].1 = text(name);
+    let reasons: Vec<&str> =
+        counted(first).into_iter().filter(|(count, ..)| *count > 0).map(|(_, code, _)| code).collect();
     fields.extend([
         (Where("event.start"), text(&began.to_string())),
+        (Where("event.reason"), text(&reasons.join(","))),
         (Where("picket.lost.kernel"), number(lost.kernel_dropped)),
         (Where("picket.lost.ring_freezes"), number(lost.ring_freezes)),
         (Where("picket.lost.interface"), number(lost.interface_dropped)),
@@ -56,12 +59,21 @@ pub(super) fn gap(who: Who<'_>, change: &Change) -> Notice {
     Notice { time: last, action, severity, message, fields }
 }
 
+/// What counts as a loss: how much, its code, in words.
+fn counted(lost: Losses) -> [(u64, &'static str, &'static str); 3] {
+    let Losses { kernel_dropped, ring_freezes, interface_dropped, .. } = lost;
+    [
+        (kernel_dropped, "kernel_dropped", "dropped by the kernel, because the worker was behind"),
+        // A virtual interface counts here what is sent to it while it is down, too.
+        (interface_dropped, "interface_dropped", "dropped by the interface before capture"),
+        (ring_freezes, "ring_freezes", "times the ring was full"),
+    ]
+}
+
 fn words(lost: Losses) -> String {
-    let Losses { received, kernel_dropped, ring_freezes, interface_dropped } = lost;
-    format!(
-        "{kernel_dropped} dropped by the kernel, {interface_dropped} by the interface, {ring_freezes} times the ring was full, \
-         {received} received"
-    )
+    let counted = counted(lost).into_iter().filter(|(count, ..)| *count > 0);
+    let counted: Vec<String> = counted.map(|(count, _, words)| format!("{count} {words}")).collect();
+    format!("{}; {} received", counted.join(", "), lost.received)
 }
 
 /// Alerts found no room.
@@ -136,14 +148,20 @@ mod tests {
         let lost = Losses { received: 90, kernel_dropped: 7, ring_freezes: 1, interface_dropped: 2 };
         let [began, last] = [10, 13].map(|secs| Timestamp::from_parts(secs, 0));
         let interfaces = ["eth1".to_owned(), "eth2".to_owned()];
-        let notice = gap(Who { worker: 3, interfaces: &interfaces }, &Change::Ended(Gap { began, last, lost }));
+        let first = Losses { interface_dropped: 1, ring_freezes: 1, ..Losses::default() };
+        let ended = Change::Ended(Gap { began, last, lost, first });
+        let notice = gap(Who { worker: 3, interfaces: &interfaces }, "eth2", &ended);
         assert_eq!((notice.action, notice.time), ("visibility-gap-ended", last));
-        for words in ["eth1,eth2", "worker 3", "3.0 s", "7 dropped by the kernel", "2 by the interface", "90 received"]
+        for words in
+            ["on eth2 (worker 3)", "3.0 s", "7 dropped by the kernel", "2 dropped by the interface", "90 received"]
         {
             assert!(notice.message.contains(words), "{words}: {}", notice.message);
         }
         let field = |path: &str| notice.fields.iter().find(|(at, _)| at.0 == path).map(|(_, value)| value.clone());
         assert!(matches!(field("picket.lost.kernel"), Some(OwnedValue::Number(7))));
+        let is_text = |path: &str, wanted: &str| matches!(field(path), Some(OwnedValue::Text(text)) if text == wanted);
+        assert!(is_text("observer.ingress.interface.name", "eth2"));
+        assert!(is_text("event.reason", "interface_dropped,ring_freezes"), "by what it began");
         assert!(
             matches!(field("event.start"), Some(OwnedValue::Text(text)) if text.starts_with("1970-01-01T00:00:10"))
         );

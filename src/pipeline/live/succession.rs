@@ -109,7 +109,9 @@ impl Worker {
             let Some(slot) = self.flows.peek(home, name.identity.key()) else { continue };
             let flow = self.flows.get_mut(slot);
             // The same addresses and ports may be another conversation by now.
-            if flow.is_expired(now) || flow.identity.originator() != name.identity.originator() {
+            let is_another = flow.identity.originator() != name.identity.originator()
+                || flow.identity.turn() != name.identity.turn();
+            if flow.is_expired(now) || is_another {
                 continue;
             }
             self.eyes.see(&flow.identity, &mut flow.state.seldom, &name.observable(), name.frame);

@@ -295,6 +295,30 @@ fn live_flows_are_looked_up_in_a_new_set_by_address_and_name() {
 }
 
 #[test]
+fn names_of_a_conversation_whose_place_another_has_taken_are_not_looked_up_again() {
+    let bytes = std::fs::read(path("fixtures/pcaps/http-host.pcap")).expect("capture");
+    let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four")) as usize;
+    let mut ends = vec![24];
+    while ends.len() <= 8 {
+        let last = ends[ends.len() - 1];
+        ends.push(last + 16 + number(last + 8));
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("a.pcap");
+    let found = |parts: &[&[u8]]| {
+        std::fs::write(&file, parts.concat()).expect("written");
+        let domain = one(&crate::indicator::kind::DOMAIN, "evil.example");
+        found_by_a_later_set(file.to_str().expect("path"), &domain).len()
+    };
+    let first = &bytes[..ends[8]];
+    assert!(found(&[first]) > 0, "one that is over is still known");
+    // Its SYN once more, a second later.
+    let mut syn = bytes[ends[0]..ends[1]].to_vec();
+    syn[0] += 1;
+    assert_eq!(found(&[first, &syn]), 0);
+}
+
+#[test]
 fn alerts_that_find_no_room_are_counted_and_said() {
     let set = one(&crate::indicator::kind::IPV4, "0.0.0.0/0");
     let options = WatchOptions { alert_channel: 1, ..small() };

@@ -17,7 +17,7 @@ use super::super::fragments::Assembler;
 use super::super::worker::{GROUP, Worker};
 use super::clock::{Backlog, PacketClock};
 use super::control::{Shared, WorkerStatus};
-use super::loss::Gaps;
+use super::loss::{Change, Gaps};
 use super::notices::{self, Who};
 use super::overload::{Overload, Signs};
 use super::succession::Round;
@@ -307,11 +307,18 @@ impl Station {
         self.losses_by_interface = self.source.losses_by_interface();
         self.losses = Losses::default();
         self.losses_by_interface.iter().for_each(|losses| self.losses.add(*losses));
-        let (new, change) = self.gaps.note(time, self.losses);
-        if let Some(change) = change {
-            self.say(|who| notices::gap(who, &change));
-        }
+        let (new, changes) = self.gaps.note(time, &self.losses_by_interface);
+        self.tell_gaps(changes);
         new
+    }
+
+    fn tell_gaps(&mut self, changes: Vec<(usize, Change)>) {
+        for (interface, change) in changes {
+            self.say(|who| {
+                let name = who.interfaces.get(interface).map_or("", String::as_str);
+                notices::gap(who, name, &change)
+            });
+        }
     }
 
     /// The first worker says what befell an interface: all of them see it.
@@ -406,9 +413,8 @@ impl Station {
         if !self.shared.word().is_stopped {
             self.say(|who| notices::ended(who, time));
         }
-        if let Some(change) = self.gaps.end() {
-            self.say(|who| notices::gap(who, &change));
-        }
+        let open = self.gaps.end();
+        self.tell_gaps(open);
         let mut status = self.status(new);
         // The smallest that there is: nothing comes to it any more.
         let fresh = Desk::new(&self.set, &self.captures, &Options { max_flows: 0, ..self.share.clone() }, 0);
