@@ -72,6 +72,8 @@ pub(super) struct Worker {
     pub(super) counters: Counters,
     pub(super) unread: Unseen,
     pub(super) streams: StreamCounters,
+    /// The frame before which waits are to be looked at: the first of [`Shard::due`].
+    due: u64,
     /// The flow log and evidence, if there are any.
     pub(super) aside: Option<Box<Aside>>,
 }
@@ -100,6 +102,7 @@ impl Worker {
             counters: Counters::default(),
             unread: Unseen::default(),
             streams: StreamCounters::default(),
+            due: u64::MAX,
             aside,
         }
     }
@@ -170,8 +173,8 @@ impl Worker {
     #[inline(always)]
     fn step(&mut self, data: Bytes<'_>, framed: Framed<'_>, home: Home, guess: Guess) {
         let (frame, item) = framed;
-        if self.shards[home.region()].due <= frame.number {
-            self.give_up_overdue(home.region(), (frame.file, frame.number));
+        if self.due <= frame.number {
+            self.give_up_overdue((frame.file, frame.number));
         }
         if !self.passes_plain || !item.is_plain {
             return self.step_any(data, framed, home, guess);
@@ -322,12 +325,18 @@ impl Worker {
         }
     }
 
-    /// Holes that have been waited for through too many frames when this one comes.
+    /// Holes that have been waited for through too many frames when this one comes, in all shards: each would find the same when its own
+    /// next packet comes.
     #[cold]
-    fn give_up_overdue(&mut self, shard: usize, place: Place) {
-        while let Some(wait) = self.shards[shard].overdue_at(&self.flows, place) {
-            self.give_up_wait(shard, &wait);
+    fn give_up_overdue(&mut self, place: Place) {
+        for shard in 0..self.shards.len() {
+            while let Some(wait) = self.shards[shard].overdue_at(&self.flows, place) {
+                self.give_up_wait(shard, &wait);
+            }
         }
+        // What waits in another file is not asked for again with every frame.
+        let dues = self.shards.iter().map(|shard| shard.due).filter(|&due| due > place.1);
+        self.due = dues.min().unwrap_or(u64::MAX);
     }
 
     fn give_up_wait(&mut self, shard: usize, wait: &Wait) {
@@ -338,10 +347,8 @@ impl Worker {
 
     /// A replay's batch has ended before frame `end`: what the next packet of a shard would give up goes now, for it may be long in coming.
     pub(super) fn give_up_all_overdue(&mut self, end: Place) {
-        for shard in 0..self.shards.len() {
-            if self.shards[shard].due < end.1 {
-                self.give_up_overdue(shard, (end.0, end.1 - 1));
-            }
+        if self.due < end.1 {
+            self.give_up_overdue((end.0, end.1 - 1));
         }
     }
 

@@ -112,7 +112,10 @@ impl Worker {
         }
         let flow = self.flows.get_mut(slot);
         match is_waiting(flow, direction) {
-            true if !was_waiting => self.shards[shard].wait(slot, flow.identity.turn(), direction, segment.frame),
+            true if !was_waiting => {
+                self.shards[shard].wait(slot, flow.identity.turn(), direction, segment.frame);
+                self.due = self.due.min(self.shards[shard].due);
+            }
             true => {}
             false if self.scans_tcp => {}
             // Both directions: a parser may be done with the other one too, or have both probed anew.
