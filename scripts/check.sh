@@ -38,7 +38,7 @@ step_clippy() {
 }
 
 # What waits for interfaces, servers and clocks of this machine, and so for its mood.
-LIVE=(live_capture watch watch_config console doctor metrics outputs kafka)
+LIVE=(live_capture watch watch_config watchdog console doctor metrics outputs kafka)
 
 # librdkafka's mock cluster, which is built from C. Asked for in every test build, or the library would be built twice.
 KAFKA=(--features kafka-test)

@@ -143,6 +143,12 @@ impl<'a> Bytes<'a> {
         self.rebuilt_of(item).map_or(&[], |rebuilt| item.packet.payload(&rebuilt.payload))
     }
 
+    /// Asks for the start of a packet's payload, which another processor may have read.
+    #[inline]
+    pub(super) fn prefetch(self, (frame, item): (&FrameMeta, &Item)) {
+        prefetch::byte(self.captured, frame.offset + item.packet.payload_at as usize);
+    }
+
     /// What an item's verdict is the verdict of.
     pub(super) fn share(self, (frame, item): (&FrameMeta, &Item)) -> Share {
         match item.role {
@@ -183,6 +189,15 @@ impl Decoded {
     #[inline]
     pub(super) fn framed(&self, at: u32) -> (&FrameMeta, &Item) {
         self.headers.framed(at, &self.frames)
+    }
+
+    /// Asks for items and their frames, which another processor may have written.
+    pub(super) fn prefetch(&self, items: &[u32]) {
+        for &at in items {
+            self.headers.items.get(at as usize).into_iter().for_each(prefetch::lines);
+            // A frame's own item has its place.
+            self.frames.get(at as usize).into_iter().for_each(prefetch::lines);
+        }
     }
 }
 

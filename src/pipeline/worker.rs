@@ -129,9 +129,10 @@ impl Worker {
     /// Takes up to [`GROUP`] items of a batch through everything that was decoded elsewhere.
     pub(super) fn process_own<'i>(&mut self, data: Bytes<'_>, items: impl Iterator<Item = Framed<'i>> + Clone) {
         let mut homes = [Home::default(); GROUP];
-        for ((_, item), home) in items.clone().zip(&mut homes) {
-            *home = self.home(item);
+        for (framed, home) in items.clone().zip(&mut homes) {
+            *home = self.home(framed.1);
             self.flows.prefetch_bucket(*home);
+            data.prefetch(framed);
         }
         self.count(items.clone().filter(|(_, item)| item.role.is_own()).map(|(frame, _)| frame));
         self.process(data, items.zip(homes));

@@ -1,6 +1,6 @@
 //! [`Beyond`]: what a confined process would need and was not granted when it was confined: it can be had only by starting anew.
 //!
-//! Judged by paths, as [`files`](super::files) made its rules of them; that the system itself refuses what is granted shows when it is opened.
+//! Judged by paths, as `files` made its rules of them; that the system itself refuses what is granted shows when it is opened.
 
 use std::fmt;
 use std::path::{Path, PathBuf};

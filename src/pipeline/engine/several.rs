@@ -296,7 +296,10 @@ impl Desk<'_> {
     /// Takes its part of a batch through everything; false if nobody listens any more.
     fn process(&mut self, decoded: &Decoded) -> bool {
         self.clock.next();
-        for group in decoded.parts[self.number].chunks(GROUP) {
+        let mut groups = decoded.parts[self.number].chunks(GROUP).peekable();
+        groups.peek().into_iter().for_each(|first| decoded.prefetch(first));
+        while let Some(group) = groups.next() {
+            groups.peek().into_iter().for_each(|next| decoded.prefetch(next));
             let (bytes, framed) = (decoded.headers.bytes(&decoded.data), |&at: &u32| decoded.framed(at));
             self.clock.inspect(|| self.worker.process_own(bytes, group.iter().map(framed)));
         }
