@@ -44,6 +44,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("cli/sightings.rs: SightingsArgs", "paths"),
     ("cli/status.rs: Asking", "paths"),
     ("cli/watch/console.rs: ConsoleArgs", "paths"),
+    ("cli/watch/settings.rs: Difference", "names of the configuration"),
     ("config/", "paths, hosts and names of the configuration; a secret is a path or the name of a variable"),
     ("console/control.rs: Answer", "numbers and names of a snapshot, words"),
     ("console/health.rs: Problem", "words, names of interfaces and outputs, numbers of feeds"),

@@ -138,7 +138,7 @@ def main(_, options):
         trouble.extra = plan.file_sink("extra", data / "alerts/extra.jsonl")
         trouble.start()
         rows, cpu = [], sensor.cpu_seconds()
-        path = pathlib.Path(options.get("samples", folder / "samples.csv"))
+        path = pathlib.Path(options.get("record", folder / "samples.csv"))
         with path.open("w", newline="") as out:
             table = csv.DictWriter(out, COLUMNS)
             table.writeheader()
