@@ -105,6 +105,11 @@ impl Outputs {
 
     fn apply(&mut self, next: Vec<Next>, terms: Terms) -> anyhow::Result<()> {
         self.take_announced();
+        // Whoever prepared this may not know what became of an earlier change: no output is to go because of it.
+        let is_there = |name: &String| self.sinks.iter().any(|way| way.is_called(name));
+        if let Some(name) = next.iter().filter_map(Next::kept).find(|name| !is_there(name)) {
+            bail!("the output {name} is to stay and is not there any more: restart");
+        }
         // Alerts of every set that is still in use go to the new outputs, too.
         let sets = self.readers.iter().filter_map(|readers| readers.set.upgrade());
         let readers = sets.map(|set| terms.readers(&set)).collect::<anyhow::Result<Vec<Readers>>>()?;
@@ -198,6 +203,13 @@ impl Outputs {
 }
 
 impl Next {
+    fn kept(&self) -> Option<&String> {
+        match self {
+            Self::Kept(name) => Some(name),
+            Self::Opened(_) | Self::Late(..) => None,
+        }
+    }
+
     fn late(&self) -> Option<(&OutputOptions, bool)> {
         match self {
             Self::Late(options, goes_on) => Some((options, *goes_on)),

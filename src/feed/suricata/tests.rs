@@ -278,13 +278,6 @@ fn entries_of_a_reputation_are_a_list() {
     assert_eq!(set.len(), 4, "{refusals:?}");
     assert_eq!(refusals.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [5, 6, 7]);
     let rules: Vec<_> = set.iter().filter_map(|one| one.rule).collect();
-    let flow = |from: &str, to: &str| Flowing {
-        originator: (from.parse().expect("an address"), 1),
-        responder: (to.parse().expect("an address"), 2),
-        to_responder: true,
-        transport: Some(Transport::Udp),
-        protocol: 17,
-    };
     let admits = |rule: usize, from: &str, to: &str| rules[rule].ends.admits(&flow(from, to));
     assert!(admits(1, "192.0.2.2", "10.0.0.1") && !admits(1, "192.0.2.1", "10.0.0.1"));
     assert!(admits(2, "10.0.0.1", "192.0.2.1") && !admits(2, "10.0.0.1", "192.0.2.2"));
@@ -389,13 +382,6 @@ fn reputation_beside_the_rules_limits_who_sends() {
         let (set, refusals, _dir) = beside(&files, &rule(option));
         set.iter().next().and_then(|one| one.rule).map(|rule| rule.ends.clone()).ok_or(refusals)
     };
-    let flow = |from: &str, to: &str| Flowing {
-        originator: (from.parse().expect("an address"), 1),
-        responder: (to.parse().expect("an address"), 2),
-        to_responder: true,
-        transport: Some(Transport::Udp),
-        protocol: 17,
-    };
     for (option, from, to, holds) in [
         ("src,CnC,>,30", "192.0.2.1", "203.0.113.1", true),
         ("src,CnC,>,30", "192.0.2.9", "203.0.113.1", false),
@@ -424,4 +410,15 @@ fn reputation_beside_the_rules_limits_who_sends() {
         set.is_empty()
             && matches!(refusals[..], [(1, Refusal::Unsupported(why))] if why.starts_with("iprep without files"))
     );
+}
+
+/// A datagram from one address to another.
+fn flow(from: &str, to: &str) -> Flowing {
+    Flowing {
+        originator: (from.parse().expect("an address"), 1),
+        responder: (to.parse().expect("an address"), 2),
+        to_responder: true,
+        transport: Some(Transport::Udp),
+        protocol: 17,
+    }
 }

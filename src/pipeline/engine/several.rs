@@ -51,7 +51,9 @@ impl Run {
         let (inlets, inboxes): (Vec<_>, Vec<_>) =
             (0..workers).map(|_| bounded(workers * (AHEAD_PER_WORKER + 1) + 1)).unzip();
         let (set, captures, options) = (Arc::clone(&self.set), Arc::clone(&self.captures), self.of_workers());
+        let is_prompt = self.files.total_bytes().is_some();
         let shared = Arc::new(Shared {
+            is_prompt,
             reader: Mutex::new(Reader::new(self)),
             spare: Mutex::default(),
             inlets,
@@ -93,6 +95,9 @@ impl Run {
 /// decodes it for all, so that there is no thread that only reads and no core that waits for it. Only reading excludes.
 struct Shared {
     reader: Mutex<Reader>,
+    /// Whether to read is to wait for nobody: all captures are files. What is piped may be long in coming, so a worker does first what it has,
+    /// and nobody waits behind who waits for it.
+    is_prompt: bool,
     /// Batches handed out; one that every worker has let go of is used again.
     spare: Mutex<Vec<Arc<Decoded>>>,
     /// As large as what can be in them ([`AHEAD_PER_WORKER`]), so that nobody who hands out is ever blocked by another.
@@ -234,7 +239,7 @@ impl Inbox<'_> {
             let handed = self.handed;
             handed.try_iter().for_each(|handed| self.take(handed));
             // Before it has run out: then others would have too, and all would want to read at once.
-            if self.early.len() < STOCK && shared.read_if_free(clock) {
+            if shared.is_prompt && self.early.len() < STOCK && shared.read_if_free(clock) {
                 continue;
             }
             if let Some(at) = self.early.iter().position(|(number, _)| *number == self.next) {
@@ -242,10 +247,11 @@ impl Inbox<'_> {
                 return Some(self.early.swap_remove(at).1);
             }
             // What is read comes through the inbox, like everybody's.
-            if shared.read_when_free(clock) {
+            let has_read = if shared.is_prompt { shared.read_when_free(clock) } else { shared.read_if_free(clock) };
+            if has_read {
                 continue;
             }
-            // Somebody has what is next, or is behind and will read when it is not: something comes. Looking again after a while
+            // Somebody has what is next, or reads what is piped, or is behind and will read when it is not: something comes. Looking again after a while
             // costs nothing and leaves no way to wait for ever.
             match self.handed.recv_timeout(LOOK_AGAIN) {
                 Ok(handed) => self.take(handed),

@@ -195,3 +195,15 @@ fn what_is_left_in_a_spool_is_told_and_goes_out_when_somebody_has_it_again() {
     run.outputs.finish().expect("ends");
     assert_eq!(records(&at("k")), [1, 2, 3]);
 }
+
+#[test]
+fn nothing_is_changed_if_one_that_is_to_stay_is_not_there() {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut run = Run::open(&[file(folder.path(), "a", "a")]);
+    run.write();
+    let why = run.change(vec![Next::Kept("b".to_owned())]).expect_err("refused");
+    assert!(why.contains("the output b") && why.contains("restart"), "{why}");
+    run.write();
+    run.outputs.finish().expect("ends");
+    assert_eq!(records(&folder.path().join("a")), [1, 2]);
+}
