@@ -36,8 +36,9 @@ pub struct FlowTable<S> {
     records: Vec<Flow<S>>,
     free: Vec<u32>,
     regions: Vec<Region>,
-    /// Buckets of one region, a power of two.
+    /// Buckets of one region, a power of two, and its logarithm.
     stride: usize,
+    shift: u32,
     /// Flows of one region.
     capacity: usize,
 }
@@ -64,13 +65,10 @@ struct Bucket {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Slot(pub u32);
 
-/// Where a key's flow lies if there is one: found once for a packet, from its hash.
+/// Where a key's flow lies if there is one: found once for a packet, from its hash. The bucket's number in the lower half, above it 16
+/// bits of the hash: one number, for it is written and read for each packet.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Home {
-    bucket: u32,
-    region: u16,
-    tag: u16,
-}
+pub struct Home(u64);
 
 /// Where a flow may be: the first whose mark fits. Record and way in one number, because a pair that is written in halves and read as
 /// a whole costs the processor a stall.
@@ -107,13 +105,17 @@ impl Home {
     /// before it in its bucket, and costs a comparison more.
     #[inline(always)]
     fn mark(self) -> u8 {
-        (self.tag >> 8) as u8
+        (self.0 >> 40) as u8
     }
 
-    /// The region that it was found in.
-    #[inline]
-    pub fn region(self) -> usize {
-        usize::from(self.region)
+    #[inline(always)]
+    fn tag(self) -> u16 {
+        (self.0 >> 32) as u16
+    }
+
+    #[inline(always)]
+    fn bucket(self) -> usize {
+        self.0 as u32 as usize
     }
 }
 
@@ -127,7 +129,7 @@ impl<S: Default> FlowTable<S> {
         buckets.resize(stride * regions, Bucket::default());
         let records = Vec::with_capacity(capacity * regions);
         memory::ask_for_large_pages(&records);
-        Self { buckets, records, free: Vec::new(), regions: vec![Region::default(); regions], stride, capacity }
+        Self { buckets, records, free: Vec::new(), regions: vec![Region::default(); regions], stride, shift: stride.ilog2(), capacity }
     }
 
     /// Bytes that a region for `capacity` flows takes when full.
@@ -151,16 +153,22 @@ impl<S: Default> FlowTable<S> {
     }
 
     /// Where a key of this hash lies in a region.
-    #[inline]
+    #[inline(always)]
     pub fn home(&self, region: usize, hash: u64) -> Home {
-        let bucket = region * self.stride + (hash as usize & (self.stride - 1));
-        Home { bucket: bucket as u32, region: region as u16, tag: tag(hash) }
+        let bucket = region << self.shift | (hash as usize & (self.stride - 1));
+        Home(u64::from(tag(hash)) << 32 | bucket as u64)
+    }
+
+    /// The region that a home lies in.
+    #[inline(always)]
+    pub fn region(&self, home: Home) -> usize {
+        home.bucket() >> self.shift
     }
 
     /// Asks for the first bucket of a home.
     #[inline]
     pub fn prefetch_bucket(&self, home: Home) {
-        if let Some(bucket) = self.buckets.get(home.bucket as usize) {
+        if let Some(bucket) = self.buckets.get(home.bucket()) {
             prefetch::line(bucket);
         }
     }
@@ -168,7 +176,7 @@ impl<S: Default> FlowTable<S> {
     /// Asks for the record that the first bucket holds for a home. `None` if it holds none: the flow is probably new.
     #[inline(always)]
     pub fn prefetch_record(&self, home: Home, now: Timestamp) -> Option<Candidate> {
-        let bucket = &self.buckets[home.bucket as usize];
+        let bucket = &self.buckets[home.bucket()];
         let Some(way) = bucket.find(home.mark()) else {
             self.prefetch_room(home, now);
             return None;
@@ -183,8 +191,8 @@ impl<S: Default> FlowTable<S> {
     #[inline(never)]
     fn prefetch_room(&self, home: Home, now: Timestamp) {
         prefetch::line(&self.buckets[self.second(home)]);
-        let bucket = &self.buckets[home.bucket as usize];
-        let is_full = self.regions[home.region()].live >= self.capacity;
+        let bucket = &self.buckets[home.bucket()];
+        let is_full = self.regions[self.region(home)].live >= self.capacity;
         if let Some((_, way)) = bucket.oldest(now).filter(|&(idle, _)| is_full || idle >= LIKELY_OVER_SECS) {
             prefetch::lines(&self.records[bucket.records[way] as usize]);
         }
@@ -193,7 +201,7 @@ impl<S: Default> FlowTable<S> {
     /// The flow of a key, if it is the one that [`FlowTable::prefetch_record`] pointed at and still there.
     #[inline]
     pub fn confirm(&mut self, home: Home, candidate: Candidate, key: &FlowKey, now: Timestamp) -> Option<Slot> {
-        let bucket = &mut self.buckets[home.bucket as usize];
+        let bucket = &mut self.buckets[home.bucket()];
         let (record, way) = (candidate.record(), candidate.0 as usize % WAYS);
         // Another packet of the group may have put another flow there.
         let is_there = (bucket.marks[way] == home.mark()) & (bucket.records[way] == record);
@@ -207,7 +215,7 @@ impl<S: Default> FlowTable<S> {
     /// The flow of a key.
     #[cold]
     pub fn find(&mut self, home: Home, key: &FlowKey, now: Timestamp) -> Option<Slot> {
-        [home.bucket as usize, self.second(home)].into_iter().find_map(|at| {
+        [home.bucket(), self.second(home)].into_iter().find_map(|at| {
             let bucket = &mut self.buckets[at];
             for way in (0..WAYS).filter(|&way| bucket.marks[way] == home.mark()) {
                 let record = bucket.records[way];
@@ -222,14 +230,14 @@ impl<S: Default> FlowTable<S> {
 
     /// The flow of a key, for who only looks: it is none the younger for it.
     pub fn peek(&self, home: Home, key: &FlowKey) -> Option<Slot> {
-        let in_buckets = [home.bucket as usize, self.second(home)].into_iter().flat_map(|at| self.in_bucket(at));
+        let in_buckets = [home.bucket(), self.second(home)].into_iter().flat_map(|at| self.in_bucket(at));
         in_buckets.into_iter().find(|slot| self.get(*slot).key() == key)
     }
 
     /// Makes room for a flow that [`FlowTable::find`] did not find. The caller finishes the flow that had to go, if the slot
     /// is [`Room::Taken`], and puts the new one in its place.
     pub fn insert(&mut self, home: Home, now: Timestamp) -> Room {
-        let (first, second) = (home.bucket as usize, self.second(home));
+        let (first, second) = (home.bucket(), self.second(home));
         if let Some(way) = self.over_in(first, now) {
             let bucket = &mut self.buckets[first];
             (bucket.marks[way], bucket.ages[way]) = (home.mark(), age(now));
@@ -239,12 +247,13 @@ impl<S: Default> FlowTable<S> {
         let into = if self.buckets[first].find(0).is_some() { first } else { second };
         let empty = self.buckets[into].find(0);
         let (at, way, room) = match empty {
-            Some(way) if self.regions[home.region()].live < self.capacity => {
-                self.regions[home.region()].live += 1;
+            Some(way) if self.regions[self.region(home)].live < self.capacity => {
+                let region = self.region(home);
+                self.regions[region].live += 1;
                 (into, way, Room::Free(self.free_record()))
             }
             _ => {
-                let (victim_at, victim_way) = self.victim(home.region(), [into, first, second], now);
+                let (victim_at, victim_way) = self.victim(self.region(home), [into, first, second], now);
                 let victim = &mut self.buckets[victim_at];
                 victim.marks[victim_way] = 0;
                 let room = Room::Taken(Slot(victim.records[victim_way]));
@@ -376,8 +385,8 @@ impl<S: Default> FlowTable<S> {
     /// The other bucket of a home, in the same region: its own inverse, so that either leads to the other.
     #[inline]
     fn second(&self, home: Home) -> usize {
-        let within = usize::from(home.tag).wrapping_mul(0x5bd1_e995) & (self.stride - 1);
-        home.bucket as usize ^ within ^ 1
+        let within = usize::from(home.tag()).wrapping_mul(0x5bd1_e995) & (self.stride - 1);
+        home.bucket() ^ within ^ 1
     }
 }
 

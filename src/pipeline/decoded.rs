@@ -6,6 +6,8 @@
 
 mod unfold;
 
+use std::ops::Range;
+
 use crate::capture::{Batch, Data};
 use crate::flow::{End, FlowKey, HashSeed, Home, Share};
 use crate::packet::{self, Beside, Form, FrameMeta, Packet, Part, tcp_flag};
@@ -248,7 +250,7 @@ impl Headers {
     }
 
     /// Each frame by itself.
-    #[inline(always)]
+    #[inline(never)]
     fn read(&mut self, data: &[u8], frames: &[FrameMeta], seed: HashSeed, ahead: impl Fn(&mut Item)) {
         let Self { items, own, rebuilt, before, behind, folded, parts, beside, .. } = self;
         rebuilt.clear();
@@ -291,29 +293,30 @@ impl Headers {
         }
     }
 
-    /// Gives further items their places among the frames' own.
+    /// Gives further items their places among the frames' own: stretches of own items, and between them what comes before or behind one.
     fn merge(&mut self) {
         let own = self.items.len() as u32;
         self.order.clear();
-        if self.before.is_empty() && self.behind.is_empty() {
-            return self.order.extend(0..own);
-        }
+        let mut before = own..own + self.before.len() as u32;
+        let mut behind = before.end..before.end + self.behind.len() as u32;
         self.items.append(&mut self.before);
-        let mut behind = self.items.len() as u32..(self.items.len() + self.behind.len()) as u32;
         self.items.append(&mut self.behind);
-        let mut before = own..behind.start;
-        for at in 0..own {
-            let is_of_frame = |&further: &u32| u32::from(self.items[further as usize].frame) == at;
-            while let Some(further) = Some(before.start).filter(|further| !before.is_empty() && is_of_frame(further)) {
-                self.order.push(further);
-                before.start += 1;
-            }
-            self.order.push(at);
-            while let Some(further) = Some(behind.start).filter(|further| !behind.is_empty() && is_of_frame(further)) {
-                self.order.push(further);
-                behind.start += 1;
+        let frame_of = |items: &Range<u32>| items.clone().next().map(|at| u32::from(self.items[at as usize].frame));
+        let mut next = 0;
+        loop {
+            let (first, second) = (frame_of(&before), frame_of(&behind));
+            let Some(frame) = first.into_iter().chain(second).min() else { break };
+            if first == Some(frame) {
+                self.order.extend(next..frame);
+                next = next.max(frame);
+                self.order.extend(before.next());
+            } else {
+                self.order.extend(next..=frame);
+                next = next.max(frame + 1);
+                self.order.extend(behind.next());
             }
         }
+        self.order.extend(next..own);
     }
 }
 

@@ -8,6 +8,8 @@ mod payload;
 use std::path::Path;
 use std::sync::Arc;
 
+use arrayvec::ArrayVec;
+
 use super::aside::Aside;
 use super::counters::Counters;
 use super::decoded::{Bytes, Headers, Item, frame_bytes};
@@ -28,6 +30,9 @@ use crate::time::Timestamp;
 /// Packets whose misses overlap. More would push the first out of the nearest cache again.
 pub(super) const GROUP: usize = 64;
 
+/// Items of a group: one a frame, and those that lie beside them. Groups with more are taken in pieces.
+const GROUP_ITEMS: usize = GROUP + GROUP / 2;
+
 /// The order of items of which none but the frames' own are there.
 const IN_ORDER: [u32; GROUP] = {
     let mut order = [0; GROUP];
@@ -44,6 +49,14 @@ const HOUSEKEEPING_INTERVAL: u64 = 64;
 
 /// A frame and what was decoded of it.
 pub(super) type Framed<'i> = (&'i FrameMeta, &'i Item);
+
+/// An item on its way through a group: what its home is and what the table said of its flow.
+#[derive(Clone, Copy)]
+struct Visit<'i> {
+    framed: Framed<'i>,
+    home: Home,
+    guess: Guess,
+}
 
 /// What the table's first bucket says of a packet's flow.
 #[derive(Clone, Copy)]
@@ -92,7 +105,7 @@ impl Worker {
         Self {
             shards: (0..shards).map(|_| Shard::new(per_shard(options.max_stream_bytes))).collect(),
             flows: Table::new(shards, per_shard(options.max_flows)),
-            ends: Vec::with_capacity(GROUP),
+            ends: Vec::with_capacity(GROUP_ITEMS),
             places: std::array::from_fn(|number| (number / stride) as u8),
             scans_tcp: set.has_patterns_for(Transport::Tcp),
             scans_udp: set.has_patterns_for(Transport::Udp),
@@ -120,7 +133,7 @@ impl Worker {
         let bytes = headers.bytes(data);
         self.count(group.iter());
         let order = headers.order().unwrap_or(&IN_ORDER[..group.len()]);
-        order.chunks(GROUP).for_each(|order| {
+        order.chunks(GROUP_ITEMS).for_each(|order| {
             let framed = |&at: &u32| headers.framed(at, group);
             self.process(bytes, order.iter().map(framed).map(|framed| (framed, framed.1.home)));
         });
@@ -145,22 +158,23 @@ impl Worker {
         self.counters.captured_bytes += bytes;
     }
 
-    /// Takes up to [`GROUP`] items, each with its home, through everything.
+    /// Takes up to [`GROUP_ITEMS`] items, each with its home, through everything.
     #[inline(always)]
-    fn process<'i>(&mut self, data: Bytes<'_>, items: impl Iterator<Item = (Framed<'i>, Home)> + Clone) {
-        let mut guesses = [Guess::New(0); GROUP];
+    fn process<'i>(&mut self, data: Bytes<'_>, items: impl Iterator<Item = (Framed<'i>, Home)>) {
+        let mut visits = ArrayVec::<Visit<'i>, GROUP_ITEMS>::new();
         self.ends.clear();
-        for (((frame, item), home), guess) in items.clone().zip(&mut guesses) {
-            *guess = match self.flows.prefetch_record(home, frame.time) {
+        visits.extend(items.map(|(framed, home)| {
+            let guess = match self.flows.prefetch_record(home, framed.0.time) {
                 Some(candidate) => Guess::Known(candidate),
                 None => {
-                    self.ends.push(self.eyes.prefetch_ends(item));
+                    self.ends.push(self.eyes.prefetch_ends(framed.1));
                     Guess::New((self.ends.len() - 1) as u8)
                 }
             };
-        }
-        for ((framed, home), &guess) in items.zip(&guesses) {
-            self.step(data, framed, home, guess);
+            Visit { framed, home, guess }
+        }));
+        for visit in &visits {
+            self.step(data, visit);
         }
     }
 
@@ -172,7 +186,7 @@ impl Worker {
 
     /// One packet.
     #[inline(always)]
-    fn step(&mut self, data: Bytes<'_>, framed: Framed<'_>, home: Home, guess: Guess) {
+    fn step(&mut self, data: Bytes<'_>, &Visit { framed, home, guess }: &Visit<'_>) {
         let (frame, item) = framed;
         if self.due <= frame.number {
             self.give_up_overdue((frame.file, frame.number));
@@ -182,11 +196,11 @@ impl Worker {
         }
         let (slot, direction) = self.track(framed, home, guess);
         let verdict = match item.packet.protocol {
-            protocol::TCP => self.plain_segment(home.region(), slot, direction, data, framed),
-            _ => Some(self.datagram(home.region(), slot, direction, data, framed)),
+            protocol::TCP => self.plain_segment(self.flows.region(home), slot, direction, data, framed),
+            _ => Some(self.datagram(self.flows.region(home), slot, direction, data, framed)),
         };
         self.judge_plain(slot, direction, data, framed, verdict);
-        self.keep_house(home.region(), frame.time);
+        self.keep_house(self.flows.region(home), frame.time);
     }
 
     /// One packet that may be anything.
@@ -202,7 +216,7 @@ impl Worker {
             return self.judge_alone(framed, Verdict::BadChecksum);
         }
         let (slot, direction) = self.track(framed, home, guess);
-        let shard = home.region();
+        let shard = self.flows.region(home);
         let verdict = match packet.protocol {
             _ if !packet.is_readable() => None,
             protocol::TCP => self.segment(shard, slot, direction, data, framed),
@@ -260,7 +274,7 @@ impl Worker {
                 Accepted::Watched(direction) => return self.attend_watched(slot, direction, framed),
                 Accepted::StartsAnother => {
                     self.counters.expired_flows += u64::from(flow.is_expired(now));
-                    self.finish(home.region(), slot, false);
+                    self.finish(self.flows.region(home), slot, false);
                     return (slot, self.begin(slot, framed, guess));
                 }
             }
@@ -270,7 +284,7 @@ impl Worker {
             let is_evicted = !self.flows.get(slot).is_expired(now);
             self.counters.evicted_flows += u64::from(is_evicted);
             self.counters.expired_flows += u64::from(!is_evicted);
-            self.finish(home.region(), slot, is_evicted);
+            self.finish(self.flows.region(home), slot, is_evicted);
         }
         (room.slot(), self.begin(room.slot(), framed, guess))
     }
