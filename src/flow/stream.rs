@@ -175,6 +175,20 @@ impl Stream {
         !self.is_started || distance.unsigned_abs() <= MAX_CLOSE_DISTANCE_BYTES
     }
 
+    /// The usual case of [`Stream::push`]: the whole bytes of a segment without SYN that are next, while nothing waits. They need not be
+    /// handed on, only taken. `None`, and nothing done, in every other case.
+    #[inline(always)]
+    pub fn take_next<'d>(&mut self, sequence: u32, data: &'d [u8], frame: FrameRef) -> Option<Chunk<'d>> {
+        if !self.is_at(sequence) || data.is_empty() || self.has_reached_end {
+            return None;
+        }
+        let (position, start_is_known) = (self.position, self.start_is_known);
+        self.strikes = 0;
+        self.next = sequence.wrapping_add(data.len() as u32);
+        self.position += data.len() as u64;
+        Some(Chunk { data, gap_bytes: 0, position, start_is_known, frame, is_aside: false })
+    }
+
     /// Takes a segment and hands on what is now in order.
     #[inline]
     pub fn push(&mut self, segment: &Segment<'_>, out: &mut Outlet<'_>) {

@@ -181,10 +181,12 @@ impl Worker {
 #[inline]
 pub(super) fn read(flow: &mut Flow<State>, direction: Direction, before: Reading, data: &[u8]) -> Option<Verdict> {
     let conversation = &flow.state.conversation;
+    let waits = flow.streams[direction.index()].has_pending();
     match (before, conversation.reading(direction)) {
+        (Reading::Parsing | Reading::Holding | Reading::Unknown, Reading::Parsing) if !waits => Some(Verdict::Inspected),
         (Reading::Done, _) => Some(lasting(flow, direction, || data)),
         (_, Reading::Holding) => None,
-        _ if flow.streams[direction.index()].has_pending() => None,
+        _ if waits => None,
         (Reading::Skipping, _) => Some(Verdict::PassedOver),
         (_, Reading::Unknown) => Some(class(flow, direction, data)),
         (_, Reading::Done) if conversation.protocol().is_none() => Some(Verdict::class_of(data)),

@@ -9,7 +9,6 @@ mod ending;
 mod lane;
 
 use self::lane::{Lane, Lanes, Mode};
-use super::file::Wants;
 use super::whole::Whole;
 use super::{Account, AfterGap, Hint, Identified, Probe, Progress, Session, Unread};
 use crate::flow::{Chunk, Direction, Pool};
@@ -124,8 +123,27 @@ impl Conversation {
         }
     }
 
-    /// The next bytes of a stream.
+    /// The next bytes of a stream. Mostly its parser is where the last ones ended, and all that there is to do is to call it.
+    #[inline]
     pub fn stream(
+        &mut self,
+        direction: Direction,
+        chunk: &Chunk<'_>,
+        hint: &Hint,
+        pool: &mut Pool,
+        seen: Seen<'_>,
+        unread: &mut dyn FnMut(Unread),
+    ) {
+        if chunk.gap_bytes == 0 && self.whole.is_none() && self.lanes.get(direction).is_at_parser() {
+            let used = self.read(direction, chunk.data, hint, pool, seen, unread);
+            return self.keep(direction, chunk.data.get(used..).unwrap_or(&[]), pool, unread);
+        }
+        self.stream_any(direction, chunk, hint, pool, seen, unread);
+    }
+
+    /// The same in every other case.
+    #[inline(never)]
+    fn stream_any(
         &mut self,
         direction: Direction,
         chunk: &Chunk<'_>,
@@ -201,7 +219,7 @@ impl Conversation {
     ) {
         let Session::Unknown = self.session else { return self.drop_whole(pool) };
         if is_new && self.whole.is_none() {
-            self.whole = Whole::begin(direction, chunk, Wants::of(&hint.wants));
+            self.whole = Whole::begin(direction, chunk, &hint.wants);
             if self.whole.is_some() && !pool.charge(&mut self.charged_bytes, Whole::memory_bytes()) {
                 self.whole = None;
             }
@@ -246,8 +264,11 @@ impl Conversation {
     /// For each direction, whether its bytes are of no interest any more.
     #[inline]
     pub fn is_quiet(&self) -> [bool; 2] {
-        [Direction::ToResponder, Direction::ToOriginator]
-            .map(|direction| !self.wants(direction) && !self.holds(direction))
+        let is_quiet = |lane: &Lane| lane.mode == Mode::Done && lane.held.is_none();
+        match self.whole {
+            None => [is_quiet(&self.lanes.to_responder), is_quiet(&self.lanes.to_originator)],
+            Some(_) => [false; 2],
+        }
     }
 
     /// Whether part of a message of this direction is held back.
