@@ -27,6 +27,10 @@ impl Worker {
             if flow.is_quiet[direction.index()] {
                 flow.streams[direction.index()].follow(packet.sequence.wrapping_add(bytes));
                 verdict = Some(judge::lasting(flow, direction, || data.payload(framed)));
+            } else if bytes == 0 && !is_waiting(flow, direction) {
+                flow.streams[direction.index()].open(packet.sequence);
+                self.note_quiet(slot);
+                verdict = Some(self.unread.take_worst());
             } else {
                 verdict = self.push(shard, slot, direction, data, framed);
             }
@@ -82,7 +86,7 @@ impl Worker {
 
     /// `None` while the rest of its message is to tell.
     ///
-    /// Nearly all segments are whole and next in their stream, with nothing waiting: they are handed on from here.
+    /// Nearly all segments are next in their stream, with nothing waiting: they are handed on from here.
     #[inline(never)]
     fn push(
         &mut self,
@@ -93,15 +97,20 @@ impl Worker {
         framed: Framed<'_>,
     ) -> Option<Verdict> {
         let (frame, packet) = (framed.0.reference(), &framed.1.packet);
-        let is_odd = u32::from(packet.urgent_pointer) | packet.payload_missing_bytes != 0 || packet.has(tcp_flag::SYN);
+        let is_usual = packet.urgent_pointer == 0 && !packet.has(tcp_flag::SYN);
         let payload = data.payload(framed);
         let Flow { identity, streams, state, .. } = self.flows.get_mut(slot);
-        let next = if is_odd { None } else { streams[direction.index()].take_next(packet.sequence, payload, frame) };
+        let stream = &mut streams[direction.index()];
+        let next = if is_usual { stream.take_next(packet.sequence, payload, frame) } else { None };
         let Some(chunk) = next else { return self.push_any(shard, slot, direction, data, framed) };
         let (before, was_holding) = (state.conversation.reading(direction), state.conversation.holds(direction));
         let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
         let mut delivery = Delivery { identity, state, direction, scans, eyes, unread };
-        delivery.chunk(&chunk, &mut self.shards[shard].pool);
+        let pool = &mut self.shards[shard].pool;
+        delivery.chunk(&chunk, pool);
+        if packet.payload_missing_bytes > 0 {
+            delivery.any_chunk(&stream.take_cut(packet.payload_missing_bytes, frame, &mut self.streams), pool);
+        }
         match state.conversation.holds(direction) {
             true if !was_holding => self.wait(shard, slot, direction, frame),
             true => {}
