@@ -126,10 +126,17 @@ impl FlowKey {
 
     /// Address and port of one end (ICMP: what stands for the port).
     pub fn end(&self, end: End) -> (Address, u16) {
+        let (low, high) = self.ports();
         match end {
-            End::Low => (Address::from_halves(self.low), (self.what >> 48) as u16),
-            End::High => (Address::from_halves(self.high), (self.what >> 32) as u16),
+            End::Low => (Address::from_halves(self.low), low),
+            End::High => (Address::from_halves(self.high), high),
         }
+    }
+
+    /// Ports of the low and of the high end.
+    #[inline]
+    pub(super) fn ports(&self) -> (u16, u16) {
+        ((self.what >> 48) as u16, (self.what >> 32) as u16)
     }
 
     /// VLAN tags (upper half) and tunnel in one number; 0 without any.

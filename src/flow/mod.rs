@@ -336,7 +336,15 @@ impl Identity {
     /// The originator's and the responder's port.
     #[inline]
     pub fn ports(&self) -> (u16, u16) {
-        (self.key.end(self.originator).1, self.key.end(self.originator.other()).1)
+        self.ports_towards(Direction::ToResponder)
+    }
+
+    /// The port that a packet comes from and the one that it goes to.
+    #[inline]
+    pub fn ports_towards(&self, direction: Direction) -> (u16, u16) {
+        let (low, high) = self.key.ports();
+        let from_low = (self.originator == End::Low) == (direction == Direction::ToResponder);
+        if from_low { (low, high) } else { (high, low) }
     }
 
     /// What its ends are.

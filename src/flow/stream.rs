@@ -175,6 +175,39 @@ impl Stream {
         !self.is_started || distance.unsigned_abs() <= MAX_CLOSE_DISTANCE_BYTES
     }
 
+    /// The usual case of [`Stream::push`]: the captured bytes of a segment without SYN that are next, while nothing waits. They need not be
+    /// handed on, only taken. `None`, and nothing done, in every other case.
+    #[inline(always)]
+    pub fn take_next<'d>(&mut self, sequence: u32, data: &'d [u8], frame: FrameRef) -> Option<Chunk<'d>> {
+        if !self.is_at(sequence) || data.is_empty() || self.has_reached_end {
+            return None;
+        }
+        let (position, start_is_known) = (self.position, self.start_is_known);
+        self.strikes = 0;
+        self.next = sequence.wrapping_add(data.len() as u32);
+        self.position += data.len() as u64;
+        Some(Chunk { data, gap_bytes: 0, position, start_is_known, frame, is_aside: false })
+    }
+
+    /// What follows [`Stream::take_next`] where the rest of the segment was not captured: a hole.
+    pub fn take_cut(&mut self, missing_bytes: u32, frame: FrameRef, counters: &mut StreamCounters) -> Chunk<'static> {
+        let gap_bytes = u64::from(missing_bytes);
+        counters.gap_bytes += gap_bytes;
+        self.next = self.next.wrapping_add(missing_bytes);
+        self.position += gap_bytes;
+        let (position, start_is_known) = (self.position, self.start_is_known);
+        Chunk { data: &[], gap_bytes, position, start_is_known, frame, is_aside: false }
+    }
+
+    /// [`Stream::push`] of a SYN alone, while nothing waits.
+    #[inline]
+    pub fn open(&mut self, sequence: u32) {
+        // Another attempt, perhaps with another number: nothing was said before it.
+        if !self.is_started || self.position == 0 {
+            self.start(sequence.wrapping_add(1), true);
+        }
+    }
+
     /// Takes a segment and hands on what is now in order.
     #[inline]
     pub fn push(&mut self, segment: &Segment<'_>, out: &mut Outlet<'_>) {
@@ -349,10 +382,7 @@ impl Stream {
         self.next = self.next.wrapping_add(data.len() as u32);
         self.position += data.len() as u64;
         if missing_bytes > 0 {
-            out.counters.gap_bytes += u64::from(missing_bytes);
-            self.next = self.next.wrapping_add(missing_bytes);
-            self.position += u64::from(missing_bytes);
-            self.emit(&[], u64::from(missing_bytes), frame, out);
+            (out.emit)(self.take_cut(missing_bytes, frame, out.counters), out.pool);
         }
     }
 

@@ -213,19 +213,28 @@ impl<S: Default> FlowTable<S> {
     }
 
     /// The flow of a key.
-    #[cold]
     pub fn find(&mut self, home: Home, key: &FlowKey, now: Timestamp) -> Option<Slot> {
-        [home.bucket(), self.second(home)].into_iter().find_map(|at| {
-            let bucket = &mut self.buckets[at];
-            for way in (0..WAYS).filter(|&way| bucket.marks[way] == home.mark()) {
-                let record = bucket.records[way];
-                if self.records[record as usize].key() == key {
-                    bucket.ages[way] = age(now);
-                    return Some(Slot(record));
-                }
+        let (at, way) =
+            self.find_in(home.bucket(), home, key).or_else(|| self.find_in(self.second(home), home, key))?;
+        let bucket = &mut self.buckets[at];
+        bucket.ages[way] = age(now);
+        Some(Slot(bucket.records[way]))
+    }
+
+    /// Where a bucket has the flow of a key.
+    #[inline]
+    fn find_in(&self, at: usize, home: Home, key: &FlowKey) -> Option<(usize, usize)> {
+        let bucket = &self.buckets[at];
+        let mut ways = bucket.with(home.mark());
+        while ways != 0 {
+            let way = Bucket::first(ways);
+            // The bits behind the first need not be true, and what a way without a flow names is another's, or gone.
+            if bucket.marks[way] == home.mark() && self.records[bucket.records[way] as usize].key() == key {
+                return Some((at, way));
             }
-            None
-        })
+            ways &= ways - 1;
+        }
+        None
     }
 
     /// The flow of a key, for who only looks: it is none the younger for it.
@@ -270,8 +279,10 @@ impl<S: Default> FlowTable<S> {
 
     fn free_record(&mut self) -> Slot {
         let record = self.free.pop().unwrap_or_else(|| {
-            self.records.push(Flow::default());
-            (self.records.len() - 1) as u32
+            let record = self.records.len();
+            // Made where it lies, not copied there.
+            self.records.resize_with(record + 1, Flow::default);
+            record as u32
         });
         if let Some(&next) = self.free.last() {
             prefetch::lines(&self.records[next as usize]);
@@ -354,14 +365,27 @@ impl<S: Default> FlowTable<S> {
 
     /// Every flow in the table and its slot, as their records lie.
     pub fn iter(&self) -> impl Iterator<Item = (Slot, &Flow<S>)> {
+        let flows = self.records.iter().enumerate().zip(self.live());
+        flows.filter_map(|((at, flow), is_live)| is_live.then_some((Slot(at as u32), flow)))
+    }
+
+    /// The same for who has no more use for the table: each is gone as soon as it was looked at, while it is in the cache.
+    pub fn into_flows(self) -> impl Iterator<Item = (Slot, Flow<S>)> {
+        let live = self.live();
+        let flows = self.records.into_iter().enumerate().zip(live);
+        flows.filter_map(|((at, flow), is_live)| is_live.then_some((Slot(at as u32), flow)))
+    }
+
+    /// For each record, whether a flow is in it.
+    fn live(&self) -> Vec<bool> {
         let mut live = vec![false; self.records.len()];
-        for bucket in &self.buckets {
+        // Most buckets of a table that is not full are empty.
+        for bucket in self.buckets.iter().filter(|bucket| bucket.marks != [0; WAYS]) {
             for way in (0..WAYS).filter(|&way| bucket.marks[way] != 0) {
                 live[bucket.records[way] as usize] = true;
             }
         }
-        let flows = self.records.iter().enumerate().zip(live);
-        flows.filter_map(|((at, flow), is_live)| is_live.then_some((Slot(at as u32), flow)))
+        live
     }
 
     /// A flow of this table.
@@ -391,13 +415,26 @@ impl<S: Default> FlowTable<S> {
 }
 
 impl Bucket {
-    /// The first way with a mark. All are compared at once: the lowest byte that is zero has its top bit set, and none below it has.
+    /// The first way with a mark.
     #[inline(always)]
     fn find(&self, mark: u8) -> Option<usize> {
+        let ways = self.with(mark);
+        (ways != 0).then(|| Self::first(ways))
+    }
+
+    /// A bit for each way that may have a mark, among them the first that has it. All are compared at once: the lowest byte that is zero
+    /// has its top bit set, and none below it has.
+    #[inline(always)]
+    fn with(&self, mark: u8) -> u64 {
         const ONES: u64 = u64::from_le_bytes([1; WAYS]);
         let differs = u64::from_le_bytes(self.marks) ^ (u64::from(mark) * ONES);
-        let fits = differs.wrapping_sub(ONES) & !differs & (ONES << 7);
-        (fits != 0).then(|| (fits.trailing_zeros() / 8) as usize)
+        differs.wrapping_sub(ONES) & !differs & (ONES << 7)
+    }
+
+    /// The first way of [`Bucket::with`].
+    #[inline(always)]
+    fn first(ways: u64) -> usize {
+        (ways.trailing_zeros() / 8) as usize
     }
 
     /// How many seconds the oldest flow has been silent, and its way.

@@ -29,11 +29,12 @@ pub struct Prefix {
 }
 
 /// One end of a flow, hashed: see [`Prefix::key`].
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct EndpointKey {
     addr: u64,
-    port: u64,
     gate: u32,
+    /// Hashed only where the address is known: few are.
+    port: Option<u16>,
 }
 
 /// Part of [`Prefix::networks`]: start and end.
@@ -96,12 +97,12 @@ impl Prefix {
     #[inline]
     pub fn key(&self, ip: IpAddr, port: Option<u16>) -> EndpointKey {
         let ip = ip.to_canonical();
-        let addr = addr_hash(&self.seeds, ip);
-        EndpointKey {
-            addr,
-            port: port.map_or(addr, |port| port_hash(&self.seeds, addr, port)),
-            gate: self.gate.place(ip),
-        }
+        EndpointKey { addr: addr_hash(&self.seeds, ip), gate: self.gate.place(ip), port }
+    }
+
+    /// Whether nothing is in it: then no end need be looked up.
+    pub fn is_empty(&self) -> bool {
+        self.addresses.is_empty() && self.networks.is_empty()
     }
 
     /// Asks for the key's line ahead of use.
@@ -119,7 +120,12 @@ impl Prefix {
     #[inline(always)]
     fn maybe_single(&self, key: &EndpointKey) -> bool {
         self.addresses.maybe(self.addresses.probe(key.addr))
-            && (self.keys.maybe(self.keys.probe(key.addr)) || self.keys.maybe(self.keys.probe(key.port)))
+            && [key.addr, self.with_port(key)].into_iter().any(|hash| self.keys.maybe(self.keys.probe(hash)))
+    }
+
+    #[inline]
+    fn with_port(&self, key: &EndpointKey) -> u64 {
+        key.port.map_or(key.addr, |port| port_hash(&self.seeds, key.addr, port))
     }
 
     /// Every indicator that covers this end: networks widest first, then the address, then address and port.
@@ -138,7 +144,7 @@ impl Prefix {
         };
         self.single.find(key.addr, |ix| same(ix, None)).for_each(|ix| found(ix, Covered::Address));
         if port.is_some() {
-            self.single.find(key.port, |ix| same(ix, port)).for_each(|ix| found(ix, Covered::Port));
+            self.single.find(self.with_port(&key), |ix| same(ix, port)).for_each(|ix| found(ix, Covered::Port));
         }
     }
 

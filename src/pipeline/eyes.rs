@@ -23,7 +23,7 @@ use crate::flow::{Chunk, Direction, Identity};
 use crate::indicator::{Field, IndicatorIx, Observable, Sighting, Transport, Value, Wants, Where, kind};
 use crate::matcher::{EndpointKey, Hit, How, MatchSet, Matcher};
 use crate::metrics::Tally;
-use crate::packet::{Ends, FrameRef, Packet, protocol};
+use crate::packet::{Address, Ends, FrameRef, Packet, protocol};
 use crate::proto::Hint;
 
 /// Fields of the ends' addresses.
@@ -47,6 +47,8 @@ pub(super) struct Eyes {
     has_function_conditions: bool,
     /// Whether there are rules. If there are none, nothing is ever spent on one.
     has_rules: bool,
+    /// Whether there are indicators of addresses.
+    has_endpoints: bool,
     /// Whether there are rules of a header alone: new flows are asked for them.
     pub(super) has_header_rules: bool,
     /// Of those, the ones that may hold in a flow.
@@ -92,6 +94,7 @@ impl Eyes {
             has_conditions: set.indicators().has_conditions(),
             has_function_conditions: set.indicators().has_function_conditions(),
             has_rules: set.has_rules(),
+            has_endpoints: set.has_endpoints(),
             has_header_rules: set.has_header_rules(),
             found: Vec::new(),
             facing: Direction::ToResponder,
@@ -125,6 +128,7 @@ impl Eyes {
         self.has_conditions = set.indicators().has_conditions();
         self.has_function_conditions = set.indicators().has_function_conditions();
         self.has_rules = set.has_rules();
+        self.has_endpoints = set.has_endpoints();
         self.has_header_rules = set.has_header_rules();
         std::mem::take(&mut self.suppressed)
     }
@@ -195,15 +199,25 @@ impl Eyes {
         alerts
     }
 
-    /// Hashes both ends of a packet and asks for the filter lines that tell whether they are worth a look.
+    /// Whether ends are of interest: if not, they need not even be hashed.
+    #[inline]
+    pub(super) fn looks_at_ends(&self) -> bool {
+        self.has_endpoints || self.recorder.is_some()
+    }
+
+    /// Hashes both ends of a packet and asks for the filter lines that tell whether they are worth a look, if ends are of interest.
     #[inline]
     pub(super) fn prefetch_ends(&self, item: &Item) -> [EndpointKey; 2] {
+        if !self.has_endpoints {
+            return Default::default();
+        }
         let packet = &item.packet;
-        [(packet.source, packet.source_port), (packet.destination, packet.destination_port)].map(|(address, port)| {
+        let key = |address: Address, port| {
             let key = self.set.endpoint_key(address.ip(), port);
             self.set.prefetch_endpoint(&key);
             key
-        })
+        };
+        [key(packet.source, packet.source_port), key(packet.destination, packet.destination_port)]
     }
 
     /// Looks both ends of a new flow up, if the filter says that an indicator may cover one.
@@ -216,9 +230,14 @@ impl Eyes {
         frame: FrameRef,
     ) {
         let is_of_interest = keys.iter().any(|key| self.set.endpoint_maybe(key)) || self.recorder.is_some();
-        if !is_of_interest || identity.ends() == Ends::Hardware {
-            return;
+        if is_of_interest && identity.ends() != Ends::Hardware {
+            self.see_ends(identity, seldom, frame);
         }
+    }
+
+    /// Looks both ends of a flow up.
+    #[inline(never)]
+    fn see_ends(&mut self, identity: &Identity, seldom: &mut Seldom, frame: FrameRef) {
         for (at, facing) in [(ORIGINATOR, Direction::ToResponder), (RESPONDER, Direction::ToOriginator)] {
             self.facing = facing;
             self.see(identity, seldom, &end(identity, at, &[]), frame);

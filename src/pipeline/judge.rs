@@ -45,14 +45,19 @@ impl Worker {
         verdict: Option<Verdict>,
     ) {
         let item = framed.1;
-        if item.packet.payload_missing_bytes == 0 && item.role == Role::Own {
+        let mut verdict = verdict;
+        if item.packet.payload_missing_bytes > 0 {
+            self.counters.cut_packets += 1;
+            verdict = Some(verdict.unwrap_or_default().max(Verdict::Truncated));
+        }
+        if item.role == Role::Own {
             self.judge_plain(slot, direction, data, framed, verdict);
         } else {
             self.judge_with_flow(slot, direction, data, framed, verdict);
         }
     }
 
-    /// The same of a frame's own packet, which is whole.
+    /// The same of a frame's own packet, where that it was cut is in the verdict.
     #[inline(always)]
     pub(super) fn judge_plain(
         &mut self,
@@ -91,11 +96,6 @@ impl Worker {
     ) {
         let (item, share) = (framed.1, data.share(framed));
         let packet = &item.packet;
-        let mut verdict = verdict;
-        if packet.payload_missing_bytes > 0 {
-            self.counters.cut_packets += 1;
-            verdict = Some(verdict.unwrap_or_default().max(Verdict::Truncated));
-        }
         let flow = self.flows.get_mut(slot);
         let tag = &mut flow.tags[direction.index()];
         if item.role == Role::Rebuilt && *tag == Verdict::Fragment.tag() {
@@ -178,16 +178,25 @@ impl Worker {
 }
 
 /// Of a packet whose payload was looked at, with how far its direction was before. `None`: the rest of its message tells.
-#[inline]
-pub(super) fn read(flow: &mut Flow<State>, direction: Direction, before: Reading, data: &[u8]) -> Option<Verdict> {
-    let conversation = &flow.state.conversation;
-    match (before, conversation.reading(direction)) {
+#[inline(always)]
+pub(super) fn read(flow: &Flow<State>, direction: Direction, before: Reading, data: &[u8]) -> Option<Verdict> {
+    let after = flow.state.conversation.reading(direction);
+    let is_read = before <= Reading::Parsing && after == Reading::Parsing;
+    if is_read && !flow.streams[direction.index()].has_pending() {
+        return Some(Verdict::Inspected);
+    }
+    read_or_not(flow, direction, (before, after), data)
+}
+
+#[inline(never)]
+fn read_or_not(flow: &Flow<State>, direction: Direction, reading: (Reading, Reading), data: &[u8]) -> Option<Verdict> {
+    match reading {
         (Reading::Done, _) => Some(lasting(flow, direction, || data)),
         (_, Reading::Holding) => None,
         _ if flow.streams[direction.index()].has_pending() => None,
         (Reading::Skipping, _) => Some(Verdict::PassedOver),
         (_, Reading::Unknown) => Some(class(flow, direction, data)),
-        (_, Reading::Done) if conversation.protocol().is_none() => Some(Verdict::class_of(data)),
+        (_, Reading::Done) if flow.state.conversation.protocol().is_none() => Some(Verdict::class_of(data)),
         // The parser lost its place, and says so once.
         (_, Reading::Searching) if flow.tags[direction.index()] == Verdict::Gap.tag() => Some(Verdict::Gap),
         (_, Reading::Searching) => Some(Verdict::Malformed),

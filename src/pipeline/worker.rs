@@ -292,17 +292,19 @@ impl Worker {
     /// The first packet of a flow, in the place of what was there: its addresses are looked up, once for the flow.
     fn begin(&mut self, slot: Slot, (frame, item): Framed<'_>, guess: Guess) -> Direction {
         self.counters.flows += 1;
-        let keys = match guess {
-            Guess::New(at) => self.ends[usize::from(at)],
-            Guess::Known(_) => self.eyes.prefetch_ends(item),
-        };
         let flow = self.flows.get_mut(slot);
         flow.restart(item.key, &item.packet, item.from, frame.time);
         let direction = match flow.accept(&item.packet, item.from, frame.time) {
             Accepted::Yes(direction) | Accepted::Watched(direction) => direction,
             Accepted::StartsAnother => Direction::ToResponder,
         };
-        self.eyes.look_at_ends(&keys, &flow.identity, &mut flow.state.seldom, frame.reference());
+        if self.eyes.looks_at_ends() {
+            let keys = match guess {
+                Guess::New(at) => self.ends[usize::from(at)],
+                Guess::Known(_) => self.eyes.prefetch_ends(item),
+            };
+            self.eyes.look_at_ends(&keys, &flow.identity, &mut flow.state.seldom, frame.reference());
+        }
         if self.eyes.has_header_rules {
             self.eyes.judge_first(flow, (&item.packet, direction), frame.reference());
         }
@@ -444,7 +446,9 @@ impl Worker {
     /// The end of the captures. Returns the last alerts and flows, and the numbers.
     pub(super) fn close(mut self) -> (Said, Counters) {
         self.end_waits();
-        for (slot, flow) in self.flows.iter() {
+        let flows = std::mem::replace(&mut self.flows, Table::new(0, 0));
+        for (slot, flow) in &mut flows.into_flows() {
+            let flow = &flow;
             flow.state.conversation.unfinished().into_iter().for_each(|why| self.unread.tally.count(why));
             let verdict = judge::end_open(flow, &mut self.counters);
             self.aside.iter_mut().for_each(|aside| aside.stop(slot, flow, verdict));

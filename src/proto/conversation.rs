@@ -9,7 +9,6 @@ mod ending;
 mod lane;
 
 use self::lane::{Lane, Lanes, Mode};
-use super::file::Wants;
 use super::whole::Whole;
 use super::{Account, AfterGap, Hint, Identified, Probe, Progress, Session, Unread};
 use crate::flow::{Chunk, Direction, Pool};
@@ -40,7 +39,7 @@ pub struct Conversation {
 }
 
 /// How far the reading of a direction is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 pub enum Reading {
     /// No protocol is recognised.
     Unknown,
@@ -56,6 +55,14 @@ pub enum Reading {
     Done,
 }
 
+/// Where the reading of some bytes goes on.
+enum Next {
+    /// So many bytes further.
+    At(usize),
+    /// Not now: so many are done with.
+    Used(usize),
+}
+
 impl Conversation {
     /// `network.protocol`, once known.
     pub fn protocol(&self) -> Option<&'static str> {
@@ -63,6 +70,7 @@ impl Conversation {
     }
 
     /// How far a direction is.
+    #[inline]
     pub fn reading(&self, direction: Direction) -> Reading {
         let lane = self.lanes.get(direction);
         match lane.mode {
@@ -99,6 +107,7 @@ impl Conversation {
     }
 
     /// A datagram.
+    #[inline]
     pub fn datagram(
         &mut self,
         direction: Direction,
@@ -124,8 +133,27 @@ impl Conversation {
         }
     }
 
-    /// The next bytes of a stream.
+    /// The next bytes of a stream. Mostly its parser is where the last ones ended, and all that there is to do is to call it.
+    #[inline]
     pub fn stream(
+        &mut self,
+        direction: Direction,
+        chunk: &Chunk<'_>,
+        hint: &Hint,
+        pool: &mut Pool,
+        seen: Seen<'_>,
+        unread: &mut dyn FnMut(Unread),
+    ) {
+        if chunk.gap_bytes == 0 && self.whole.is_none() && self.lanes.get(direction).is_at_parser() {
+            let used = self.read(direction, chunk.data, hint, pool, seen, unread);
+            return self.keep(direction, chunk.data.get(used..).unwrap_or(&[]), pool, unread);
+        }
+        self.stream_any(direction, chunk, hint, pool, seen, unread);
+    }
+
+    /// The same in every other case.
+    #[inline(never)]
+    fn stream_any(
         &mut self,
         direction: Direction,
         chunk: &Chunk<'_>,
@@ -201,7 +229,7 @@ impl Conversation {
     ) {
         let Session::Unknown = self.session else { return self.drop_whole(pool) };
         if is_new && self.whole.is_none() {
-            self.whole = Whole::begin(direction, chunk, Wants::of(&hint.wants));
+            self.whole = Whole::begin(direction, chunk, &hint.wants);
             if self.whole.is_some() && !pool.charge(&mut self.charged_bytes, Whole::memory_bytes()) {
                 self.whole = None;
             }
@@ -246,8 +274,11 @@ impl Conversation {
     /// For each direction, whether its bytes are of no interest any more.
     #[inline]
     pub fn is_quiet(&self) -> [bool; 2] {
-        [Direction::ToResponder, Direction::ToOriginator]
-            .map(|direction| !self.wants(direction) && !self.holds(direction))
+        let is_quiet = |lane: &Lane| lane.mode == Mode::Done && lane.held.is_none();
+        match self.whole {
+            None => [is_quiet(&self.lanes.to_responder), is_quiet(&self.lanes.to_originator)],
+            Some(_) => [false; 2],
+        }
     }
 
     /// Whether part of a message of this direction is held back.
@@ -283,6 +314,7 @@ impl Conversation {
     }
 
     /// Offers bytes until no more of them can be used, and returns how many were.
+    #[inline]
     fn read(
         &mut self,
         direction: Direction,
@@ -292,13 +324,43 @@ impl Conversation {
         seen: Seen<'_>,
         unread: &mut dyn FnMut(Unread),
     ) -> usize {
-        let mut at = 0;
+        if self.lanes.get(direction).mode != Mode::Parsing {
+            return self.read_on(0, direction, data, hint, pool, seen, unread);
+        }
+        let progress = self.session.parse(direction, data, hint, seen);
+        self.settle(pool, unread);
+        match progress {
+            Progress::Consumed { bytes, need } if bytes == data.len() => {
+                self.lanes.of(direction).need_bytes = u32::try_from(need).unwrap_or(u32::MAX);
+                bytes
+            }
+            _ => match self.follow(direction, data.len(), progress, pool, unread) {
+                Next::At(at) => self.read_on(at, direction, data, hint, pool, seen, unread),
+                Next::Used(used) => used,
+            },
+        }
+    }
+
+    /// The same from the `at`-th byte on.
+    #[expect(clippy::too_many_arguments, reason = "what a parser is called with, and where")]
+    #[inline(never)]
+    fn read_on(
+        &mut self,
+        mut at: usize,
+        direction: Direction,
+        data: &[u8],
+        hint: &Hint,
+        pool: &mut Pool,
+        seen: Seen<'_>,
+        unread: &mut dyn FnMut(Unread),
+    ) -> usize {
         for _ in 0..MAX_ROUNDS {
             let rest = data.get(at..).unwrap_or(&[]);
-            if rest.is_empty() || self.lanes.of(direction).mode == Mode::Done {
+            let mode = self.lanes.get(direction).mode;
+            if rest.is_empty() || mode == Mode::Done {
                 return data.len();
             }
-            if self.lanes.of(direction).mode == Mode::Probing {
+            if mode == Mode::Probing {
                 match self.probe_stream(direction, rest, hint, unread) {
                     Probe::Yes => {}
                     Probe::Unsure => return at,
@@ -307,53 +369,66 @@ impl Conversation {
             }
             let progress = self.session.parse(direction, rest, hint, seen);
             self.settle(pool, unread);
-            let lane = self.lanes.of(direction);
-            lane.need_bytes = 0;
-            match progress {
-                Progress::Consumed { bytes, need } | Progress::Damaged { bytes, need, .. } => {
-                    if let Progress::Damaged { reason, .. } = progress {
-                        unread(Unread::Parser(reason));
-                    }
-                    at += bytes.min(rest.len());
-                    lane.need_bytes = u32::try_from(need).unwrap_or(u32::MAX);
-                    if bytes == 0 || need > data.len() - at {
-                        return at;
-                    }
-                }
-                Progress::Skip(bytes) => {
-                    let here = bytes.min(rest.len() as u64);
-                    if here > 0 {
-                        unread(Unread::PassedOver);
-                    }
-                    at += here as usize;
-                    lane.skip_bytes = bytes - here;
-                }
-                Progress::Reprobe(bytes) => {
-                    at += bytes.min(rest.len());
-                    self.session = Session::default();
-                    self.settle(pool, unread);
-                    // The other direction's bytes belong to the protocol that ended.
-                    pool.release(&mut self.lanes.of(direction.reverse()).held);
-                    for lane in self.lanes.both() {
-                        (lane.mode, lane.probes, lane.need_bytes) = (Mode::Probing, 0, 0);
-                    }
-                }
-                Progress::DoneDirection => lane.mode = Mode::Done,
-                Progress::Done => {
-                    pool.release(&mut self.lanes.of(direction.reverse()).held);
-                    self.lanes.both().into_iter().for_each(|lane| lane.mode = Mode::Done);
-                }
-                Progress::Stopped(reason) => {
-                    unread(Unread::Parser(reason));
-                    // What follows may begin another message: look at the next segments' starts.
-                    lane.mode = Mode::Probing;
-                    return data.len();
-                }
+            match self.follow(direction, rest.len(), progress, pool, unread) {
+                Next::At(bytes) => at += bytes,
+                Next::Used(bytes) => return at + bytes,
             }
         }
         unread(Unread::Parser("parser made no progress"));
         self.lanes.of(direction).mode = Mode::Done;
         data.len()
+    }
+
+    /// What a parser says of the `length` bytes that it was offered.
+    fn follow(
+        &mut self,
+        direction: Direction,
+        length: usize,
+        progress: Progress,
+        pool: &mut Pool,
+        unread: &mut dyn FnMut(Unread),
+    ) -> Next {
+        let lane = self.lanes.of(direction);
+        lane.need_bytes = 0;
+        match progress {
+            Progress::Consumed { bytes, need } | Progress::Damaged { bytes, need, .. } => {
+                if let Progress::Damaged { reason, .. } = progress {
+                    unread(Unread::Parser(reason));
+                }
+                let used = bytes.min(length);
+                lane.need_bytes = u32::try_from(need).unwrap_or(u32::MAX);
+                return if bytes == 0 || need > length - used { Next::Used(used) } else { Next::At(used) };
+            }
+            Progress::Skip(bytes) => {
+                let here = bytes.min(length as u64);
+                if here > 0 {
+                    unread(Unread::PassedOver);
+                }
+                lane.skip_bytes = bytes - here;
+                return Next::At(here as usize);
+            }
+            Progress::Reprobe(bytes) => {
+                self.session = Session::default();
+                self.settle(pool, unread);
+                // The other direction's bytes belong to the protocol that ended.
+                pool.release(&mut self.lanes.of(direction.reverse()).held);
+                for lane in self.lanes.both() {
+                    (lane.mode, lane.probes, lane.need_bytes) = (Mode::Probing, 0, 0);
+                }
+                return Next::At(bytes.min(length));
+            }
+            Progress::DoneDirection => lane.mode = Mode::Done,
+            Progress::Done => {
+                pool.release(&mut self.lanes.of(direction.reverse()).held);
+                self.lanes.both().into_iter().for_each(|lane| lane.mode = Mode::Done);
+            }
+            Progress::Stopped(reason) => {
+                unread(Unread::Parser(reason));
+                // What follows may begin another message: look at the next segments' starts.
+                lane.mode = Mode::Probing;
+            }
+        }
+        Next::Used(length)
     }
 
     /// Whether the bytes at a segment's start are a message's of the session's protocol, or of any while there is none.

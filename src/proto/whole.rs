@@ -10,7 +10,7 @@
 
 use super::file::{File, Wants};
 use crate::flow::{Chunk, Direction};
-use crate::indicator::Seen;
+use crate::indicator::{self, Seen};
 
 /// See the module.
 pub(super) struct Whole {
@@ -20,10 +20,10 @@ pub(super) struct Whole {
 
 impl Whole {
     /// What a flow that begins with `chunk` may be; `None` if nobody wants to know, or its start is not there.
-    pub(super) fn begin(direction: Direction, chunk: &Chunk<'_>, wants: Wants) -> Option<Box<Self>> {
+    pub(super) fn begin(direction: Direction, chunk: &Chunk<'_>, wants: &indicator::Wants) -> Option<Box<Self>> {
         let is_start = chunk.position == 0 && chunk.start_is_known && chunk.gap_bytes == 0 && !chunk.data.is_empty();
         // The stream's own bytes are scanned for signatures where they lie.
-        let file = if is_start { File::begin(wants.without_content()) } else { None };
+        let file = if is_start { File::begin(Wants::of(wants).without_content()) } else { None };
         file.map(|file| Box::new(Self { direction, file }))
     }
 

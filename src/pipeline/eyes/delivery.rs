@@ -55,23 +55,16 @@ impl Unseen {
 
 impl Delivery<'_> {
     /// Bytes of a stream: scanned for byte signatures, then parsed.
+    #[inline(always)]
     pub(in crate::pipeline) fn chunk(&mut self, chunk: &Chunk<'_>, pool: &mut Pool) {
         let hint = self.hint(Transport::Tcp);
         let first = self.eyes.alerts.len();
-        let Self { identity, state, direction, scans, eyes, unread } = self;
-        eyes.facing = *direction;
-        let State { conversation, seldom } = &mut **state;
-        if *scans && !chunk.data.is_empty() && !eyes.sheds_scan(chunk) {
-            let place = place(&hint, *direction, chunk.position, chunk.start_is_known, chunk.frame);
-            let what = if chunk.is_aside { Scanned::Alone } else { Scanned::Stream(*direction) };
-            eyes.scan(identity, seldom, what, (chunk.data, &place), chunk.frame);
-            if eyes.has_rules && eyes.matcher.follows(Scope::Stream) {
-                let Chunk { data, position: offset, start_is_known: start_known, frame, .. } = *chunk;
-                let (flow, time) = (eyes.flowing(identity), frame.time);
-                let piece = Piece { data, offset, start_known, is_last: false, flow, time };
-                eyes.follow((identity, seldom), what, &piece, frame);
-            }
+        self.eyes.facing = self.direction;
+        if self.scans && !chunk.data.is_empty() && !self.eyes.sheds_scan(chunk) {
+            self.scan(chunk, &hint);
         }
+        let Self { identity, state, direction, eyes, unread, .. } = self;
+        let State { conversation, seldom } = &mut **state;
         if chunk.position >= eyes.parse_until && conversation.wants(*direction) {
             conversation.shed(*direction, pool, &mut |why| unread.count(why));
         }
@@ -85,6 +78,27 @@ impl Delivery<'_> {
             }
         }
         eyes.conclude(first, identity, state, chunk.frame);
+    }
+
+    /// The same, for who has more to do than to hand on one after the other.
+    #[inline(never)]
+    pub(in crate::pipeline) fn any_chunk(&mut self, chunk: &Chunk<'_>, pool: &mut Pool) {
+        self.chunk(chunk, pool);
+    }
+
+    #[inline(never)]
+    fn scan(&mut self, chunk: &Chunk<'_>, hint: &Hint) {
+        let Self { identity, state, direction, eyes, .. } = self;
+        let seldom = &mut state.seldom;
+        let place = place(hint, *direction, chunk.position, chunk.start_is_known, chunk.frame);
+        let what = if chunk.is_aside { Scanned::Alone } else { Scanned::Stream(*direction) };
+        eyes.scan(identity, seldom, what, (chunk.data, &place), chunk.frame);
+        if eyes.has_rules && eyes.matcher.follows(Scope::Stream) {
+            let Chunk { data, position: offset, start_is_known: start_known, frame, .. } = *chunk;
+            let (flow, time) = (eyes.flowing(identity), frame.time);
+            let piece = Piece { data, offset, start_known, is_last: false, flow, time };
+            eyes.follow((identity, seldom), what, &piece, frame);
+        }
     }
 
     /// A datagram, or what lies straight in a frame: the same.
@@ -145,12 +159,9 @@ impl Delivery<'_> {
         eyes.conclude(first, identity, state, frame);
     }
 
+    #[inline]
     fn hint(&self, transport: Transport) -> Hint {
-        let (originator, responder) = self.identity.ports();
-        let (source_port, destination_port) = match self.direction {
-            Direction::ToResponder => (originator, responder),
-            Direction::ToOriginator => (responder, originator),
-        };
+        let (source_port, destination_port) = self.identity.ports_towards(self.direction);
         Hint { transport, source_port, destination_port, wants: self.eyes.wants }
     }
 }

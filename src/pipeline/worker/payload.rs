@@ -27,6 +27,10 @@ impl Worker {
             if flow.is_quiet[direction.index()] {
                 flow.streams[direction.index()].follow(packet.sequence.wrapping_add(bytes));
                 verdict = Some(judge::lasting(flow, direction, || data.payload(framed)));
+            } else if bytes == 0 && !is_waiting(flow, direction) {
+                flow.streams[direction.index()].open(packet.sequence);
+                self.note_quiet(slot);
+                verdict = Some(self.unread.take_worst());
             } else {
                 verdict = self.push(shard, slot, direction, data, framed);
             }
@@ -81,8 +85,46 @@ impl Worker {
     }
 
     /// `None` while the rest of its message is to tell.
+    ///
+    /// Nearly all segments are next in their stream, with nothing waiting: they are handed on from here.
     #[inline(never)]
     fn push(
+        &mut self,
+        shard: usize,
+        slot: Slot,
+        direction: Direction,
+        data: Bytes<'_>,
+        framed: Framed<'_>,
+    ) -> Option<Verdict> {
+        let (frame, packet) = (framed.0.reference(), &framed.1.packet);
+        let is_usual = packet.urgent_pointer == 0 && !packet.has(tcp_flag::SYN);
+        let payload = data.payload(framed);
+        let Flow { identity, streams, state, .. } = self.flows.get_mut(slot);
+        let stream = &mut streams[direction.index()];
+        let next = if is_usual { stream.take_next(packet.sequence, payload, frame) } else { None };
+        let Some(chunk) = next else { return self.push_any(shard, slot, direction, data, framed) };
+        let (before, was_holding) = (state.conversation.reading(direction), state.conversation.holds(direction));
+        let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
+        let mut delivery = Delivery { identity, state, direction, scans, eyes, unread };
+        let pool = &mut self.shards[shard].pool;
+        delivery.chunk(&chunk, pool);
+        if packet.payload_missing_bytes > 0 {
+            delivery.any_chunk(&stream.take_cut(packet.payload_missing_bytes, frame, &mut self.streams), pool);
+        }
+        match state.conversation.holds(direction) {
+            true if !was_holding => self.wait(shard, slot, direction, frame),
+            true => {}
+            false => self.note_quiet(slot),
+        }
+        match self.unread.take_worst() {
+            Verdict::Inspected => judge::read(self.flows.get_mut(slot), direction, before, payload),
+            worst => Some(worst),
+        }
+    }
+
+    /// The same of any segment.
+    #[inline(never)]
+    fn push_any(
         &mut self,
         shard: usize,
         slot: Slot,
@@ -110,19 +152,10 @@ impl Worker {
         if was_waiting && self.flows.get_mut(slot).streams[direction.index()].take_end() {
             self.look_at_held(shard, slot, direction, frame.reference(), true);
         }
-        let flow = self.flows.get_mut(slot);
-        match is_waiting(flow, direction) {
-            true if !was_waiting => {
-                self.shards[shard].wait(slot, flow.identity.turn(), direction, segment.frame);
-                self.due = self.due.min(self.shards[shard].due);
-            }
+        match is_waiting(self.flows.get_mut(slot), direction) {
+            true if !was_waiting => self.wait(shard, slot, direction, segment.frame),
             true => {}
-            false if self.scans_tcp => {}
-            // Both directions: a parser may be done with the other one too, or have both probed anew.
-            false => {
-                let [there, back] = flow.state.conversation.is_quiet();
-                flow.is_quiet = [there && !flow.streams[0].has_pending(), back && !flow.streams[1].has_pending()];
-            }
+            false => self.note_quiet(slot),
         }
         let worst = self.unread.take_worst();
         if self.streams.out_of_window > out_of_window {
@@ -132,6 +165,25 @@ impl Worker {
             return Some(worst);
         }
         judge::read(self.flows.get_mut(slot), direction, reading, segment.data)
+    }
+
+    /// A direction has begun to wait.
+    #[inline(never)]
+    fn wait(&mut self, shard: usize, slot: Slot, direction: Direction, frame: FrameRef) {
+        let turn = self.flows.get_mut(slot).identity.turn();
+        self.shards[shard].wait(slot, turn, direction, frame);
+        self.due = self.due.min(self.shards[shard].due);
+    }
+
+    /// Notes which directions nobody looks at any more. Both: a parser may be done with the other one too, or have both probed anew.
+    #[inline(always)]
+    fn note_quiet(&mut self, slot: Slot) {
+        if self.scans_tcp {
+            return;
+        }
+        let flow = self.flows.get_mut(slot);
+        let [there, back] = flow.state.conversation.is_quiet();
+        flow.is_quiet = [there && !flow.streams[0].has_pending(), back && !flow.streams[1].has_pending()];
     }
 
     /// Has a stream do something that hands bytes on.
@@ -146,7 +198,7 @@ impl Worker {
         let Flow { identity, streams, state, .. } = self.flows.get_mut(slot);
         let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
         let mut delivery = Delivery { identity, state, direction, scans, eyes, unread };
-        let emit = &mut |chunk: crate::flow::Chunk<'_>, pool: &mut crate::flow::Pool| delivery.chunk(&chunk, pool);
+        let emit = &mut |chunk: crate::flow::Chunk<'_>, pool: &mut crate::flow::Pool| delivery.any_chunk(&chunk, pool);
         act(&mut streams[direction.index()], &mut Outlet { pool, counters: &mut self.streams, emit });
     }
 

@@ -62,6 +62,12 @@ impl Lanes {
 }
 
 impl Lane {
+    /// Whether the next bytes are the parser's at once.
+    #[inline]
+    pub(super) fn is_at_parser(&self) -> bool {
+        self.mode == Mode::Parsing && self.held.is_none() && self.skip_bytes == 0
+    }
+
     pub(super) fn begin(&mut self, unread: &mut dyn FnMut(Unread)) {
         self.mode = Mode::Parsing;
         if std::mem::take(&mut self.probes) > 0 {
