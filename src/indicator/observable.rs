@@ -67,9 +67,9 @@ pub struct Elsewhere<'a> {
 
 /// A domain name in the form that its protocol has, well-formed.
 pub trait EncodedName {
-    /// Its last label and the one before (empty if there is none) as they are in its text, but for the case of letters. `None` if only
-    /// its text tells: a label of other than printable ASCII letters.
-    fn ends(&self) -> Option<[&[u8]; 2]>;
+    /// Its last label and the one before (empty if there is none). Those of ASCII are as in its text, but for the case of letters and
+    /// but for bytes that its text escapes: no indicator has a backslash, so none is such a label, written either way.
+    fn ends(&self) -> [&[u8]; 2];
 
     /// Its text, without a dot at its end.
     fn text<'t>(&self, buffer: &'t mut [u8; MAX_NAME_TEXT_BYTES]) -> &'t [u8];

@@ -59,8 +59,19 @@ impl Seeds {
         self.absorb(before, piece, lower)
     }
 
+    /// The same of a piece that is ASCII.
+    #[inline]
+    pub(super) fn chain_lower_ascii(&self, before: u64, piece: &[u8]) -> Option<u64> {
+        let mut bits = 0;
+        let hash = self.absorb(before, piece, |word| {
+            bits |= word;
+            lower(word)
+        });
+        (bits & HIGH == 0).then_some(hash)
+    }
+
     #[inline(always)]
-    fn absorb(&self, before: u64, piece: &[u8], fold: impl Fn(u64) -> u64) -> u64 {
+    fn absorb(&self, before: u64, piece: &[u8], mut fold: impl FnMut(u64) -> u64) -> u64 {
         let mut hash = before ^ (piece.len() as u64).wrapping_mul(ODD_3);
         let mut rest = piece;
         while let Some((head, tail)) = rest.split_first_chunk::<8>() {
@@ -98,11 +109,13 @@ fn last_word(piece: &[u8], rest: &[u8]) -> u64 {
     }
 }
 
+const ONES: u64 = 0x0101_0101_0101_0101;
+/// The bit of each byte that ASCII has not.
+const HIGH: u64 = 0x80 * ONES;
+
 /// Eight bytes with their ASCII capitals made small.
 #[inline(always)]
 fn lower(word: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x80 * ONES;
     let low7 = word & !HIGH;
     let from_a = low7 + (0x80 - u64::from(b'A')) * ONES;
     let past_z = low7 + (0x7f - u64::from(b'Z')) * ONES;
@@ -145,7 +158,9 @@ mod tests {
         #[test]
         fn case_folding_while_hashing_equals_folding_before(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             let seeds = Seeds::fixed(3);
-            prop_assert_eq!(seeds.chain_lower(5, &bytes), seeds.chain(5, &bytes.to_ascii_lowercase()));
+            let folded = seeds.chain_lower(5, &bytes);
+            prop_assert_eq!(folded, seeds.chain(5, &bytes.to_ascii_lowercase()));
+            prop_assert_eq!(seeds.chain_lower_ascii(5, &bytes), bytes.is_ascii().then_some(folded));
         }
 
         #[test]

@@ -295,7 +295,8 @@ impl Indexes {
             }
             (Value::Text(name), Index::Suffix) => self.find_name(set, name, report),
             (Value::Name(name), Index::Suffix) => {
-                if name.ends().is_none_or(|[last, before]| self.suffix.maybe(self.suffix.key_of(last, before))) {
+                let [last, before] = name.ends();
+                if self.suffix.key_of(last, before).is_none_or(|key| self.suffix.maybe(key)) {
                     self.find_name(set, name.text(&mut [0; MAX_NAME_TEXT_BYTES]), report);
                 }
             }

@@ -72,7 +72,7 @@ pub fn explain(
 ) -> Option<Explanation> {
     let captures: Arc<[Arc<Path>]> = files.files().iter().map(|file| Arc::from(file.path.as_path())).collect();
     let mut worker = Worker::new(set, &captures, options, 1);
-    worker.eyes.show_fingerprints();
+    worker.eyes.show_more();
     let mut run = Run { worker, headers: Headers::default(), assembler: Assembler::default() };
     let mut batch = Batch::default();
     while files.poll(&mut batch) {
@@ -115,7 +115,7 @@ impl Run {
         let open = self.flow_of(&frame, &packet).map_or(0, |(flow, _)| flow.open.packets);
         let unread = self.worker.unread.tally.clone();
         let streams = self.worker.streams;
-        self.worker.eyes.recorder = Some(Box::default());
+        self.worker.eyes.record(Recorder::default());
         self.look_at(data, &[frame]);
         let recorder = self.worker.eyes.recorder.take().unwrap_or_default();
         let alerts = self.worker.take_alerts().len();
@@ -150,7 +150,7 @@ impl Run {
         if !self.waits(&frame, &packet, direction) {
             return;
         }
-        self.worker.eyes.recorder = Some(Box::new(Recorder { only: Some(key), ..Recorder::default() }));
+        self.worker.eyes.record(Recorder { only: Some(key), ..Recorder::default() });
         'all: loop {
             while let Some(next) = batch.frames.get(at..=at) {
                 self.process(&batch.data, next);

@@ -37,6 +37,8 @@ const SEEN_FRAME: &str = "picket.seen_frame";
 pub(super) struct Eyes {
     matcher: Matcher,
     wants: Wants,
+    /// Kinds that are looked at at all: those of the set, and all if somebody notes what is shown.
+    looks: Wants,
     set: Arc<MatchSet>,
     /// Of `set`, where one takes over from another.
     generation: u32,
@@ -86,7 +88,8 @@ impl Eyes {
     pub(super) fn new(set: &Arc<MatchSet>, captures: &Arc<[Arc<Path>]>) -> Self {
         Self {
             matcher: Matcher::new(Arc::clone(set)),
-            wants: set.wants(),
+            wants: wanted_of(set),
+            looks: looked_at(set),
             set: Arc::clone(set),
             generation: 0,
             captures: Arc::clone(captures),
@@ -118,10 +121,12 @@ impl Eyes {
     #[cold]
     pub(super) fn adopt(&mut self, set: &Arc<MatchSet>) -> Tally<IndicatorIx> {
         self.matcher = Matcher::new(Arc::clone(set));
-        self.wants = set.wants();
+        self.wants = wanted_of(set);
         if self.shown.is_some() {
             self.wants.add(&kind::JA4, 0);
         }
+        self.looks = looked_at(set);
+        self.note_names();
         self.set = Arc::clone(set);
         self.generation += 1;
         self.suppressor.iter_mut().for_each(|suppressor| suppressor.swap(set));
@@ -154,9 +159,29 @@ impl Eyes {
         seldom.renew(&self.set, self.generation);
     }
 
-    /// Has fingerprints of clients made that nobody looks for.
-    pub(super) fn show_fingerprints(&mut self) {
-        [&kind::JA3, &kind::JA4].into_iter().for_each(|kind| self.wants.add(kind, 0));
+    /// Has shown what nobody looks for and what costs little, for [`Eyes::record`].
+    pub(super) fn show_more(&mut self) {
+        let kinds = [&kind::JA3, &kind::JA4, &kind::URL, &kind::USER_AGENT, &kind::ICS_FUNCTION];
+        kinds.into_iter().for_each(|kind| self.wants.add(kind, 0));
+    }
+
+    /// Notes every observable.
+    pub(super) fn record(&mut self, recorder: Recorder) {
+        self.recorder = Some(Box::new(recorder));
+        self.looks = Wants::ALL;
+    }
+
+    /// Keeps the last names.
+    pub(super) fn keep_names(&mut self, names: Names) {
+        self.names = Some(Box::new(names));
+        self.note_names();
+    }
+
+    /// Names are noted whether or not the set has any.
+    fn note_names(&mut self) {
+        if self.names.is_some() {
+            self.looks.add(&kind::DOMAIN, 0);
+        }
     }
 
     /// Holds repeated alerts back, or goes on to say everything.
@@ -287,6 +312,9 @@ impl Eyes {
         observable: &Observable<'_>,
         frame: FrameRef,
     ) {
+        if !self.looks.kind(observable.kind) {
+            return;
+        }
         self.hits.clear();
         self.matcher.seen(observable, frame.time, &mut self.hits);
         if let Some(recorder) = &mut self.recorder {
@@ -440,6 +468,24 @@ impl Eyes {
             alert.flow.protocol = protocol;
         }
     }
+}
+
+/// What parsers are to show: kinds that there is an indicator of, or that a condition asks for.
+fn wanted_of(set: &MatchSet) -> Wants {
+    let mut wants = set.wants();
+    if set.indicators().has_function_conditions() {
+        wants.add(&kind::ICS_FUNCTION, 0);
+    }
+    wants
+}
+
+/// Of what parsers show, the kinds that are looked at. An address of either family may be written as one of the other.
+fn looked_at(set: &MatchSet) -> Wants {
+    let mut looks = wanted_of(set);
+    if looks.kind(&kind::IPV4) || looks.kind(&kind::IPV6) {
+        [&kind::IPV4, &kind::IPV6].into_iter().for_each(|kind| looks.add(kind, 0));
+    }
+    looks
 }
 
 /// Whether an alert is to be made of a hit; asked before anything is copied.

@@ -27,7 +27,7 @@ use crate::indicator::{Seen, Transport};
 use awaited::{Answering, Awaited};
 use body::Files;
 pub(super) use body::{Body, url_of};
-use head::Framing;
+use head::{Fields, Framing};
 pub(super) use head::{Head, Line};
 
 /// Longest head read, in bytes: above the limits of common servers (8 to 64 KiB).
@@ -41,7 +41,7 @@ const MAX_UNDECIDED_BYTES: u64 = 64;
 
 /// Reports a message that was not text: its first line and the header lines that matter.
 pub(super) fn report(head: &Head<'_>, hint: &Hint, seen: Seen<'_>) {
-    emit::head(head, hint, seen);
+    emit::head(head, &Fields::of(head.headers), hint, seen);
 }
 
 /// The same of header lines whose first line is not known.
@@ -206,11 +206,18 @@ impl Http {
     /// One step over `rest`, which is not empty.
     fn step(&mut self, direction: Direction, rest: &[u8], hint: &Hint, seen: Seen<'_>) -> Step {
         let half = self.half(direction);
+        // Nearly every head comes whole.
+        if half.phase == Phase::Start
+            && half.scanned == 0
+            && let Some((head, fields, bytes)) = Head::whole(rest)
+        {
+            return self.message(direction, (&head, &fields, bytes), hint, seen);
+        }
         match half.phase {
             Phase::Start | Phase::Head => match half.find_head(rest) {
-                Ok(head_bytes) => {
-                    let head = rest.get(..head_bytes).unwrap_or(rest);
-                    self.message(direction, head, hint, seen)
+                Ok(bytes) => {
+                    let Some(head) = rest.get(..bytes).and_then(Head::new) else { return Step::Reprobe(0) };
+                    self.message(direction, (&head, &Fields::of(head.headers), bytes), hint, seen)
                 }
                 Err(step) => {
                     if matches!(step, Step::Stopped(_)) {
@@ -227,17 +234,22 @@ impl Http {
         }
     }
 
-    /// A whole head: reports it and decides what follows it (RFC 9112, 6.3).
-    fn message(&mut self, direction: Direction, bytes: &[u8], hint: &Hint, seen: Seen<'_>) -> Step {
-        let Some(head) = Head::new(bytes) else { return Step::Reprobe(0) };
-        let framing = emit::head(&head, hint, seen);
+    /// A whole head of so many bytes: reports it and decides what follows it (RFC 9112, 6.3).
+    fn message(
+        &mut self,
+        direction: Direction,
+        (head, fields, head_bytes): (&Head<'_>, &Fields<'_>, usize),
+        hint: &Hint,
+        seen: Seen<'_>,
+    ) -> Step {
+        let framing = emit::head(head, fields, hint, seen);
         let wants = Wants::of(&hint.wants);
         let mut url = None;
         let after = match head.line {
             Line::Request { method, .. } => {
                 self.awaited.push(Answering::to(method));
                 if wants.any() {
-                    self.files.get_or_insert_default().ask(&head, self.awaited.lost);
+                    self.files.get_or_insert_default().ask(head, self.awaited.lost);
                 }
                 after_request(&framing)
             }
@@ -251,7 +263,7 @@ impl Http {
                 after_response(answers, status, &framing)
             }
         };
-        self.follow(direction, &head, bytes.len(), after, (url, wants), seen)
+        self.follow(direction, head, head_bytes, after, (url, wants), seen)
     }
 
     /// Goes over to what follows a head of `head_bytes`.

@@ -87,7 +87,9 @@ pub(super) struct Ended {
 impl Desk {
     fn new(set: &Arc<MatchSet>, captures: &Arc<[Arc<Path>]>, share: &Options, kept_names: usize) -> Self {
         let mut worker = Worker::new(set, captures, share, 1);
-        worker.eyes.names = (kept_names > 0).then(|| Box::new(Names::new(kept_names)));
+        if kept_names > 0 {
+            worker.eyes.keep_names(Names::new(kept_names));
+        }
         Self { worker, headers: Headers::default(), assembler: Assembler::default(), seed: HashSeed::random() }
     }
 }

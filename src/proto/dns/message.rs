@@ -2,7 +2,6 @@
 
 use super::name::Name;
 use super::record;
-use crate::bytes::Reader;
 use crate::indicator::kind::{self, DOMAIN};
 use crate::indicator::{Field, Observable, Seen, Value, Where};
 
@@ -32,14 +31,8 @@ impl Header {
 
     #[inline]
     pub(super) fn read(message: &[u8]) -> Option<Self> {
-        let mut r = Reader::new(message);
-        let [id, flags, questions, answers, authorities, additionals] = r.array::<{ Self::BYTES }>().map(|bytes| {
-            let mut words = [0; 6];
-            for (word, pair) in words.iter_mut().zip(bytes.chunks_exact(2)) {
-                *word = pair.try_into().map_or(0, u16::from_be_bytes);
-            }
-            words
-        })?;
+        let (words, _) = message.first_chunk::<{ Self::BYTES }>()?.as_chunks::<2>();
+        let [id, flags, questions, answers, authorities, additionals] = words.first_chunk()?.map(u16::from_be_bytes);
         Some(Self { id, flags, questions, answers, authorities, additionals })
     }
 
@@ -84,13 +77,19 @@ pub(super) fn walk(bytes: &[u8], care: Care, seen: Seen<'_>) -> Result<(), &'sta
         return Err("not a DNS message");
     }
     let mut walk = Walk { bytes, care, at: Header::BYTES, seen };
-    let mut first = None;
-    for _ in 0..header.questions {
-        let question = walk.question(&header)?;
-        first.get_or_insert(question);
+    let first = if header.questions > 0 { Some(walk.question()?) } else { None };
+    let text = || first.map(|(name, _)| name.to_text()).unwrap_or_default();
+    let fields = Fields::new(&header, first.map(|(_, kind)| (&text as &dyn Fn() -> Vec<u8>, kind)));
+    if let Some((name, _)) = &first {
+        walk.show_name(QUESTION, name, &fields);
+    }
+    for _ in 1..header.questions {
+        let (name, kind) = walk.question()?;
+        let text = || name.to_text();
+        walk.show_name(QUESTION, &name, &Fields::new(&header, Some((&text, kind))));
     }
     if header.records() > 0 {
-        walk.records(&header, first)?;
+        walk.records(&header, first, &fields)?;
     }
     if walk.at < bytes.len() { Err("bytes after the DNS message") } else { Ok(()) }
 }
@@ -107,33 +106,35 @@ pub(super) struct Walk<'m, 's> {
 type Question<'m> = (Name<'m>, u16);
 
 impl<'m> Walk<'m, '_> {
-    /// Shows one question.
-    fn question(&mut self, header: &Header) -> Result<Question<'m>, &'static str> {
+    /// Steps over a question.
+    #[inline]
+    fn question(&mut self) -> Result<Question<'m>, &'static str> {
         let name = Name::read(self.bytes, self.at).ok_or("malformed name in a DNS question")?;
-        let mut r = self.reader(name.next);
-        let (kind, class) = r.u16().zip(r.u16()).ok_or("DNS message cut in a question")?;
+        let words = self.bytes.get(name.next..).and_then(|rest| rest.first_chunk());
+        let [k0, k1, c0, c1] = *words.ok_or("DNS message cut in a question")?;
+        let (kind, class) = (u16::from_be_bytes([k0, k1]), u16::from_be_bytes([c0, c1]));
         if self.care == Care::Strict && (!is_class(class) || kind == 0 || is_netbios(self.bytes, self.at)) {
             return Err("not a DNS question");
         }
-        let text = || name.to_text();
-        self.show_name("dns.question.name", &name, &Fields::new(header, Some((&text, kind))));
-        self.at = name.next + r.position();
+        self.at = name.next + 4;
         Ok((name, kind))
     }
 
-    fn records(&mut self, header: &Header, question: Option<Question<'m>>) -> Result<(), &'static str> {
-        let text = || question.map(|(name, _)| name.to_text()).unwrap_or_default();
-        let fields = Fields::new(header, question.map(|(_, kind)| (&text as &dyn Fn() -> Vec<u8>, kind)));
+    fn records(
+        &mut self,
+        header: &Header,
+        question: Option<Question<'m>>,
+        fields: &Fields<'_>,
+    ) -> Result<(), &'static str> {
         let mut damage = Ok(());
         // The owner of most records is a pointer to the question's name, which stands right behind the header.
         let mut known_owner = question.map(|_| Header::BYTES);
         for _ in 0..header.records() {
-            known_owner = self.owner(known_owner, question, &fields)?;
-            let mut r = self.reader(self.at);
-            let (Some(kind), Some(class), Some(_ttl), Some(length)) = (r.u16(), r.u16(), r.u32(), r.u16()) else {
-                return Err("DNS message cut in a record");
-            };
-            let start = self.at + r.position();
+            known_owner = self.owner(known_owner, question, fields)?;
+            let words = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<RECORD_BYTES>());
+            let [k0, k1, c0, c1, _, _, _, _, l0, l1] = *words.ok_or("DNS message cut in a record")?;
+            let [kind, class, length] = [[k0, k1], [c0, c1], [l0, l1]].map(u16::from_be_bytes);
+            let start = self.at + RECORD_BYTES;
             let end = start + usize::from(length);
             if end > self.bytes.len() {
                 return Err("DNS message cut in a record");
@@ -141,7 +142,7 @@ impl<'m> Walk<'m, '_> {
             if self.care == Care::Strict && (kind == 0 || kind != record::OPT && !is_class(class)) {
                 return Err("not a DNS record");
             }
-            if let Err(reason) = record::show(self, kind, class, start..end, &fields) {
+            if let Err(reason) = record::show(self, kind, class, start..end, fields) {
                 damage = Err(reason);
             }
             self.at = end;
@@ -156,7 +157,8 @@ impl<'m> Walk<'m, '_> {
         question: Option<Question<'m>>,
         fields: &Fields<'_>,
     ) -> Result<Option<usize>, &'static str> {
-        let pair = self.reader(self.at).u16().map(usize::from);
+        let pair = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk());
+        let pair = pair.map(|pair| usize::from(u16::from_be_bytes(*pair)));
         let points_to = pair.filter(|p| p & 0xc000 == 0xc000).map(|p| p & 0x3fff);
         if points_to.is_some() && points_to == known {
             self.at += 2;
@@ -189,10 +191,6 @@ impl<'m> Walk<'m, '_> {
             (self.seen)(Observable { kind: &DOMAIN, value: Value::Name(name), at: Where(at), with: fields.list() });
         }
     }
-
-    fn reader(&self, at: usize) -> Reader<'m> {
-        Reader::new(self.bytes.get(at..).unwrap_or_default())
-    }
 }
 
 /// What goes with each observable of a message.
@@ -204,36 +202,34 @@ pub(super) struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Of a message's first question: its name and type.
     fn new(header: &Header, question: Option<(&'a dyn Fn() -> Vec<u8>, u16)>) -> Self {
-        let mut all = Self { fields: [Field::number("dns.id", header.id.into()); 5], used: 1 };
-        all.push(Field::word("dns.type", if header.is_response() { "answer" } else { "query" }));
-        if let Some((name, kind)) = question {
-            all.push(Field::made("dns.question.name", name));
-            all.push(match record::type_name(kind) {
-                Some(word) => Field::word("dns.question.type", word),
-                None => Field::number("dns.question.type", kind.into()),
-            });
-        }
-        if header.is_response() {
-            let code = header.flags & RESPONSE_CODE;
-            all.push(match RESPONSE_CODES.get(usize::from(code)) {
-                Some(word) => Field::word("dns.response_code", word),
-                None => Field::number("dns.response_code", code.into()),
-            });
-        }
-        all
-    }
-
-    fn push(&mut self, field: Field<'a>) {
-        if let Some(free) = self.fields.get_mut(self.used) {
-            *free = field;
-            self.used += 1;
-        }
+        let id = Field::number("dns.id", header.id.into());
+        let is_response = header.is_response();
+        let which = Field::word("dns.type", if is_response { "answer" } else { "query" });
+        let code = header.flags & RESPONSE_CODE;
+        let code = match RESPONSE_CODES.get(usize::from(code)) {
+            Some(word) => Field::word("dns.response_code", word),
+            None => Field::number("dns.response_code", code.into()),
+        };
+        // The last one is a response's alone.
+        let Some((name, kind)) = question else {
+            return Self { fields: [id, which, code, id, id], used: 2 + usize::from(is_response) };
+        };
+        let name = Field::made("dns.question.name", name);
+        let kind = match record::type_name(kind) {
+            Some(word) => Field::word("dns.question.type", word),
+            None => Field::number("dns.question.type", kind.into()),
+        };
+        Self { fields: [id, which, name, kind, code], used: 4 + usize::from(is_response) }
     }
 
     fn list(&self) -> &[Field<'a>] {
         self.fields.get(..self.used).unwrap_or_default()
     }
 }
+
+const QUESTION: &str = "dns.question.name";
+/// Type, class, time to live, length of the data.
+const RECORD_BYTES: usize = 10;
 
 /// Internet, Chaos, Hesiod, NONE, ANY (RFC 6895 section 3.2); the top bit is multicast DNS's.
 fn is_class(class: u16) -> bool {

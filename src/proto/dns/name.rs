@@ -17,51 +17,51 @@ pub(super) struct Name<'m> {
     at: usize,
     /// Where the message goes on after the name.
     pub(super) next: usize,
-    /// Its last label and the one before, without their lengths.
-    ends: [&'m [u8]; 2],
+    /// Where its last label and the one before begin, with their lengths; 0 if there is none.
+    ends: [usize; 2],
 }
 
 impl<'m> Name<'m> {
     /// Reads the name at `at` of `message` (pointers count from its first byte). `None` for what is no name, or is cut off.
+    #[inline]
     pub(super) fn read(message: &'m [u8], at: usize) -> Option<Self> {
         let mut position = at;
         // Every pointer goes before the run of labels that it ends: no loops, whatever the hop cap.
         let mut run = at;
         let mut next = None;
         let (mut wire, mut hops) = (1, 0);
-        let mut ends: [&[u8]; 2] = [&[]; 2];
+        let mut ends = [0; 2];
         loop {
+            // That there is a byte behind a label says that all of the label is there.
             let lead = *message.get(position)?;
             let size = usize::from(lead & !POINTER);
-            match lead & POINTER {
-                0 if size == 0 => break,
-                0 => {
-                    wire += 1 + size;
-                    if wire > MAX_WIRE_BYTES {
-                        return None;
-                    }
-                    ends = [message.get(position + 1..position + 1 + size)?, ends[0]];
-                    position += 1 + size;
+            if lead & POINTER == 0 {
+                if size == 0 {
+                    break;
                 }
-                POINTER => {
-                    let target = size << 8 | usize::from(*message.get(position + 1)?);
-                    hops += 1;
-                    if target >= run || target < HEADER_BYTES || hops > MAX_HOPS {
-                        return None;
-                    }
-                    next.get_or_insert(position + 2);
-                    run = target;
-                    position = target;
+                wire += 1 + size;
+                if wire > MAX_WIRE_BYTES {
+                    return None;
                 }
-                _ => return None,
+                ends = [position, ends[0]];
+                position += 1 + size;
+                continue;
             }
+            let target = size << 8 | usize::from(*message.get(position + 1)?);
+            hops += 1;
+            if lead & POINTER != POINTER || target >= run || target < HEADER_BYTES || hops > MAX_HOPS {
+                return None;
+            }
+            next.get_or_insert(position + 2);
+            run = target;
+            position = target;
         }
         Some(Self { message, at, next: next.unwrap_or(position + 1), ends })
     }
 
     /// Whether it is the name of the zone above all.
     pub(super) fn is_root(&self) -> bool {
-        self.ends[0].is_empty()
+        self.ends[0] == 0
     }
 
     /// Whether two names are the same, whatever the case of their letters.
@@ -98,8 +98,11 @@ impl<'m> Name<'m> {
 }
 
 impl EncodedName for Name<'_> {
-    fn ends(&self) -> Option<[&[u8]; 2]> {
-        self.ends.iter().all(|label| is_plain(label)).then_some(self.ends)
+    fn ends(&self) -> [&[u8]; 2] {
+        self.ends.map(|at| {
+            let size = self.message.get(at).filter(|_| at > 0).map_or(0, |size| usize::from(*size));
+            self.message.get(at + 1..at + 1 + size).unwrap_or_default()
+        })
     }
 
     fn text<'t>(&self, buffer: &'t mut [u8; MAX_NAME_TEXT_BYTES]) -> &'t [u8] {
@@ -125,26 +128,8 @@ fn put(piece: &[u8], buffer: &mut [u8], len: usize) -> usize {
     piece.len()
 }
 
-/// Whether the bytes are ASCII and none is odd.
-#[inline]
-fn is_plain(label: &[u8]) -> bool {
-    !label.iter().fold(false, |odd, byte| odd | NOT_PLAIN.get(usize::from(*byte)).is_some_and(|odd| *odd))
-}
-
-/// Whether each byte is odd or beyond ASCII.
-#[expect(clippy::indexing_slicing, reason = "evaluated while compiling")]
-const NOT_PLAIN: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        table[byte] = byte >= 0x80 || is_odd(byte as u8);
-        byte += 1;
-    }
-    table
-};
-
 /// Whether a byte of a label is written `\DDD`.
-const fn is_odd(byte: u8) -> bool {
+fn is_odd(byte: u8) -> bool {
     byte < 0x20 || matches!(byte, b'.' | b'\\' | 0x7f)
 }
 
@@ -240,19 +225,16 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_are_told_without_the_text_where_they_can_be() {
+    fn the_ends_are_told_without_the_text() {
         let ends = |labels: &[&[u8]]| {
             let message = wire(labels);
             let name = Name::read(&message, 12).expect("a name");
-            name.ends().map(|ends| ends.map(|label| String::from_utf8_lossy(label).into_owned()))
+            name.ends().map(|label| String::from_utf8_lossy(label).into_owned())
         };
-        assert_eq!(ends(&["b\u{fc}".as_bytes(), b"Evil", b"example"]), Some(["example".into(), "Evil".into()]));
-        assert_eq!(ends(&[b"local"]), Some(["local".into(), String::new()]));
-        assert_eq!(ends(&[]), Some([String::new(), String::new()]));
-        for odd in ["b\u{fc}cher-und-mehr", "a.b", "a\\b", "a\nbcdefgh", "b\u{fc}"] {
-            assert_eq!(ends(&[b"a", odd.as_bytes(), b"example"]), None, "{odd}");
-            assert_eq!(ends(&[b"a", b"b", odd.as_bytes()]), None, "{odd}");
-        }
+        assert_eq!(ends(&["b\u{fc}".as_bytes(), b"Evil", b"example"]), ["example", "Evil"]);
+        assert_eq!(ends(&[b"a", b"b.c", "b\u{fc}".as_bytes()]), ["b\u{fc}", "b.c"]);
+        assert_eq!(ends(&[b"local"]), ["local", ""]);
+        assert_eq!(ends(&[]), ["", ""]);
     }
 
     #[test]

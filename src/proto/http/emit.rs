@@ -1,6 +1,7 @@
 //! What a head shows, as observables: each host, URL and user agent, with the rest of the head for the alert.
 //!
-//! The only allocation is one scratch buffer a thread, which a URL is put together in; it grows to the longest head.
+//! The only allocations are two scratch buffers a thread: a URL is put together in one, folded lines are joined in the other. They grow to
+//! the longest head.
 
 use std::cell::Cell;
 
@@ -21,31 +22,34 @@ const REFERRER: &str = "http.request.referrer";
 const REQUEST_LOCATION: &str = "http.request.headers.location";
 const RESPONSE_LOCATION: &str = "http.response.headers.location";
 
-/// Reports a head and says how its body is framed.
-pub(super) fn head(head: &Head<'_>, hint: &Hint, seen: Seen<'_>) -> Framing {
-    let mut scratch = SCRATCH.take();
-    let mut fields = Fields::of(head.headers);
-    if fields.folded {
-        head::unfold(head.headers, &mut scratch.headers);
-        fields = Fields::of(&scratch.headers);
+/// Reports a head, whose fields these are, and says how its body is framed.
+pub(super) fn head(head: &Head<'_>, fields: &Fields<'_>, hint: &Hint, seen: Seen<'_>) -> Framing {
+    if !fields.folded {
+        return unfolded(head, fields, hint, seen);
     }
-    let mut report = Report { fields: &fields, agent: fields.values(Name::UserAgent).next(), hint, seen };
+    let mut scratch = HEADERS.take();
+    head::unfold(head.headers, &mut scratch);
+    let framing = unfolded(head, &Fields::of(&scratch), hint, seen);
+    HEADERS.set(scratch);
+    framing
+}
+
+fn unfolded(head: &Head<'_>, fields: &Fields<'_>, hint: &Hint, seen: Seen<'_>) -> Framing {
+    let mut report = Report { fields, agent: fields.values(Name::UserAgent).next(), hint, seen };
     if hint.wants.kind(&RULE) {
         report.message(head);
     }
     match head.line {
         Line::Request { method, target } => {
-            report.request(method, target, &mut scratch.url, true);
+            report.request(method, target, true);
             // A target with a blank in it is none (RFC 9112, 3.2): some servers take it whole, some up to the blank.
             if let Some(blank) = memchr::memchr2(b' ', b'\t', target) {
-                report.request(method, target.get(..blank).unwrap_or(&[]), &mut scratch.url, false);
+                report.request(method, target.get(..blank).unwrap_or(&[]), false);
             }
         }
         Line::Response { status } => report.response(status),
     }
-    let framing = Framing::of(&fields);
-    SCRATCH.set(scratch);
-    framing
+    Framing::of(fields)
 }
 
 /// Reports as much of a head as whole lines of it are there; the last line counts without its end if the message `ends` there.
@@ -57,7 +61,7 @@ pub(super) fn whole_lines(data: &[u8], ends: bool, hint: &Hint, seen: Seen<'_>) 
         Err(_) => memchr::memrchr(b'\n', data).map_or(0, |at| at + 1),
     };
     if let Some(message) = data.get(..end).and_then(Head::new) {
-        head(&message, hint, seen);
+        head(&message, &Fields::of(message.headers), hint, seen);
     }
 }
 
@@ -77,7 +81,7 @@ struct Report<'h, 's> {
 
 impl Report<'_, '_> {
     /// The host of the target, if it names one, and every `Host` that differs from it (RFC 9112, 3.2).
-    fn request(&mut self, method: &[u8], target: &[u8], buffer: &mut Vec<u8>, with_others: bool) {
+    fn request(&mut self, method: &[u8], target: &[u8], with_others: bool) {
         let connect = method.eq_ignore_ascii_case(b"CONNECT");
         let named = if is_absolute(target) {
             url::split(target)
@@ -90,7 +94,7 @@ impl Report<'_, '_> {
         let with = With::default().text(METHOD, Some(method)).text(AGENT, self.agent);
         let mut reported = !with_others;
         if let Some(named) = named {
-            let full = (!connect || is_absolute(target)).then_some(target);
+            let full = (!connect || is_absolute(target)).then_some(Full::Target(target));
             self.resource(full, &named, with, !reported);
             reported = true;
         }
@@ -101,7 +105,7 @@ impl Report<'_, '_> {
                 continue;
             }
             before = Some(parts);
-            let full = if connect { None } else { Some(full_url(value, path, buffer)) };
+            let full = (!connect).then_some(Full::Host(value, path));
             self.resource(full, &parts, with, !reported);
             reported = true;
         }
@@ -162,14 +166,28 @@ impl Report<'_, '_> {
         self.others(with.slice(), RESPONSE_LOCATION);
     }
 
-    fn resource(&mut self, full: Option<&[u8]>, parts: &Parts<'_>, with: With<'_>, with_others: bool) {
-        let with = with.text(URL_FULL, full).text(URL_DOMAIN, Some(parts.host));
-        if let Some(full) = full {
-            (self.seen)(Observable { kind: &URL, value: Value::Text(full), at: Where(URL_FULL), with: with.slice() });
-        }
+    /// A host, and the URL `full`, which is only put together if somebody looks for one, or for the alert.
+    fn resource(&mut self, full: Option<Full<'_>>, parts: &Parts<'_>, with: With<'_>, with_others: bool) {
+        let is_wanted = self.hint.wants.kind(&URL);
+        let mut buffer = if is_wanted { URL_TEXT.take() } else { Vec::new() };
+        let make = || full.map(|full| full.text(&mut Vec::new()).to_vec()).unwrap_or_default();
+        let with = match full {
+            Some(full) if is_wanted => {
+                let text = full.text(&mut buffer);
+                let with = with.text(URL_FULL, Some(text)).text(URL_DOMAIN, Some(parts.host));
+                let value = Value::Text(text);
+                (self.seen)(Observable { kind: &URL, value, at: Where(URL_FULL), with: with.slice() });
+                with
+            }
+            Some(_) => with.field(Field::made(URL_FULL, &make)).text(URL_DOMAIN, Some(parts.host)),
+            None => with.text(URL_DOMAIN, Some(parts.host)),
+        };
         self.host(parts, URL_DOMAIN, self.hint.transport, with.slice());
         if with_others {
             self.others(with.slice(), REQUEST_LOCATION);
+        }
+        if is_wanted {
+            URL_TEXT.set(buffer);
         }
     }
 
@@ -177,7 +195,7 @@ impl Report<'_, '_> {
     fn others(&mut self, with: &[Field<'_>], location: &'static str) {
         for (name, value) in self.fields.iter() {
             match name {
-                Name::UserAgent if !value.is_empty() => {
+                Name::UserAgent if !value.is_empty() && self.hint.wants.kind(&USER_AGENT) => {
                     (self.seen)(Observable { kind: &USER_AGENT, value: Value::Text(value), at: Where(AGENT), with });
                 }
                 Name::Referer => self.link(value, REFERRER, with),
@@ -192,7 +210,9 @@ impl Report<'_, '_> {
             return;
         }
         if let Some(parts) = url::split(link) {
-            (self.seen)(Observable { kind: &URL, value: Value::Text(link), at: Where(at), with });
+            if self.hint.wants.kind(&URL) {
+                (self.seen)(Observable { kind: &URL, value: Value::Text(link), at: Where(at), with });
+            }
             self.host(&parts, at, Transport::Tcp, with);
         }
     }
@@ -259,25 +279,38 @@ fn host(value: &[u8]) -> Option<Parts<'_>> {
     }
 }
 
-/// `http://` + host + target, which is `*` for requests to the server as a whole.
-fn full_url<'b>(host: &[u8], target: &[u8], buffer: &'b mut Vec<u8>) -> &'b [u8] {
-    buffer.clear();
-    buffer.extend_from_slice(b"http://");
-    buffer.extend_from_slice(host);
-    if !matches!(target.first(), Some(b'/' | b'*')) {
-        buffer.push(b'/');
+/// A URL as a request says it.
+#[derive(Clone, Copy)]
+enum Full<'a> {
+    /// Its target is one.
+    Target(&'a [u8]),
+    /// `Host` and path, which is `*` for requests to the server as a whole.
+    Host(&'a [u8], &'a [u8]),
+}
+
+impl<'a> Full<'a> {
+    /// All of it, put together in `buffer` if it must be.
+    fn text<'b>(self, buffer: &'b mut Vec<u8>) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        let (host, path) = match self {
+            Self::Target(target) => return target,
+            Self::Host(host, path) => (host, path),
+        };
+        buffer.clear();
+        buffer.extend_from_slice(b"http://");
+        buffer.extend_from_slice(host);
+        if !matches!(path.first(), Some(b'/' | b'*')) {
+            buffer.push(b'/');
+        }
+        buffer.extend_from_slice(path);
+        buffer
     }
-    buffer.extend_from_slice(target);
-    buffer
 }
 
-/// Reused so that a clean request allocates nothing. Each holds at most one head ([`super::MAX_HEAD_BYTES`]).
-#[derive(Default)]
-struct Scratch {
-    url: Vec<u8>,
-    headers: Vec<u8>,
-}
-
+// Reused so that a clean request allocates nothing. Each holds at most one head ([`super::MAX_HEAD_BYTES`]).
 thread_local! {
-    static SCRATCH: Cell<Scratch> = const { Cell::new(Scratch { url: Vec::new(), headers: Vec::new() }) };
+    static URL_TEXT: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+    static HEADERS: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }

@@ -13,7 +13,7 @@ const MAX_PROBE_BYTES: usize = 2048;
 /// Empty lines that may precede a first message.
 const MAX_EMPTY_BYTES: usize = 4;
 
-/// A head taken apart: its first line, and the lines below it.
+/// A head taken apart: its first line, and the lines below it through the empty one.
 #[derive(Clone, Copy)]
 pub(in crate::proto) struct Head<'a> {
     pub(in crate::proto) line: Line<'a>,
@@ -28,6 +28,16 @@ impl<'a> Head<'a> {
         let line_end = memchr::memchr(b'\n', bytes)?;
         let (line, headers) = bytes.split_at_checked(line_end + 1)?;
         Some(Self { line: Line::parse(line)?, headers })
+    }
+
+    /// The head that bytes start with, if all of it is there, with its fields and its length: what [`find_end`], [`Head::new`]
+    /// and [`Fields::of`] say in one pass.
+    #[inline]
+    pub(super) fn whole(bytes: &'a [u8]) -> Option<(Self, Fields<'a>, usize)> {
+        let Self { line, headers: below } = Self::new(bytes)?;
+        let (fields, length) = Fields::until_end(below)?;
+        let headers = below.get(..length)?;
+        Some((Self { line, headers }, fields, bytes.len() - below.len() + length))
     }
 }
 
@@ -51,8 +61,7 @@ impl<'a> Line<'a> {
         let line = line.trim_ascii_end();
         if let Some(rest) = after_version(line) {
             let rest = rest.trim_ascii_start();
-            let status = rest.get(..3).and_then(|text| std::str::from_utf8(text).ok()?.parse().ok());
-            return Some(Self::Response { status: status.unwrap_or(0) });
+            return Some(Self::Response { status: status(rest).unwrap_or(0) });
         }
         let (method, rest) = split_method(line)?;
         let version = memchr::memrchr2(b' ', b'\t', rest)?;
@@ -60,6 +69,16 @@ impl<'a> Line<'a> {
         let target = target.trim_ascii();
         let after = after_version(version.trim_ascii_start())?;
         (after.is_empty() && !target.is_empty()).then_some(Self::Request { method, target })
+    }
+}
+
+/// A status code, or another number of three characters.
+#[inline]
+fn status(text: &[u8]) -> Option<u16> {
+    let code = text.first_chunk::<3>()?;
+    match code.map(|digit| u16::from(digit.wrapping_sub(b'0'))) {
+        [a @ 0..=9, b @ 0..=9, c @ 0..=9] => Some(100 * a + 10 * b + c),
+        _ => std::str::from_utf8(code).ok()?.parse().ok(),
     }
 }
 
@@ -148,27 +167,27 @@ pub(super) enum Name {
 }
 
 impl Name {
-    fn of(name: &[u8]) -> Option<Self> {
-        let (known, text): (_, &[u8]) = match name.len() {
-            4 => (Self::Host, b"host"),
-            6 => (Self::Expect, b"expect"),
-            7 => (Self::Referer, b"referer"),
-            8 => (Self::Location, b"location"),
-            10 => (Self::UserAgent, b"user-agent"),
-            14 => (Self::ContentLength, b"content-length"),
-            17 => (Self::TransferEncoding, b"transfer-encoding"),
+    /// The name that begins with this letter, as most peers write it.
+    #[inline]
+    fn beginning(first: u8) -> Option<(Self, &'static [u8])> {
+        Some(match first | 0x20 {
+            b'h' => (Self::Host, b"Host"),
+            b'u' => (Self::UserAgent, b"User-Agent"),
+            b'r' => (Self::Referer, b"Referer"),
+            b'l' => (Self::Location, b"Location"),
+            b'c' => (Self::ContentLength, b"Content-Length"),
+            b't' => (Self::TransferEncoding, b"Transfer-Encoding"),
+            b'e' => (Self::Expect, b"Expect"),
             _ => return None,
-        };
-        name.eq_ignore_ascii_case(text).then_some(known)
+        })
     }
 }
 
-/// The header lines that matter, in order, values without the blanks around them. Folded lines are not joined: see
+/// The lines that matter of some header lines, in order, values without the blanks around them. Folded lines are not joined: see
 /// [`Fields::folded`] and [`unfold`].
 #[derive(Clone, Copy)]
 struct Lines<'a> {
     rest: &'a [u8],
-    folded: bool,
 }
 
 crate::bytes::opaque_debug!(Lines<'_>, "Lines");
@@ -177,23 +196,54 @@ impl<'a> Iterator for Lines<'a> {
     type Item = (Name, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        while let Some(first) = self.rest.first() {
-            let line_end = memchr::memchr(b'\n', self.rest).map_or(self.rest.len(), |at| at + 1);
-            let (line, rest) = self.rest.split_at_checked(line_end)?;
-            self.rest = rest;
-            self.folded |= matches!(rest.first(), Some(b' ' | b'\t'));
-            // The first letters of the names, either case; `)` is a tab with that bit set.
-            if !matches!(first | 0x20, b'h' | b'e' | b'r' | b'l' | b'u' | b'c' | b't' | b' ' | b')') {
-                continue;
-            }
-            let name_end = line.iter().take(MAX_NAME_BYTES).position(|byte| *byte == b':');
-            let Some((name, value)) = name_end.and_then(|at| line.split_at_checked(at)) else { continue };
-            if let Some(name) = Name::of(name.trim_ascii()) {
-                return Some((name, value.get(1..).unwrap_or(&[]).trim_ascii()));
+        while let Some((first, line)) = self.line() {
+            if let Some(field) = field(first, line) {
+                return Some(field);
             }
         }
         None
     }
+}
+
+impl<'a> Lines<'a> {
+    /// The next line, whatever it is, and its first byte.
+    #[inline]
+    fn line(&mut self) -> Option<(u8, &'a [u8])> {
+        let first = *self.rest.first()?;
+        let line_end = memchr::memchr(b'\n', self.rest).map_or(self.rest.len(), |at| at + 1);
+        let (line, rest) = self.rest.split_at_checked(line_end)?;
+        self.rest = rest;
+        Some((first, line))
+    }
+}
+
+/// The field of a line that begins with `first`, if it matters.
+#[inline]
+fn field(first: u8, line: &[u8]) -> Option<(Name, &[u8])> {
+    if is_blank(first) {
+        return field_among_blanks(line);
+    }
+    let (name, text) = Name::beginning(first)?;
+    let (found, after) = line.split_at_checked(text.len())?;
+    let (next, value) = after.split_first()?;
+    if *next != b':' && !next.is_ascii_whitespace() || found != text && !found.eq_ignore_ascii_case(text) {
+        return None;
+    }
+    if *next == b':' { Some((name, value.trim_ascii())) } else { field_among_blanks(line) }
+}
+
+/// The same where blanks stand around the name: many servers take it.
+#[cold]
+fn field_among_blanks(line: &[u8]) -> Option<(Name, &[u8])> {
+    let name_end = line.iter().take(MAX_NAME_BYTES).position(|byte| *byte == b':')?;
+    let (found, value) = line.split_at_checked(name_end)?;
+    let found = found.trim_ascii();
+    let (name, text) = Name::beginning(*found.first()?)?;
+    found.eq_ignore_ascii_case(text).then(|| (name, value.get(1..).unwrap_or(&[]).trim_ascii()))
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
 /// No field that matters has a longer name, even with blanks around it.
@@ -206,36 +256,69 @@ pub(super) struct Fields<'a> {
     count: usize,
     /// What there was no room for; read again each time.
     rest: Lines<'a>,
-    /// Whether a line continues the one before it (`obs-fold`, RFC 9112, 5.2).
+    /// Whether a line begins with a blank, so that it continues the one before it (`obs-fold`, RFC 9112, 5.2).
     pub(super) folded: bool,
 }
 
 crate::bytes::opaque_debug!(Fields<'_>, "Fields");
 
 /// More than any peer sends that does not try to be slow to read.
-const MAX_FOUND: usize = 12;
+const MAX_FOUND: usize = 8;
 
 impl<'a> Fields<'a> {
+    /// Of lines that are all there is.
     pub(super) fn of(headers: &'a [u8]) -> Self {
-        let mut lines = Lines { rest: headers, folded: false };
-        let mut found = [(Name::Host, &[][..]); MAX_FOUND];
-        let mut count = 0;
-        for slot in &mut found {
-            let Some(field) = lines.next() else { break };
-            *slot = field;
-            count += 1;
+        Self::read(headers, |_| false).0
+    }
+
+    /// Of lines up to the empty one, and the length of all of them; `None` if it is not there.
+    #[inline]
+    fn until_end(headers: &'a [u8]) -> Option<(Self, usize)> {
+        let (fields, end) = Self::read(headers, |line| matches!(line, b"\n" | b"\r\n"));
+        end.map(|end| (fields, end))
+    }
+
+    /// Of lines up to the one that is the end, and where that ends.
+    #[inline(always)]
+    fn read(headers: &'a [u8], is_end: impl Fn(&[u8]) -> bool) -> (Self, Option<usize>) {
+        let mut lines = Lines { rest: headers };
+        let mut fields =
+            Self { found: [(Name::Host, &[][..]); MAX_FOUND], count: 0, rest: Lines { rest: &[] }, folded: false };
+        let mut overflow = None;
+        let mut end = None;
+        let mut before = headers.len();
+        while let Some((first, line)) = lines.line() {
+            if is_end(line) {
+                end = Some(headers.len() - lines.rest.len());
+                break;
+            }
+            fields.folded |= is_blank(first);
+            if let Some(field) = field(first, line) {
+                match fields.found.get_mut(fields.count) {
+                    Some(slot) => {
+                        *slot = field;
+                        fields.count += 1;
+                    }
+                    None if overflow.is_none() => overflow = Some(headers.len() - before),
+                    None => {}
+                }
+            }
+            before = lines.rest.len();
         }
-        let rest = lines;
-        lines.by_ref().for_each(drop);
-        Self { found, count, rest, folded: lines.folded }
+        if let Some(start) = overflow {
+            fields.rest.rest = headers.get(start..end.unwrap_or(headers.len())).unwrap_or(&[]);
+        }
+        (fields, end)
     }
 
     /// All of them, in order.
+    #[inline]
     pub(super) fn iter(&self) -> impl Iterator<Item = (Name, &'a [u8])> {
         self.found.get(..self.count).unwrap_or_default().iter().copied().chain(self.rest)
     }
 
     /// The values of one field that are not empty.
+    #[inline]
     pub(super) fn values(&self, name: Name) -> impl Iterator<Item = &'a [u8]> {
         self.iter().filter(move |(n, value)| *n == name && !value.is_empty()).map(|(_, value)| value)
     }
@@ -298,8 +381,12 @@ pub(super) fn chunk_size(line: &[u8]) -> Option<u64> {
 /// A decimal number, the first of a list of them (RFC 9112, 6.3). Saturates.
 fn decimal(value: &[u8]) -> Option<u64> {
     let value = value.split(|byte| *byte == b',').next()?.trim_ascii();
-    let text = std::str::from_utf8(value).ok().filter(|_| value.iter().all(u8::is_ascii_digit) && !value.is_empty())?;
-    Some(text.parse().unwrap_or(u64::MAX))
+    let mut number = (!value.is_empty()).then_some(0_u64)?;
+    for byte in value {
+        let digit = byte.wrapping_sub(b'0');
+        number = if digit <= 9 { number.saturating_mul(10).saturating_add(digit.into()) } else { return None };
+    }
+    Some(number)
 }
 
 const VERSION: &[u8] = b"HTTP/1.";
@@ -308,7 +395,7 @@ const VERSION: &[u8] = b"HTTP/1.";
 fn after_version(text: &[u8]) -> Option<&[u8]> {
     let (version, rest) = text.split_at_checked(VERSION.len())?;
     let (minor, rest) = rest.split_first()?;
-    (version.eq_ignore_ascii_case(VERSION) && minor.is_ascii_digit()).then_some(rest)
+    ((version == VERSION || version.eq_ignore_ascii_case(VERSION)) && minor.is_ascii_digit()).then_some(rest)
 }
 
 fn split_method(line: &[u8]) -> Option<(&[u8], &[u8])> {

@@ -28,18 +28,18 @@ impl Parser for Bacnet {
         }
     }
 
-    fn parse(&mut self, direction: Direction, data: &[u8], _: &Hint, seen: Seen<'_>) -> Progress {
+    fn parse(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress {
         let done = Progress::Consumed { bytes: data.len(), need: 0 };
         let Some(datagram) = Datagram::read(data) else {
             return Progress::Damaged { bytes: data.len(), need: 0, reason: "not a BACnet/IP datagram" };
         };
         let message = |code, station, with| Message { family: &BACNET, code, station, with };
         if is_of_interest(datagram.function) {
-            self.0.show(direction, &message(LINK_PAGE | u16::from(datagram.function), None, &[]), seen);
+            self.0.show(direction, hint, &message(LINK_PAGE | u16::from(datagram.function), None, &[]), seen);
         }
         if let Some(service) = datagram.npdu.and_then(Service::read) {
             let with = [Field::number("ics.bacnet.apdu_type", u64::from(service.kind))];
-            self.0.show(direction, &message(service.code, service.device, &with), seen);
+            self.0.show(direction, hint, &message(service.code, service.device, &with), seen);
         }
         done
     }

@@ -50,9 +50,9 @@ impl Parser for Dnp3 {
                         station: Some(u32::from(header.source)),
                         with: &with,
                     };
-                    self.0.show(direction, &message, seen);
+                    self.0.show(direction, hint, &message, seen);
                     let other = Message { station: Some(u32::from(header.destination)), ..message };
-                    self.0.show(direction, &other, seen);
+                    self.0.show(direction, hint, &other, seen);
                 }
                 Ok(None) => {}
                 Err(reason) => return Framed::Damaged(bytes, reason),

@@ -10,6 +10,7 @@ use super::{Framed, Message, Shown, messages};
 use crate::bytes::Reader;
 use crate::flow::Direction;
 use crate::indicator::ics::{CIP, ENIP};
+use crate::indicator::kind::ICS_FUNCTION;
 use crate::indicator::{Field, Seen, Transport};
 
 /// State: what was shown.
@@ -47,13 +48,13 @@ impl Parser for Enip {
             let Some(body) = rest.get(HEADER_BYTES..HEADER_BYTES + looked_at) else {
                 return Framed::Short(HEADER_BYTES + looked_at);
             };
-            self.shown.show(
-                direction,
-                &Message { family: &ENIP, code: header.command, station: None, with: &[] },
-                seen,
-            );
+            if !hint.wants.kind(&ICS_FUNCTION) {
+                return Framed::Whole(HEADER_BYTES + header.length);
+            }
+            let message = Message { family: &ENIP, code: header.command, station: None, with: &[] };
+            self.shown.show(direction, hint, &message, seen);
             if matches!(header.command, SEND_RR_DATA | SEND_UNIT_DATA) && header.status == 0 {
-                self.items(direction, body, seen);
+                self.items((direction, hint), body, seen);
             }
             Framed::Whole(HEADER_BYTES + header.length)
         })
@@ -62,7 +63,7 @@ impl Parser for Enip {
 
 impl Enip {
     /// The common packet format (volume 2, section 2-6): items, of which one holds a CIP message.
-    fn items(&mut self, direction: Direction, body: &[u8], seen: Seen<'_>) {
+    fn items(&mut self, at: (Direction, &Hint), body: &[u8], seen: Seen<'_>) {
         self.services_left = MAX_SERVICES;
         let mut r = Reader::new(body);
         let (Some(()), Some(count)) = (r.skip(INTERFACE_BYTES), r.u16_le()) else { return };
@@ -71,15 +72,15 @@ impl Enip {
             // The last one may lie partly beyond what is looked at.
             let data = r.take(usize::from(length).min(r.remaining())).unwrap_or_default();
             match kind {
-                UNCONNECTED_DATA => self.service(direction, data, 0, seen),
-                CONNECTED_DATA => self.service(direction, data.get(SEQUENCE_BYTES..).unwrap_or_default(), 0, seen),
+                UNCONNECTED_DATA => self.service(at, data, 0, seen),
+                CONNECTED_DATA => self.service(at, data.get(SEQUENCE_BYTES..).unwrap_or_default(), 0, seen),
                 _ => {}
             }
         }
     }
 
     /// A CIP message (volume 1, section 2-4).
-    fn service(&mut self, direction: Direction, message: &[u8], depth: u32, seen: Seen<'_>) {
+    fn service(&mut self, at: (Direction, &Hint), message: &[u8], depth: u32, seen: Seen<'_>) {
         let mut r = Reader::new(message);
         let (Some(service), Some(words)) = (r.u8(), r.u8()) else { return };
         let Some(services_left) = self.services_left.checked_sub(1) else { return };
@@ -87,7 +88,7 @@ impl Enip {
         if service & RESPONSE != 0 {
             let service = service & !RESPONSE;
             if service < FIRST_OBJECT_SPECIFIC {
-                self.show(direction, u16::from(service), &[], seen);
+                self.show(at, u16::from(service), &[], seen);
             }
             return;
         }
@@ -98,31 +99,31 @@ impl Enip {
             Field::number("ics.cip.service", u64::from(service)),
         ];
         let with = if target.class().is_some() { &class[..] } else { &[] };
-        self.show(direction, code(service, target, r.rest()), with, seen);
+        self.show(at, code(service, target, r.rest()), with, seen);
         if depth < MAX_DEPTH {
             match (service, target.class()) {
                 (UNCONNECTED_SEND, Some(CONNECTION_MANAGER)) => {
                     let embedded = r.skip(2).and_then(|()| r.u16_le()).and_then(|length| r.take(usize::from(length)));
-                    self.service(direction, embedded.unwrap_or_default(), depth + 1, seen);
+                    self.service(at, embedded.unwrap_or_default(), depth + 1, seen);
                 }
-                (MULTIPLE_SERVICE_PACKET, _) => self.several(direction, r.rest(), depth + 1, seen),
+                (MULTIPLE_SERVICE_PACKET, _) => self.several(at, r.rest(), depth + 1, seen),
                 _ => {}
             }
         }
     }
 
     /// A count, offsets from it, and services there.
-    fn several(&mut self, direction: Direction, packet: &[u8], depth: u32, seen: Seen<'_>) {
+    fn several(&mut self, at: (Direction, &Hint), packet: &[u8], depth: u32, seen: Seen<'_>) {
         let mut r = Reader::new(packet);
         let Some(count) = r.u16_le() else { return };
         for _ in 0..count.min(self.services_left) {
             let Some(offset) = r.u16_le().map(usize::from) else { return };
-            self.service(direction, packet.get(offset..).unwrap_or_default(), depth, seen);
+            self.service(at, packet.get(offset..).unwrap_or_default(), depth, seen);
         }
     }
 
-    fn show(&mut self, direction: Direction, code: u16, with: &[Field<'_>], seen: Seen<'_>) {
-        self.shown.show(direction, &Message { family: &CIP, code, station: None, with }, seen);
+    fn show(&mut self, (direction, hint): (Direction, &Hint), code: u16, with: &[Field<'_>], seen: Seen<'_>) {
+        self.shown.show(direction, hint, &Message { family: &CIP, code, station: None, with }, seen);
     }
 }
 

@@ -26,7 +26,7 @@ impl Parser for Goose {
         if is_here && Pdu::read(data).is_some() { Probe::Yes } else { Probe::No }
     }
 
-    fn parse(&mut self, direction: Direction, data: &[u8], _: &Hint, seen: Seen<'_>) -> Progress {
+    fn parse(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress {
         let Some(pdu) = Pdu::read(data) else {
             return Progress::Damaged { bytes: data.len(), need: 0, reason: "not a GOOSE message" };
         };
@@ -37,7 +37,7 @@ impl Parser for Goose {
             Field::number("ics.goose.sequence_number", u64::from(pdu.sequence)),
         ];
         let mut show = |code, station| {
-            self.0.show(direction, &Message { family: &GOOSE, code, station, with: &with }, seen);
+            self.0.show(direction, hint, &Message { family: &GOOSE, code, station, with: &with }, seen);
         };
         show(PUBLISH, Some(u32::from(pdu.app_id)));
         for (holds, code) in [

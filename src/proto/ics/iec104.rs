@@ -43,11 +43,11 @@ impl Parser for Iec104 {
             match unit {
                 Unit::Acknowledge => {}
                 Unit::Control(function) => {
-                    self.0.show(direction, &message(CONTROL_PAGE | u16::from(function), None, &[]), seen);
+                    self.0.show(direction, hint, &message(CONTROL_PAGE | u16::from(function), None, &[]), seen);
                 }
                 Unit::Asdu { kind, cause, address } => {
                     let with = [Field::number("ics.iec104.cause", u64::from(cause))];
-                    self.0.show(direction, &message(u16::from(kind), Some(u32::from(address)), &with), seen);
+                    self.0.show(direction, hint, &message(u16::from(kind), Some(u32::from(address)), &with), seen);
                 }
             }
             Framed::Whole(bytes)

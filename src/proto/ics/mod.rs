@@ -61,12 +61,15 @@ struct Message<'a> {
 }
 
 impl Shown {
-    /// Shows what is new in a message.
-    fn show(&mut self, direction: Direction, message: &Message<'_>, seen: Seen<'_>) {
+    /// Shows what is new in a message, if anybody looks for it.
+    fn show(&mut self, direction: Direction, hint: &Hint, message: &Message<'_>, seen: Seen<'_>) {
+        if !hint.wants.kind(&kind::ICS_FUNCTION) {
+            return;
+        }
         let Message { family, code, station, .. } = *message;
         let [there, back] = &mut **self.0.get_or_insert_default();
         let direct = if direction == Direction::ToResponder { there } else { back };
-        let place = usize::from(family.name == CIP.name);
+        let place = usize::from(std::ptr::eq(family, &CIP));
         let new_code = direct.is_new_code(place, code);
         let new_station = station.filter(|station| direct.is_new_station(*station));
         if !new_code && new_station.is_none() {

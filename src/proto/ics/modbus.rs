@@ -50,7 +50,7 @@ impl Parser for Modbus {
                 station: Some(u32::from(*unit)),
                 with: if exception.is_some() { &with } else { &[] },
             };
-            self.0.show(direction, &message, seen);
+            self.0.show(direction, hint, &message, seen);
             Framed::Whole(bytes)
         })
     }

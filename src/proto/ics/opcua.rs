@@ -49,7 +49,7 @@ impl Parser for OpcUa {
             match chunk.service {
                 _ if !is_first => {}
                 Some(code) => {
-                    self.shown.show(direction, &Message { family: &OPCUA, code, station: None, with: &[] }, seen);
+                    self.shown.show(direction, hint, &Message { family: &OPCUA, code, station: None, with: &[] }, seen);
                 }
                 None if chunk.kind == Kind::Message && self.is_secured && chunk.bytes <= rest.len() => {
                     return Framed::Damaged(chunk.bytes, "OPC UA message encrypted: service not visible");

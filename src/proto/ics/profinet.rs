@@ -26,7 +26,7 @@ impl Parser for ProfinetDcp {
         if is_here && Frame::read(data).is_some() { Probe::Yes } else { Probe::No }
     }
 
-    fn parse(&mut self, direction: Direction, data: &[u8], _: &Hint, seen: Seen<'_>) -> Progress {
+    fn parse(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress {
         let Some(frame) = Frame::read(data) else {
             return Progress::Damaged { bytes: data.len(), need: 0, reason: "not a PROFINET DCP frame" };
         };
@@ -36,7 +36,7 @@ impl Parser for ProfinetDcp {
         let with = [kind, name];
         let with = with.get(..if facts.name.is_some() { 2 } else { 1 }).unwrap_or(&with);
         let mut show = |code, station| {
-            self.0.show(direction, &Message { family: &PROFINET, code, station, with }, seen);
+            self.0.show(direction, hint, &Message { family: &PROFINET, code, station, with }, seen);
         };
         show(u16::from(frame.service), facts.device);
         if (frame.service, frame.kind) == (SET, REQUEST) {

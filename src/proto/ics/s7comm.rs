@@ -44,7 +44,7 @@ impl Parser for S7comm {
                 Tpdu::Connect { called, .. } => self.slot = called.or(self.slot),
                 Tpdu::Data { payload: [], .. } | Tpdu::Other => {}
                 Tpdu::Data { payload, length } => match Pdu::read(payload, length) {
-                    Some(pdu) => self.show(direction, &pdu, seen),
+                    Some(pdu) => self.show(direction, hint, &pdu, seen),
                     None if payload.first() == Some(&S7COMM_PROTOCOL) => {
                         return Framed::Damaged(bytes, "S7 header that does not fit its data");
                     }
@@ -58,11 +58,11 @@ impl Parser for S7comm {
 }
 
 impl S7comm {
-    fn show(&mut self, direction: Direction, pdu: &Pdu, seen: Seen<'_>) {
+    fn show(&mut self, direction: Direction, hint: &Hint, pdu: &Pdu, seen: Seen<'_>) {
         let Some(code) = pdu.code else { return };
         let with = [Field::number("ics.s7comm.rosctr", u64::from(pdu.rosctr))];
         let station = self.slot.map(u32::from);
-        self.shown.show(direction, &Message { family: &S7COMM, code, station, with: &with }, seen);
+        self.shown.show(direction, hint, &Message { family: &S7COMM, code, station, with: &with }, seen);
     }
 }
 
