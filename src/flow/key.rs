@@ -3,23 +3,20 @@
 use crate::packet::{Address, Ends, Packet, protocol};
 
 /// The canonical 5-tuple, VLAN tags and tunnel: the same for both directions.
+///
+/// Every packet is compared with the flow it may be of: arrays, for they are compared whole, with no branch between their words.
 #[derive(Clone, Copy, Eq, Default)]
 pub struct FlowKey {
-    low: [u64; 2],
-    high: [u64; 2],
-    /// From the top: port of the low end, port of the high end (16 bits each), IP protocol, [`Ends`] (8 bits each).
-    what: u64,
-    /// VLAN tags in the upper half; in the lower what tells inner flows of different tunnels apart, 0 outside any.
-    network: u64,
+    /// Addresses, the low end's first.
+    ends: [[u64; 2]; 2],
+    /// [`FlowKey::what`] and [`FlowKey::network`].
+    rest: [u64; 2],
 }
 
-/// Every packet is compared with the flow it may be of: six words without a branch between them.
 impl PartialEq for FlowKey {
     #[inline(always)]
     fn eq(&self, other: &Self) -> bool {
-        let differs = |a: [u64; 2], b: [u64; 2]| (a[0] ^ b[0]) | (a[1] ^ b[1]);
-        let rest = differs([self.what, self.network], [other.what, other.network]);
-        (differs(self.low, other.low) | differs(self.high, other.high) | rest) == 0
+        (self.ends == other.ends) & (self.rest == other.rest)
     }
 }
 
@@ -76,12 +73,8 @@ impl FlowKey {
         // As below: no branch.
         let part = (source ^ destination) & u64::from(from_low).wrapping_sub(1);
         let (low, high) = (source ^ part, destination ^ part);
-        let key = Self {
-            low: [0, low >> 16],
-            high: [0, high >> 16],
-            what: low << 48 | (high & 0xffff) << 32 | u64::from(packet.protocol) << 8,
-            network: 0,
-        };
+        let what = low << 48 | (high & 0xffff) << 32 | u64::from(packet.protocol) << 8;
+        let key = Self { ends: [[0, low >> 16], [0, high >> 16]], rest: [what, 0] };
         (key, End::of(from_low))
     }
 
@@ -100,12 +93,11 @@ impl FlowKey {
         let low_part = (source[1] ^ destination[1]) & swap;
         let ports = u32::from(source_port) << 16 | u32::from(destination_port);
         let ports = if from_low { ports } else { ports.rotate_left(16) };
-        let key = Self {
-            low: [source[0] ^ high_part, source[1] ^ low_part],
-            high: [destination[0] ^ high_part, destination[1] ^ low_part],
-            what: u64::from(ports) << 32 | u64::from(packet.protocol) << 8 | packet.ends as u64,
-            network: u64::from(packet.vlan_key) << 32 | u64::from(packet.tunnel),
-        };
+        let low = [source[0] ^ high_part, source[1] ^ low_part];
+        let high = [destination[0] ^ high_part, destination[1] ^ low_part];
+        let what = u64::from(ports) << 32 | u64::from(packet.protocol) << 8 | packet.ends as u64;
+        let network = u64::from(packet.vlan_key) << 32 | u64::from(packet.tunnel);
+        let key = Self { ends: [low, high], rest: [what, network] };
         (key, End::of(from_low))
     }
 
@@ -113,13 +105,14 @@ impl FlowKey {
     /// use it are of fixed size with bounded buckets, so that collisions can evict and never slow down.
     #[inline]
     pub fn hash(&self, seed: HashSeed) -> u64 {
-        let a = fold(self.low[1] ^ seed.0 ^ MULTIPLES[2], self.high[1] ^ MULTIPLES[0]);
-        let mut b = self.what;
-        if self.low[0] | self.high[0] != 0 {
-            b ^= fold(self.low[0] ^ MULTIPLES[1], self.high[0] ^ seed.0 ^ MULTIPLES[3]);
+        let ([low, high], [what, network]) = (self.ends, self.rest);
+        let a = fold(low[1] ^ seed.0 ^ MULTIPLES[2], high[1] ^ MULTIPLES[0]);
+        let mut b = what;
+        if low[0] | high[0] != 0 {
+            b ^= fold(low[0] ^ MULTIPLES[1], high[0] ^ seed.0 ^ MULTIPLES[3]);
         }
-        if self.network != 0 {
-            b ^= fold(self.network ^ seed.0 ^ MULTIPLES[0], MULTIPLES[1]);
+        if network != 0 {
+            b ^= fold(network ^ seed.0 ^ MULTIPLES[0], MULTIPLES[1]);
         }
         fold(a ^ MULTIPLES[2], b ^ MULTIPLES[3])
     }
@@ -128,39 +121,45 @@ impl FlowKey {
     pub fn end(&self, end: End) -> (Address, u16) {
         let (low, high) = self.ports();
         match end {
-            End::Low => (Address::from_halves(self.low), low),
-            End::High => (Address::from_halves(self.high), high),
+            End::Low => (Address::from_halves(self.ends[0]), low),
+            End::High => (Address::from_halves(self.ends[1]), high),
         }
     }
 
     /// Ports of the low and of the high end.
     #[inline]
     pub(super) fn ports(&self) -> (u16, u16) {
-        ((self.what >> 48) as u16, (self.what >> 32) as u16)
+        ((self.what() >> 48) as u16, (self.what() >> 32) as u16)
     }
 
-    /// VLAN tags (upper half) and tunnel in one number; 0 without any.
+    /// From the top: port of the low end, port of the high end (16 bits each), IP protocol, [`Ends`] (8 bits each).
+    #[inline(always)]
+    fn what(&self) -> u64 {
+        self.rest[0]
+    }
+
+    /// VLAN tags (upper half) and what tells the inner flows of different tunnels apart (lower half); 0 without any.
     #[inline]
     pub fn network(&self) -> u64 {
-        self.network
+        self.rest[1]
     }
 
     /// IP protocol number; 0 without IP.
     #[inline]
     pub fn protocol(&self) -> u8 {
-        (self.what >> 8) as u8
+        (self.what() >> 8) as u8
     }
 
     /// Tells the tunnels apart that it was in; 0 outside any.
     pub fn tunnel(&self) -> u32 {
-        self.network as u32
+        self.rest[1] as u32
     }
 
     /// What its ends are.
     pub fn ends(&self) -> Ends {
         [Ends::Ip, Ends::Arp, Ends::Hardware]
             .into_iter()
-            .find(|&ends| self.what as u8 == ends as u8)
+            .find(|&ends| self.what() as u8 == ends as u8)
             .unwrap_or_default()
     }
 }

@@ -11,6 +11,8 @@
 //! A packet touches its bucket line, then its record: [`FlowTable::prefetch_bucket`] and [`FlowTable::prefetch_record`] let
 //! a batch overlap those misses. The table never looks at a clock: time is the packet's.
 
+use std::num::NonZeroU64;
+
 use super::{Flow, FlowKey, timeout};
 use crate::time::Timestamp;
 use crate::{memory, prefetch};
@@ -70,15 +72,24 @@ pub struct Slot(pub u32);
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Home(u64);
 
-/// Where a flow may be: the first whose mark fits. Record and way in one number, because a pair that is written in halves and read as
-/// a whole costs the processor a stall.
+/// Where a flow may be: the first whose mark fits. Record and way in one number that is never 0, so that one may be or not in a word.
 #[derive(Debug, Clone, Copy)]
-pub struct Candidate(u64);
+pub struct Candidate(NonZeroU64);
 
 impl Candidate {
     #[inline(always)]
+    fn new(record: u32, way: usize) -> Self {
+        Self(NonZeroU64::MIN | u64::from(record) << 8 | (way as u64) << 1)
+    }
+
+    #[inline(always)]
     fn record(self) -> u32 {
-        (self.0 >> 8) as u32
+        (self.0.get() >> 8) as u32
+    }
+
+    #[inline(always)]
+    fn way(self) -> usize {
+        (self.0.get() >> 1) as usize % WAYS
     }
 }
 
@@ -183,7 +194,7 @@ impl<S: Default> FlowTable<S> {
         };
         let record = bucket.records[way];
         prefetch::lines(&self.records[record as usize]);
-        Some(Candidate(u64::from(record) << 8 | way as u64))
+        Some(Candidate::new(record, way))
     }
 
     /// A flow that is not in its first bucket is in the other or new; both are looked into then. A new one may take over the record
@@ -202,7 +213,7 @@ impl<S: Default> FlowTable<S> {
     #[inline]
     pub fn confirm(&mut self, home: Home, candidate: Candidate, key: &FlowKey, now: Timestamp) -> Option<Slot> {
         let bucket = &mut self.buckets[home.bucket()];
-        let (record, way) = (candidate.record(), candidate.0 as usize % WAYS);
+        let (record, way) = (candidate.record(), candidate.way());
         // Another packet of the group may have put another flow there.
         let is_there = (bucket.marks[way] == home.mark()) & (bucket.records[way] == record);
         if !is_there || self.records[record as usize].key() != key {

@@ -67,17 +67,13 @@ impl Worker {
         framed: Framed<'_>,
         verdict: Option<Verdict>,
     ) {
-        let (frame, item) = framed;
         let flow = self.flows.get_mut(slot);
-        let is_heard = flow.tags[direction.reverse().index()] != 0 || item.packet.protocol != protocol::TCP;
-        let tag = &mut flow.tags[direction.index()];
         match verdict {
-            Some(verdict) if flow.open.packets == 0 && (is_heard || verdict != Verdict::Inspected) => {
-                *tag = verdict.tag().max(*tag);
-                let vlans = || item.packet.vlan_ids().to_vec();
-                self.counters.visibility.packet(item.key.network(), vlans, verdict, frame.wire_bytes);
+            Some(verdict) if is_told(flow, direction, framed, verdict) => {
+                tell(flow, direction, framed, verdict, &mut self.counters);
             }
-            Some(Verdict::Inspected) if !is_heard && flow.open.add(frame.wire_bytes) => {
+            Some(Verdict::Inspected) if !is_heard(flow, direction, framed) && flow.open.add(framed.0.wire_bytes) => {
+                let tag = &mut flow.tags[direction.index()];
                 *tag = Verdict::Inspected.tag().max(*tag);
             }
             _ => self.judge_with_flow(slot, direction, data, framed, verdict),
@@ -175,6 +171,33 @@ impl Worker {
         self.counters.visibility.flow(identity.network(), || identity.vlans().to_vec(), verdict);
         verdict
     }
+}
+
+/// Whether its peer was seen, if it has one that must be.
+#[inline(always)]
+fn is_heard(flow: &Flow<State>, direction: Direction, framed: Framed<'_>) -> bool {
+    flow.tags[direction.reverse().index()] != 0 || framed.1.packet.protocol != protocol::TCP
+}
+
+/// Whether a verdict is the packet's for good and says nothing of others: nothing of its flow waits, and it will not.
+#[inline(always)]
+pub(super) fn is_told(flow: &Flow<State>, direction: Direction, framed: Framed<'_>, verdict: Verdict) -> bool {
+    flow.open.packets == 0 && (verdict != Verdict::Inspected || is_heard(flow, direction, framed))
+}
+
+/// Counts a packet whose verdict [`is_told`].
+#[inline(always)]
+pub(super) fn tell(
+    flow: &mut Flow<State>,
+    direction: Direction,
+    (frame, item): Framed<'_>,
+    verdict: Verdict,
+    counters: &mut Counters,
+) {
+    let tag = &mut flow.tags[direction.index()];
+    *tag = verdict.tag().max(*tag);
+    let vlans = || item.packet.vlan_ids().to_vec();
+    counters.visibility.packet(item.key.network(), vlans, verdict, frame.wire_bytes);
 }
 
 /// Of a packet whose payload was looked at, with how far its direction was before. `None`: the rest of its message tells.

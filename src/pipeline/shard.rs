@@ -189,7 +189,6 @@ impl Rare {
 /// See the module.
 pub(super) struct Shard {
     pub(super) pool: Pool,
-    pub(super) packets: u64,
     /// The frame before which the first of the waits is to be looked at: it may have lasted for [`MAX_WAIT_FRAMES`].
     pub(super) due: u64,
     waits: VecDeque<Wait>,
@@ -208,12 +207,12 @@ pub(super) struct Wait {
 
 impl Shard {
     pub(super) fn new(max_stream_bytes: usize) -> Self {
-        Self { pool: Pool::new(max_stream_bytes), packets: 0, due: u64::MAX, waits: VecDeque::new() }
+        Self { pool: Pool::new(max_stream_bytes), due: u64::MAX, waits: VecDeque::new() }
     }
 
-    /// Remembers that a direction of a flow on its `turn` has begun to wait.
-    pub(super) fn wait(&mut self, slot: Slot, turn: u8, direction: Direction, frame: FrameRef) {
-        self.waits.push_back(Wait { frame, packets: self.packets, slot, direction, turn });
+    /// Remembers that a direction of a flow on its `turn` has begun to wait, after so many packets of the shard.
+    pub(super) fn wait(&mut self, slot: Slot, turn: u8, direction: Direction, frame: FrameRef, packets: u64) {
+        self.waits.push_back(Wait { frame, packets, slot, direction, turn });
         self.set_due();
     }
 
@@ -227,11 +226,11 @@ impl Shard {
         !self.waits.is_empty()
     }
 
-    /// The oldest wait that has lasted long enough.
-    pub(super) fn overdue(&mut self, flows: &Table, now: Timestamp) -> Option<Wait> {
+    /// The oldest wait that has lasted long enough, after so many packets of the shard.
+    pub(super) fn overdue(&mut self, flows: &Table, now: Timestamp, packets: u64) -> Option<Wait> {
         self.forget_ended(flows);
         let wait = self.waits.front()?;
-        let is_overdue = now.since(wait.frame.time) > MAX_WAIT || self.packets - wait.packets > MAX_WAIT_PACKETS;
+        let is_overdue = now.since(wait.frame.time) > MAX_WAIT || packets - wait.packets > MAX_WAIT_PACKETS;
         if is_overdue { self.pop() } else { None }
     }
 

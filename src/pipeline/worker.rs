@@ -50,26 +50,21 @@ const HOUSEKEEPING_INTERVAL: u64 = 64;
 /// A frame and what was decoded of it.
 pub(super) type Framed<'i> = (&'i FrameMeta, &'i Item);
 
-/// An item on its way through a group: what its home is and what the table said of its flow.
-#[derive(Clone, Copy)]
+/// An item on its way through a group.
 struct Visit<'i> {
     framed: Framed<'i>,
     home: Home,
-    guess: Guess,
-}
-
-/// What the table's first bucket says of a packet's flow.
-#[derive(Clone, Copy)]
-enum Guess {
-    /// It may be this one.
-    Known(Candidate),
-    /// It is probably new: where in [`Worker::ends`] its ends are.
-    New(u8),
+    /// Where the table's first bucket says that its flow may be. If nowhere, it is probably new.
+    guess: Option<Candidate>,
+    /// Of one that is probably new, where in [`Worker::ends`] its ends are.
+    ends: u8,
 }
 
 /// See the module.
 pub(super) struct Worker {
     pub(super) shards: Vec<Shard>,
+    /// Packets of each of `shards`.
+    packets: [u64; SHARDS],
     /// A region for each of `shards`.
     pub(super) flows: Table,
     /// Of the flows of a group that are probably new: both ends, hashed for the filters.
@@ -104,6 +99,7 @@ impl Worker {
         }
         Self {
             shards: (0..shards).map(|_| Shard::new(per_shard(options.max_stream_bytes))).collect(),
+            packets: [0; SHARDS],
             flows: Table::new(shards, per_shard(options.max_flows)),
             ends: Vec::with_capacity(GROUP_ITEMS),
             places: std::array::from_fn(|number| (number / stride) as u8),
@@ -164,14 +160,12 @@ impl Worker {
         let mut visits = ArrayVec::<Visit<'i>, GROUP_ITEMS>::new();
         self.ends.clear();
         visits.extend(items.map(|(framed, home)| {
-            let guess = match self.flows.prefetch_record(home, framed.0.time) {
-                Some(candidate) => Guess::Known(candidate),
-                None => {
-                    self.ends.push(self.eyes.prefetch_ends(framed.1));
-                    Guess::New((self.ends.len() - 1) as u8)
-                }
-            };
-            Visit { framed, home, guess }
+            let (guess, mut ends) = (self.flows.prefetch_record(home, framed.0.time), 0);
+            if guess.is_none() {
+                ends = self.ends.len() as u8;
+                self.ends.push(self.eyes.prefetch_ends(framed.1));
+            }
+            Visit { framed, home, guess, ends }
         }));
         for visit in &visits {
             self.step(data, visit);
@@ -186,26 +180,23 @@ impl Worker {
 
     /// One packet.
     #[inline(always)]
-    fn step(&mut self, data: Bytes<'_>, &Visit { framed, home, guess }: &Visit<'_>) {
-        let (frame, item) = framed;
+    fn step(&mut self, data: Bytes<'_>, visit: &Visit<'_>) {
+        let (frame, item) = visit.framed;
         if self.due <= frame.number {
             self.give_up_overdue((frame.file, frame.number));
         }
         if !self.passes_plain || !item.is_plain {
-            return self.step_any(data, framed, home, guess);
+            return self.step_any(data, visit);
         }
-        let (slot, direction) = self.track(framed, home, guess);
-        let verdict = match item.packet.protocol {
-            protocol::TCP => self.plain_segment(self.flows.region(home), slot, direction, data, framed),
-            _ => Some(self.datagram(self.flows.region(home), slot, direction, data, framed)),
-        };
-        self.judge_plain(slot, direction, data, framed, verdict);
-        self.keep_house(self.flows.region(home), frame.time);
+        let (slot, direction) = self.track(visit);
+        self.step_plain(slot, direction, data, visit.framed, visit.home);
+        self.keep_house(self.flows.region(visit.home), frame.time);
     }
 
     /// One packet that may be anything.
     #[inline(never)]
-    fn step_any(&mut self, data: Bytes<'_>, framed: Framed<'_>, home: Home, guess: Guess) {
+    fn step_any(&mut self, data: Bytes<'_>, visit: &Visit<'_>) {
+        let framed = visit.framed;
         let (frame, item) = framed;
         let packet = &item.packet;
         let stop = packet.stopped.map(|stopped| self.stop(stopped, framed));
@@ -215,8 +206,8 @@ impl Worker {
         if self.verifies_checksums && self.is_spoilt(data, framed) {
             return self.judge_alone(framed, Verdict::BadChecksum);
         }
-        let (slot, direction) = self.track(framed, home, guess);
-        let shard = self.flows.region(home);
+        let (slot, direction) = self.track(visit);
+        let shard = self.flows.region(visit.home);
         let verdict = match packet.protocol {
             _ if !packet.is_readable() => None,
             protocol::TCP => self.segment(shard, slot, direction, data, framed),
@@ -244,11 +235,11 @@ impl Worker {
 
     /// Finds or makes the packet's flow.
     #[inline(always)]
-    fn track(&mut self, framed: Framed<'_>, home: Home, guess: Guess) -> (Slot, Direction) {
-        let (frame, item) = framed;
+    fn track(&mut self, visit: &Visit<'_>) -> (Slot, Direction) {
+        let framed @ (frame, item) = visit.framed;
         let now = frame.time;
-        if let Guess::Known(candidate) = guess
-            && let Some(slot) = self.flows.confirm(home, candidate, &item.key, now)
+        if let Some(candidate) = visit.guess
+            && let Some(slot) = self.flows.confirm(visit.home, candidate, &item.key, now)
         {
             match self.flows.get_mut(slot).accept(&item.packet, item.from, now) {
                 Accepted::Yes(direction) => return (slot, direction),
@@ -256,13 +247,13 @@ impl Worker {
                 Accepted::StartsAnother => {}
             }
         }
-        self.track_anew(framed, home, guess)
+        self.track_anew(visit)
     }
 
     /// The same where the first look did not find it.
     #[inline(never)]
-    fn track_anew(&mut self, framed: Framed<'_>, home: Home, guess: Guess) -> (Slot, Direction) {
-        let (frame, item) = framed;
+    fn track_anew(&mut self, visit: &Visit<'_>) -> (Slot, Direction) {
+        let (framed @ (frame, item), home) = (visit.framed, visit.home);
         let now = frame.time;
         if let Some(aside) = &mut self.aside {
             aside.go_on(frame.reference());
@@ -275,7 +266,7 @@ impl Worker {
                 Accepted::StartsAnother => {
                     self.counters.expired_flows += u64::from(flow.is_expired(now));
                     self.finish(self.flows.region(home), slot, false);
-                    return (slot, self.begin(slot, framed, guess));
+                    return (slot, self.begin(slot, visit));
                 }
             }
         }
@@ -286,11 +277,12 @@ impl Worker {
             self.counters.expired_flows += u64::from(!is_evicted);
             self.finish(self.flows.region(home), slot, is_evicted);
         }
-        (room.slot(), self.begin(room.slot(), framed, guess))
+        (room.slot(), self.begin(room.slot(), visit))
     }
 
     /// The first packet of a flow, in the place of what was there: its addresses are looked up, once for the flow.
-    fn begin(&mut self, slot: Slot, (frame, item): Framed<'_>, guess: Guess) -> Direction {
+    fn begin(&mut self, slot: Slot, visit: &Visit<'_>) -> Direction {
+        let (frame, item) = visit.framed;
         self.counters.flows += 1;
         let flow = self.flows.get_mut(slot);
         flow.restart(item.key, &item.packet, item.from, frame.time);
@@ -299,9 +291,9 @@ impl Worker {
             Accepted::StartsAnother => Direction::ToResponder,
         };
         if self.eyes.looks_at_ends() {
-            let keys = match guess {
-                Guess::New(at) => self.ends[usize::from(at)],
-                Guess::Known(_) => self.eyes.prefetch_ends(item),
+            let keys = match visit.guess {
+                None => self.ends[usize::from(visit.ends)],
+                Some(_) => self.eyes.prefetch_ends(item),
             };
             self.eyes.look_at_ends(&keys, &flow.identity, &mut flow.state.seldom, frame.reference());
         }
@@ -321,7 +313,7 @@ impl Worker {
     /// Every so many packets of a shard idle flows leave and holes that are overdue are given up.
     #[inline(always)]
     fn keep_house(&mut self, shard: usize, now: Timestamp) {
-        let packets = &mut self.shards[shard].packets;
+        let packets = &mut self.packets[shard % SHARDS];
         *packets += 1;
         if packets.is_multiple_of(HOUSEKEEPING_INTERVAL) {
             self.clean_up(shard, now);
@@ -337,7 +329,7 @@ impl Worker {
         if !self.shards[shard].has_waits() {
             return;
         }
-        while let Some(wait) = self.shards[shard].overdue(&self.flows, now) {
+        while let Some(wait) = self.shards[shard].overdue(&self.flows, now, self.packets[shard]) {
             self.give_up_wait(shard, &wait);
         }
     }

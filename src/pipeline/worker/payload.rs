@@ -2,9 +2,9 @@
 //! they come. Each says the packet's verdict, or that its flow is to tell.
 
 use super::{Framed, Worker, judge};
-use crate::flow::{Direction, Flow, Outlet, Segment, Slot};
+use crate::flow::{Direction, Flow, Home, Outlet, Segment, Slot};
 use crate::indicator::Transport;
-use crate::packet::{FrameRef, Packet, tcp_flag};
+use crate::packet::{FrameRef, Packet, protocol, tcp_flag};
 use crate::pipeline::decoded::Bytes;
 use crate::pipeline::eyes::Delivery;
 use crate::pipeline::shard::{State, is_waiting};
@@ -41,29 +41,42 @@ impl Worker {
         verdict
     }
 
-    /// The same for a plain one (`Item::is_plain`).
+    /// A packet that is plain (`Item::is_plain`), from its payload to its verdict.
     #[inline(always)]
-    pub(super) fn plain_segment(
+    pub(super) fn step_plain(
         &mut self,
-        shard: usize,
         slot: Slot,
         direction: Direction,
         data: Bytes<'_>,
         framed: Framed<'_>,
-    ) -> Option<Verdict> {
-        let packet = &framed.1.packet;
-        if packet.payload_bytes == 0 {
-            return Some(Verdict::Inspected);
-        }
+        home: Home,
+    ) {
         let flow = self.flows.get_mut(slot);
-        if flow.is_quiet[direction.index()] {
-            flow.streams[direction.index()].follow(packet.sequence.wrapping_add(packet.payload_bytes));
-            return Some(judge::lasting(flow, direction, || data.payload(framed)));
+        match unread(flow, direction, data, framed, self.scans_tcp) {
+            Some(verdict) if judge::is_told(flow, direction, framed, verdict) => {
+                judge::tell(flow, direction, framed, verdict, &mut self.counters);
+            }
+            verdict => self.read_plain(slot, direction, data, framed, (home, verdict)),
         }
-        if !self.scans_tcp && steps_over(flow, direction, packet) {
-            return Some(Verdict::PassedOver);
-        }
-        self.push(shard, slot, direction, data, framed)
+    }
+
+    /// The same where its payload is to be read, or its verdict waits.
+    #[inline(never)]
+    fn read_plain(
+        &mut self,
+        slot: Slot,
+        direction: Direction,
+        data: Bytes<'_>,
+        framed: Framed<'_>,
+        (home, verdict): (Home, Option<Verdict>),
+    ) {
+        let shard = self.flows.region(home);
+        let verdict = match verdict {
+            None if framed.1.packet.protocol == protocol::TCP => self.push(shard, slot, direction, data, framed),
+            None => Some(self.read_datagram(Transport::Udp, shard, slot, direction, data, framed)),
+            known => known,
+        };
+        self.judge_plain(slot, direction, data, framed, verdict);
     }
 
     /// A FIN or RST. One that overtook data ends nothing yet; a forged one may look as if it did, so what is held stays.
@@ -171,7 +184,7 @@ impl Worker {
     #[inline(never)]
     fn wait(&mut self, shard: usize, slot: Slot, direction: Direction, frame: FrameRef) {
         let turn = self.flows.get_mut(slot).identity.turn();
-        self.shards[shard].wait(slot, turn, direction, frame);
+        self.shards[shard].wait(slot, turn, direction, frame, self.packets[shard]);
         self.due = self.due.min(self.shards[shard].due);
     }
 
@@ -291,6 +304,29 @@ impl Worker {
         self.eyes.look_at_quoted((packet, payload), direction, identity, &mut state.seldom, frame);
         Verdict::Inspected
     }
+}
+
+/// The verdict of a plain packet whose payload nobody reads, if that is so.
+#[inline(always)]
+fn unread(
+    flow: &mut Flow<State>,
+    direction: Direction,
+    data: Bytes<'_>,
+    framed: Framed<'_>,
+    scans_tcp: bool,
+) -> Option<Verdict> {
+    let packet = &framed.1.packet;
+    if packet.payload_bytes == 0 {
+        return Some(Verdict::Inspected);
+    }
+    let is_tcp = packet.protocol == protocol::TCP;
+    if flow.is_quiet[direction.index()] {
+        if is_tcp {
+            flow.streams[direction.index()].follow(packet.sequence.wrapping_add(packet.payload_bytes));
+        }
+        return Some(judge::lasting(flow, direction, || data.payload(framed)));
+    }
+    (is_tcp && !scans_tcp && steps_over(flow, direction, packet)).then_some(Verdict::PassedOver)
 }
 
 /// Whether a plain segment is the next of its stream and holds nothing but bytes that its parser steps over, most of a long body: then
