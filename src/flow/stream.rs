@@ -175,21 +175,28 @@ impl Stream {
         !self.is_started || distance.unsigned_abs() <= MAX_CLOSE_DISTANCE_BYTES
     }
 
-    /// The usual case of [`Stream::push`]: the captured bytes of a segment without SYN that are next, while nothing waits. They need not be
-    /// handed on, only taken. `None`, and nothing done, in every other case.
+    /// Whether a segment without SYN is the usual case of [`Stream::push`]: next, while nothing waits. What it brings need not be handed
+    /// on then, only taken, with [`Stream::take_next`] and [`Stream::take_cut`].
     #[inline(always)]
-    pub fn take_next<'d>(&mut self, sequence: u32, data: &'d [u8], frame: FrameRef) -> Option<Chunk<'d>> {
-        if !self.is_at(sequence) || data.is_empty() || self.has_reached_end {
-            return None;
+    pub fn goes_on_with(&mut self, sequence: u32) -> bool {
+        let goes_on = self.is_at(sequence) && !self.has_reached_end;
+        if goes_on {
+            self.strikes = 0;
         }
-        let (position, start_is_known) = (self.position, self.start_is_known);
-        self.strikes = 0;
-        self.next = sequence.wrapping_add(data.len() as u32);
-        self.position += data.len() as u64;
-        Some(Chunk { data, gap_bytes: 0, position, start_is_known, frame, is_aside: false })
+        goes_on
     }
 
-    /// What follows [`Stream::take_next`] where the rest of the segment was not captured: a hole.
+    /// Captured bytes that are next ([`Stream::goes_on_with`]).
+    #[inline(always)]
+    pub fn take_next<'d>(&mut self, data: &'d [u8], frame: FrameRef) -> Chunk<'d> {
+        let (position, start_is_known) = (self.position, self.start_is_known);
+        self.next = self.next.wrapping_add(data.len() as u32);
+        self.position += data.len() as u64;
+        Chunk { data, gap_bytes: 0, position, start_is_known, frame, is_aside: false }
+    }
+
+    /// Bytes that are next and were not captured: a hole.
+    #[inline]
     pub fn take_cut(&mut self, missing_bytes: u32, frame: FrameRef, counters: &mut StreamCounters) -> Chunk<'static> {
         let gap_bytes = u64::from(missing_bytes);
         counters.gap_bytes += gap_bytes;

@@ -61,6 +61,8 @@ struct Bucket {
     marks: [u8; WAYS],
     /// Packet time of the last packet, in seconds, wrapping after 18 hours.
     ages: [u16; WAYS],
+    /// Whether a flow that would lie here has ever had to lie in its second bucket. Until then nobody looks for one there.
+    has_spilt: bool,
 }
 
 /// Number of a record in the table. Stays the flow's as long as it lives.
@@ -197,13 +199,15 @@ impl<S: Default> FlowTable<S> {
         Some(Candidate::new(record, way))
     }
 
-    /// A flow that is not in its first bucket is in the other or new; both are looked into then. A new one may take over the record
-    /// of the oldest flow here.
+    /// A flow that is not in its first bucket is in the other, if any is, or new. A new one may take over the record of the oldest flow
+    /// here.
     #[inline(never)]
     fn prefetch_room(&self, home: Home, now: Timestamp) {
-        prefetch::line(&self.buckets[self.second(home)]);
         let bucket = &self.buckets[home.bucket()];
         let is_full = self.regions[self.region(home)].live >= self.capacity;
+        if bucket.has_spilt || is_full {
+            prefetch::line(&self.buckets[self.second(home)]);
+        }
         if let Some((_, way)) = bucket.oldest(now).filter(|&(idle, _)| is_full || idle >= LIKELY_OVER_SECS) {
             prefetch::lines(&self.records[bucket.records[way] as usize]);
         }
@@ -225,8 +229,11 @@ impl<S: Default> FlowTable<S> {
 
     /// The flow of a key.
     pub fn find(&mut self, home: Home, key: &FlowKey, now: Timestamp) -> Option<Slot> {
-        let (at, way) =
-            self.find_in(home.bucket(), home, key).or_else(|| self.find_in(self.second(home), home, key))?;
+        let first = home.bucket();
+        let (at, way) = match self.find_in(first, home, key) {
+            None if self.buckets[first].has_spilt => self.find_in(self.second(home), home, key)?,
+            found => found?,
+        };
         let bucket = &mut self.buckets[at];
         bucket.ages[way] = age(now);
         Some(Slot(bucket.records[way]))
@@ -283,6 +290,9 @@ impl<S: Default> FlowTable<S> {
                 }
             }
         };
+        if at != first {
+            self.buckets[first].has_spilt = true;
+        }
         let bucket = &mut self.buckets[at];
         (bucket.marks[way], bucket.records[way], bucket.ages[way]) = (home.mark(), room.slot().0, age(now));
         room
@@ -381,10 +391,13 @@ impl<S: Default> FlowTable<S> {
     }
 
     /// The same for who has no more use for the table: each is gone as soon as it was looked at, while it is in the cache.
-    pub fn into_flows(self) -> impl Iterator<Item = (Slot, Flow<S>)> {
+    pub fn end(self, mut each: impl FnMut(Slot, &Flow<S>)) {
         let live = self.live();
-        let flows = self.records.into_iter().enumerate().zip(live);
-        flows.filter_map(|((at, flow), is_live)| is_live.then_some((Slot(at as u32), flow)))
+        for (at, flow) in self.records.into_iter().enumerate() {
+            if live[at] {
+                each(Slot(at as u32), &flow);
+            }
+        }
     }
 
     /// For each record, whether a flow is in it.
@@ -465,7 +478,8 @@ impl Bucket {
     #[inline]
     fn idle(self, now: Timestamp) -> impl Iterator<Item = usize> {
         const LEAST_SECS: u16 = timeout::SHORTEST.as_secs() as u16;
-        (0..WAYS).filter(move |&way| self.marks[way] != 0 && age(now).wrapping_sub(self.ages[way]) >= LEAST_SECS)
+        let ways = if self.marks == [0; WAYS] { 0 } else { WAYS };
+        (0..ways).filter(move |&way| self.marks[way] != 0 && age(now).wrapping_sub(self.ages[way]) >= LEAST_SECS)
     }
 }
 

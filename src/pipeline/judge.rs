@@ -45,19 +45,32 @@ impl Worker {
         verdict: Option<Verdict>,
     ) {
         let item = framed.1;
-        let mut verdict = verdict;
         if item.packet.payload_missing_bytes > 0 {
-            self.counters.cut_packets += 1;
-            verdict = Some(verdict.unwrap_or_default().max(Verdict::Truncated));
-        }
-        if item.role == Role::Own {
+            self.judge_cut(slot, direction, data, framed, verdict.unwrap_or_default().max(Verdict::Truncated));
+        } else if item.role == Role::Own {
             self.judge_plain(slot, direction, data, framed, verdict);
         } else {
             self.judge_with_flow(slot, direction, data, framed, verdict);
         }
     }
 
-    /// The same of a frame's own packet, where that it was cut is in the verdict.
+    /// The same of one that was cut. What still waits while the other direction is not heard cannot share its verdict.
+    #[inline(never)]
+    fn judge_cut(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>, verdict: Verdict) {
+        self.counters.cut_packets += 1;
+        let (frame, item) = framed;
+        let flow = self.flows.get_mut(slot);
+        let is_heard = flow.tags[direction.reverse().index()] != 0 || item.packet.protocol != protocol::TCP;
+        if item.role != Role::Own || (is_heard && flow.open.packets > 0) {
+            return self.judge_with_flow(slot, direction, data, framed, Some(verdict));
+        }
+        let tag = &mut flow.tags[direction.index()];
+        *tag = verdict.tag().max(*tag);
+        let vlans = || item.packet.vlan_ids().to_vec();
+        self.counters.visibility.packet(item.key.network(), vlans, verdict, frame.wire_bytes);
+    }
+
+    /// The same of a frame's own packet, which is whole.
     #[inline(always)]
     pub(super) fn judge_plain(
         &mut self,

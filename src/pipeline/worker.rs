@@ -438,13 +438,12 @@ impl Worker {
     /// The end of the captures. Returns the last alerts and flows, and the numbers.
     pub(super) fn close(mut self) -> (Said, Counters) {
         self.end_waits();
-        let flows = std::mem::replace(&mut self.flows, Table::new(0, 0));
-        for (slot, flow) in &mut flows.into_flows() {
-            let flow = &flow;
-            flow.state.conversation.unfinished().into_iter().for_each(|why| self.unread.tally.count(why));
-            let verdict = judge::end_open(flow, &mut self.counters);
-            self.aside.iter_mut().for_each(|aside| aside.stop(slot, flow, verdict));
-        }
+        let Self { flows, unread, counters, aside, .. } = &mut self;
+        std::mem::replace(flows, Table::new(0, 0)).end(|slot, flow| {
+            flow.state.conversation.unfinished().into_iter().for_each(|why| unread.tally.count(why));
+            let verdict = judge::end_open(flow, counters);
+            aside.iter_mut().for_each(|aside| aside.stop(slot, flow, verdict));
+        });
         self.eyes.close();
         self.aside.iter_mut().for_each(|aside| aside.close());
         let counters = self.numbers();

@@ -271,6 +271,13 @@ impl Conversation {
         }
     }
 
+    /// Whether bytes of a direction that are missing change anything.
+    #[inline]
+    pub fn minds_gap(&self, direction: Direction) -> bool {
+        let lane = self.lanes.get(direction);
+        lane.mode == Mode::Parsing || lane.held.is_some() || self.whole.is_some()
+    }
+
     /// For each direction, whether its bytes are of no interest any more.
     #[inline]
     pub fn is_quiet(&self) -> [bool; 2] {

@@ -86,6 +86,15 @@ impl Delivery<'_> {
         self.chunk(chunk, pool);
     }
 
+    /// The same of bytes that were not captured, which mostly change nothing: a direction that nobody reads yet misses none.
+    #[inline]
+    pub(in crate::pipeline) fn cut_chunk(&mut self, chunk: &Chunk<'_>, pool: &mut Pool) {
+        let minds = self.state.conversation.minds_gap(self.direction) || chunk.position >= self.eyes.parse_until;
+        if minds {
+            self.any_chunk(chunk, pool);
+        }
+    }
+
     #[inline(never)]
     fn scan(&mut self, chunk: &Chunk<'_>, hint: &Hint) {
         let Self { identity, state, direction, eyes, .. } = self;

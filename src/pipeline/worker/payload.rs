@@ -110,19 +110,21 @@ impl Worker {
         framed: Framed<'_>,
     ) -> Option<Verdict> {
         let (frame, packet) = (framed.0.reference(), &framed.1.packet);
-        let is_usual = packet.urgent_pointer == 0 && !packet.has(tcp_flag::SYN);
-        let payload = data.payload(framed);
         let Flow { identity, streams, state, .. } = self.flows.get_mut(slot);
         let stream = &mut streams[direction.index()];
-        let next = if is_usual { stream.take_next(packet.sequence, payload, frame) } else { None };
-        let Some(chunk) = next else { return self.push_any(shard, slot, direction, data, framed) };
+        if packet.urgent_pointer > 0 || packet.has(tcp_flag::SYN) || !stream.goes_on_with(packet.sequence) {
+            return self.push_any(shard, slot, direction, data, framed);
+        }
+        let payload = data.payload(framed);
         let (before, was_holding) = (state.conversation.reading(direction), state.conversation.holds(direction));
         let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
         let mut delivery = Delivery { identity, state, direction, scans, eyes, unread };
         let pool = &mut self.shards[shard].pool;
-        delivery.chunk(&chunk, pool);
+        if !payload.is_empty() {
+            delivery.chunk(&stream.take_next(payload, frame), pool);
+        }
         if packet.payload_missing_bytes > 0 {
-            delivery.any_chunk(&stream.take_cut(packet.payload_missing_bytes, frame, &mut self.streams), pool);
+            delivery.cut_chunk(&stream.take_cut(packet.payload_missing_bytes, frame, &mut self.streams), pool);
         }
         match state.conversation.holds(direction) {
             true if !was_holding => self.wait(shard, slot, direction, frame),
@@ -130,7 +132,9 @@ impl Worker {
             false => self.note_quiet(slot),
         }
         match self.unread.take_worst() {
-            Verdict::Inspected => judge::read(self.flows.get_mut(slot), direction, before, payload),
+            Verdict::Inspected if !payload.is_empty() => {
+                judge::read(self.flows.get_mut(slot), direction, before, payload)
+            }
             worst => Some(worst),
         }
     }
