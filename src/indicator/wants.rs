@@ -59,6 +59,13 @@ impl Wants {
         Self { kinds: self.kinds & !bit(&super::kind::RULE), content: false, ..self }
     }
 
+    /// The same with what heads of HTTP show.
+    #[cfg(test)]
+    pub(crate) fn with_heads(mut self) -> Self {
+        [&super::kind::URL, &super::kind::USER_AGENT].into_iter().for_each(|kind| self.add(kind, 0));
+        self
+    }
+
     /// Whether values of this kind are looked for.
     #[inline]
     pub fn kind(&self, kind: &Kind) -> bool {

@@ -15,7 +15,7 @@ use super::text::Text;
 use super::view::How;
 use crate::indicator::rule::Scope;
 use crate::indicator::{
-    Index, Indicator, IndicatorIx, IndicatorSet, MAX_NAME_TEXT_BYTES, Observable, Transport, Value, Wants,
+    EncodedName, Index, Indicator, IndicatorIx, IndicatorSet, MAX_NAME_TEXT_BYTES, Observable, Transport, Value, Wants,
 };
 use crate::time::Timestamp;
 
@@ -187,6 +187,13 @@ impl MatchSet {
     #[inline]
     pub fn name_maybe(&self, key: NameKey) -> bool {
         self.index.suffix.maybe(key)
+    }
+
+    /// The same of a name that is not text yet.
+    #[inline]
+    pub fn encoded_name_maybe(&self, name: &dyn EncodedName) -> bool {
+        let [last, before] = name.ends();
+        self.index.suffix.key_of(last, before).is_none_or(|key| self.index.suffix.maybe(key))
     }
 
     /// What each structure holds, those with nothing in them left out.

@@ -39,6 +39,8 @@ pub(super) struct Eyes {
     wants: Wants,
     /// Kinds that are looked at at all: those of the set, and all if somebody notes what is shown.
     looks: Wants,
+    /// Nobody but the matcher looks at what is shown: what its filters turn down is done with.
+    alone: bool,
     set: Arc<MatchSet>,
     /// Of `set`, where one takes over from another.
     generation: u32,
@@ -90,6 +92,7 @@ impl Eyes {
             matcher: Matcher::new(Arc::clone(set)),
             wants: wanted_of(set),
             looks: looked_at(set),
+            alone: !set.has_rules() && !set.indicators().has_function_conditions(),
             set: Arc::clone(set),
             generation: 0,
             captures: Arc::clone(captures),
@@ -126,7 +129,6 @@ impl Eyes {
             self.wants.add(&kind::JA4, 0);
         }
         self.looks = looked_at(set);
-        self.note_names();
         self.set = Arc::clone(set);
         self.generation += 1;
         self.suppressor.iter_mut().for_each(|suppressor| suppressor.swap(set));
@@ -135,6 +137,7 @@ impl Eyes {
         self.has_rules = set.has_rules();
         self.has_endpoints = set.has_endpoints();
         self.has_header_rules = set.has_header_rules();
+        self.attend();
         std::mem::take(&mut self.suppressed)
     }
 
@@ -168,20 +171,20 @@ impl Eyes {
     /// Notes every observable.
     pub(super) fn record(&mut self, recorder: Recorder) {
         self.recorder = Some(Box::new(recorder));
-        self.looks = Wants::ALL;
+        self.attend();
     }
 
     /// Keeps the last names.
     pub(super) fn keep_names(&mut self, names: Names) {
         self.names = Some(Box::new(names));
-        self.note_names();
+        self.attend();
     }
 
-    /// Names are noted whether or not the set has any.
-    fn note_names(&mut self) {
-        if self.names.is_some() {
-            self.looks.add(&kind::DOMAIN, 0);
-        }
+    /// Works out who looks at what.
+    fn attend(&mut self) {
+        let is_noted = self.recorder.is_some() || self.names.is_some();
+        self.looks = if is_noted { Wants::ALL } else { looked_at(&self.set) };
+        self.alone = !(is_noted || self.shown.is_some() || self.has_rules || self.has_function_conditions);
     }
 
     /// Holds repeated alerts back, or goes on to say everything.
@@ -194,6 +197,7 @@ impl Eyes {
     pub(super) fn note_flows(&mut self) {
         self.shown = Some(Box::default());
         self.wants.add(&kind::JA4, 0);
+        self.attend();
     }
 
     /// Sums up what was held back so far.
@@ -341,9 +345,28 @@ impl Eyes {
         }
     }
 
-    /// [`Eyes::see`] of whatever a parser shows: pieces of files are scanned.
+    /// [`Eyes::see`] of whatever a parser shows: pieces of files are scanned. Most is done with at a first glance.
     #[inline]
     fn look(
+        &mut self,
+        at: (&Identity, &mut Seldom),
+        observable: &Observable<'_>,
+        hint: &Hint,
+        from: (Direction, FrameRef),
+    ) {
+        let may_matter = match observable.value {
+            Value::Piece { .. } | Value::Elsewhere(_) => true,
+            _ if !self.looks.kind(observable.kind) => false,
+            Value::Name(name) => self.set.encoded_name_maybe(name),
+            _ => true,
+        };
+        if may_matter || !self.alone {
+            self.look_closely(at, observable, hint, from);
+        }
+    }
+
+    #[inline(never)]
+    fn look_closely(
         &mut self,
         (identity, seldom): (&Identity, &mut Seldom),
         observable: &Observable<'_>,

@@ -9,7 +9,7 @@
 
 use super::client_hello::Carrier;
 use super::handshake::{Outcome, Side};
-use super::{Hint, Parser, Probe, Progress};
+use super::{Hint, Parser, Probe, Progress, Starts};
 use crate::bytes::Reader;
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
@@ -38,6 +38,7 @@ impl Parser for Dtls {
     /// Datagrams are never held back.
     const MAX_PENDING_BYTES: usize = 0;
     const ENCRYPTS: bool = true;
+    const STARTS: Starts = Starts::udp(&[(CHANGE_CIPHER_SPEC, APPLICATION_DATA)]);
 
     /// Whether a record begins here, of either side and at any time of an association.
     #[inline]

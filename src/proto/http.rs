@@ -20,7 +20,7 @@ mod name;
 mod tests;
 
 use super::file::Wants;
-use super::{Account, AfterGap, Hint, Parser, Probe, Progress};
+use super::{Account, AfterGap, Hint, Parser, Probe, Progress, Starts};
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
 
@@ -119,6 +119,7 @@ enum Step {
 impl Parser for Http {
     const NAME: &'static str = "http";
     const MAX_PENDING_BYTES: usize = MAX_HEAD_BYTES;
+    const STARTS: Starts = head::STARTS;
 
     fn probe(data: &[u8], hint: &Hint) -> Probe {
         match head::probe(data) {

@@ -20,7 +20,7 @@ use std::cell::Cell;
 
 use super::file::Wants;
 use super::http;
-use super::{Account, AfterGap, Hint, Parser, Probe, Progress};
+use super::{Account, AfterGap, Hint, Parser, Probe, Progress, Starts};
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
 
@@ -109,6 +109,8 @@ enum Step {
 impl Parser for Http2 {
     const NAME: &'static str = "http2";
     const MAX_PENDING_BYTES: usize = HEADER_BYTES + MAX_FRAME_BYTES;
+    /// A client's preface, a server's first frame.
+    const STARTS: Starts = Starts::tcp(&[(b'P', b'P'), (0, 0)]);
 
     #[inline]
     fn probe(data: &[u8], hint: &Hint) -> Probe {

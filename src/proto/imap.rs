@@ -15,7 +15,7 @@ mod tests;
 use super::file::Wants;
 use super::mail::{self, Dotted, Mail, Step, steps};
 use super::tls::Tls;
-use super::{Account, AfterGap, Hint, Parser, Probe, Progress};
+use super::{Account, AfterGap, Hint, Parser, Probe, Progress, Starts};
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
 
@@ -60,6 +60,7 @@ enum Literal {
 impl Parser for Imap {
     const NAME: &'static str = "imap";
     const MAX_PENDING_BYTES: usize = MAX_LINE_BYTES + 64;
+    const STARTS: Starts = Starts::tcp(&[(b'*', b'*'), (b'0', b'9'), (b'A', b'Z'), (b'a', b'z')]);
 
     /// Only what no other protocol says.
     fn probe(data: &[u8], hint: &Hint) -> Probe {

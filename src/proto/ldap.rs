@@ -4,7 +4,7 @@
 //! message, the flow is probed anew. A conversation that has not asked for it after [`MAX_MESSAGES`] is counted as not read.
 //! Not seen: names, filters, credentials; LDAP over UDP; SASL layers.
 
-use super::{Hint, Parser, Probe, Progress, tls};
+use super::{Hint, Parser, Probe, Progress, Starts, tls};
 use crate::bytes::Reader;
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
@@ -21,6 +21,7 @@ impl Parser for Ldap {
     const NAME: &'static str = "ldap";
     /// A message's start, behind which it is stepped over; a StartTLS message is shorter than this.
     const MAX_PENDING_BYTES: usize = HEAD_BYTES;
+    const STARTS: Starts = Starts::tcp(&[(SEQUENCE, SEQUENCE)]);
 
     #[inline]
     fn probe(data: &[u8], hint: &Hint) -> Probe {

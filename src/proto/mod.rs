@@ -36,6 +36,7 @@ pub mod quic;
 pub mod server_hello;
 pub mod smtp;
 pub mod ssh;
+mod starts;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod tls;
@@ -44,6 +45,7 @@ mod whole;
 pub mod x509;
 
 pub use conversation::{Conversation, MAX_PROBES, Reading};
+pub use starts::Starts;
 pub use unread::Unread;
 
 use std::fmt;
@@ -128,6 +130,8 @@ pub trait Parser: Default {
     const ENCRYPTS: bool = false;
     /// Whether it lies straight in Ethernet frames, and nowhere else.
     const IN_FRAMES: bool = false;
+    /// First bytes of a stream or datagram with which [`Parser::probe`] may say anything but no.
+    const STARTS: Starts = Starts::ANY;
 
     /// Whether `data`, the first bytes seen of a direction (or the first after a gap), is this protocol.
     fn probe(data: &[u8], hint: &Hint) -> Probe;
@@ -208,7 +212,7 @@ pub enum Identified {
 }
 
 /// From `Variant => parser type,` lines: [`Session`], its single dispatch, and [`Session::identify`], which tries the lines
-/// in order. A probe must turn down foreign bytes by their first bytes: it runs for the first segments of every flow.
+/// in order that the first byte leaves. A probe must turn down foreign bytes by their first bytes: it runs for the first segments of every flow.
 macro_rules! protocols {
     ($($variant:ident => $parser:ty,)+) => {
         /// The protocol state of one flow, inline in its record.
@@ -223,6 +227,15 @@ macro_rules! protocols {
             )+
         }
 
+        /// Numbers in the order of the lines.
+        enum Number {
+            $($variant),+
+        }
+
+        static STARTS: starts::Table = starts::Table::new()$(
+            .with(Number::$variant as u32, &<$parser as Parser>::STARTS)
+        )+;
+
         impl Session {
             /// Which protocol `data` begins: the first bytes seen of a direction, the first after a gap, or a datagram.
             #[inline]
@@ -230,14 +243,33 @@ macro_rules! protocols {
                 if hint.transport == Transport::Ethernet {
                     return Self::identify_in_frame(data, hint);
                 }
+                let identified = Self::identify_among(STARTS.of(data, hint.transport), data, hint);
+                debug_assert_eq!(
+                    format!("{identified:?}"),
+                    format!("{:?}", Self::identify_among(u32::MAX, data, hint)),
+                    "a protocol that begins otherwise than it says"
+                );
+                identified
+            }
+
+            /// The same of some protocols: a bit each.
+            #[inline]
+            fn identify_among(mut protocols: u32, data: &[u8], hint: &Hint) -> Identified {
                 let mut unsure = false;
-                $(
-                    match <$parser as Parser>::probe(data, hint) {
-                        Probe::Yes => return Identified::Yes(Self::$variant(<$parser>::default())),
-                        Probe::Unsure => unsure = true,
-                        Probe::No => {}
+                while protocols != 0 {
+                    let number = protocols.trailing_zeros();
+                    protocols &= protocols - 1;
+                    match number {
+                        $(
+                            n if n == Number::$variant as u32 => match <$parser as Parser>::probe(data, hint) {
+                                Probe::Yes => return Identified::Yes(Self::$variant(<$parser>::default())),
+                                Probe::Unsure => unsure = true,
+                                Probe::No => {}
+                            },
+                        )+
+                        _ => {}
                     }
-                )+
+                }
                 if unsure { Identified::Unsure } else { Identified::No }
             }
 

@@ -4,7 +4,7 @@
 //! The server greets; a client that wants TLS answers with the first 32 bytes of its response and the flag for it, and TLS
 //! follows at once: the flow is probed anew. Without the flag what follows is counted as not read. Not seen: users, queries, names.
 
-use super::{Hint, Parser, Probe, Progress};
+use super::{Hint, Parser, Probe, Progress, Starts};
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
 
@@ -24,6 +24,7 @@ impl Mysql {
 impl Parser for Mysql {
     const NAME: &'static str = "mysql";
     const MAX_PENDING_BYTES: usize = HEADER_BYTES + MAX_GREETING_BYTES;
+    const STARTS: Starts = Starts::ANY.or_udp(Starts::NONE);
 
     /// A greeting, or a request for TLS. Both have a packet header of which two bytes are zero.
     #[inline]

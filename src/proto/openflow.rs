@@ -5,7 +5,7 @@
 //! that it begins. Not read: TCP payload, fragments, what a switch keeps in a buffer, everything else that OpenFlow says. OpenFlow over
 //! TLS is TLS.
 
-use super::{Hint, Identified, Parser, Probe, Progress, Session};
+use super::{Hint, Identified, Parser, Probe, Progress, Session, Starts};
 use crate::bytes::Reader;
 use crate::flow::Direction;
 use crate::indicator::{Field, Observable, Seen, Transport, Value, Where, kind};
@@ -28,6 +28,7 @@ pub struct OpenFlow;
 impl Parser for OpenFlow {
     const NAME: &'static str = "openflow";
     const MAX_PENDING_BYTES: usize = u16::MAX as usize;
+    const STARTS: Starts = Starts::tcp(&[(1, MAX_VERSION)]);
 
     #[inline]
     fn probe(data: &[u8], hint: &Hint) -> Probe {

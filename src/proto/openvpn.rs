@@ -8,7 +8,7 @@
 //! Not read: data packets; sessions picked up later; `tls-crypt`, which seals the control channel; rekeying.
 
 use super::tls::Tls;
-use super::{Account, Hint, Parser, Probe, Progress};
+use super::{Account, Hint, Parser, Probe, Progress, Starts};
 use crate::bytes::Reader;
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
@@ -24,6 +24,8 @@ impl Parser for OpenVpn {
     const ENCRYPTS: bool = true;
     /// The longest packet over TCP and its length.
     const MAX_PENDING_BYTES: usize = LENGTH_BYTES + u16::MAX as usize;
+    const STARTS: Starts =
+        Starts::tcp(&[(0, 0)]).or_udp(Starts::udp(&[(CLIENT_RESET, CLIENT_RESET), (SERVER_RESET, SERVER_RESET)]));
 
     #[inline]
     fn probe(data: &[u8], hint: &Hint) -> Probe {

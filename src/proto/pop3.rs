@@ -12,7 +12,7 @@ mod tests;
 use super::file::Wants;
 use super::mail::{self, Dotted, Mail, Step, Took, steps};
 use super::tls::Tls;
-use super::{Account, AfterGap, Hint, Parser, Probe, Progress};
+use super::{Account, AfterGap, Hint, Parser, Probe, Progress, Starts};
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
 
@@ -44,6 +44,15 @@ enum Phase {
 impl Parser for Pop3 {
     const NAME: &'static str = "pop3";
     const MAX_PENDING_BYTES: usize = MAX_LINE_BYTES + 64;
+    const STARTS: Starts = Starts::tcp(&[
+        (b'+', b'+'),
+        (b'A', b'A'),
+        (b'C', b'C'),
+        (b'S', b'U'),
+        (b'a', b'a'),
+        (b'c', b'c'),
+        (b's', b'u'),
+    ]);
 
     /// Only what no other protocol says: Redis answers `+OK` as well, but nothing more in that line.
     fn probe(data: &[u8], hint: &Hint) -> Probe {

@@ -3,7 +3,7 @@
 //! A client that wants TLS asks with eight fixed bytes (`SSLRequest`); the server answers with one: `S` and the flow is probed
 //! anew, anything else and what follows is counted as not read. Not seen: queries and names in the clear; GSSAPI encryption.
 
-use super::{Hint, Parser, Probe, Progress};
+use super::{Hint, Parser, Probe, Progress, Starts};
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
 
@@ -16,6 +16,7 @@ pub struct Postgresql {
 impl Parser for Postgresql {
     const NAME: &'static str = "postgresql";
     const MAX_PENDING_BYTES: usize = REQUEST_BYTES;
+    const STARTS: Starts = Starts::tcp(&[(0, 0)]);
 
     #[inline]
     fn probe(data: &[u8], hint: &Hint) -> Probe {

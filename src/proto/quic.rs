@@ -20,7 +20,7 @@ mod tests;
 use std::cell::Cell;
 
 use super::client_hello::{self, Carrier};
-use super::{Account, Hint, Parser, Probe, Progress, server_hello};
+use super::{Account, Hint, Parser, Probe, Progress, Starts, server_hello};
 use crate::bytes::Reader;
 use crate::flow::Direction;
 use crate::indicator::kind::JA3S;
@@ -49,6 +49,8 @@ impl Parser for Quic {
     const ENCRYPTS: bool = true;
     /// Datagrams are never held back.
     const MAX_PENDING_BYTES: usize = 0;
+    /// What has a long header.
+    const STARTS: Starts = Starts::udp(&[(0x80, 0xff)]);
 
     #[inline]
     fn probe(data: &[u8], hint: &Hint) -> Probe {

@@ -15,7 +15,7 @@ mod tests;
 use super::file::Wants;
 use super::mail::{self, Dotted, Mail, Step, Took, steps};
 use super::tls::Tls;
-use super::{Account, AfterGap, Hint, Parser, Probe, Progress};
+use super::{Account, AfterGap, Hint, Parser, Probe, Progress, Starts};
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
 
@@ -54,6 +54,19 @@ enum Phase {
 impl Parser for Smtp {
     const NAME: &'static str = "smtp";
     const MAX_PENDING_BYTES: usize = MAX_LINE_BYTES + 64;
+    /// Codes, and the letters that commands begin with.
+    const STARTS: Starts = Starts::tcp(&[
+        (b'2', b'3'),
+        (b'5', b'5'),
+        (b'E', b'E'),
+        (b'H', b'H'),
+        (b'L', b'M'),
+        (b'R', b'S'),
+        (b'e', b'e'),
+        (b'h', b'h'),
+        (b'l', b'm'),
+        (b'r', b's'),
+    ]);
 
     /// Only what no other protocol says.
     fn probe(data: &[u8], hint: &Hint) -> Probe {

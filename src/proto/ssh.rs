@@ -8,7 +8,7 @@
 use md5::{Digest, Md5};
 
 use super::ja3::hex;
-use super::{Hint, Parser, Probe, Progress};
+use super::{Hint, Parser, Probe, Progress, Starts};
 use crate::bytes::Reader;
 use crate::flow::Direction;
 use crate::indicator::{Field, Observable, Seen, Transport, Value, Where, kind};
@@ -24,6 +24,7 @@ impl Parser for Ssh {
     const ENCRYPTS: bool = true;
     /// A key exchange message may be as long as a packet.
     const MAX_PENDING_BYTES: usize = LENGTH_BYTES + MAX_PACKET_BYTES;
+    const STARTS: Starts = Starts::tcp(&[(b'S', b'S')]);
 
     #[inline(always)]
     fn probe(data: &[u8], hint: &Hint) -> Probe {

@@ -35,6 +35,25 @@ fn content_names_the_protocol_on_any_port() {
     assert_eq!(identified(&[22, 3], &tcp(50_000, 9999)), Some("unsure"));
 }
 
+/// [`Session::identify`] holds itself to it.
+#[test]
+fn a_first_byte_leaves_every_protocol_that_may_begin_with_it() {
+    for first in 0..=u8::MAX {
+        for length in 0..40 {
+            for (second, fill) in [(0, 0), (first, first), (0, b' '), (b' ', b'\n'), (3, 3)] {
+                let mut data = vec![fill; length + 2];
+                (data[0], data[1]) = (first, second);
+                for port in [53, 9999, 6653, 21] {
+                    for data in [&data[..], &data[..1]] {
+                        let _ = Session::identify(data, &tcp(50_000, port));
+                        let _ = Session::identify(data, &udp(50_000, port));
+                    }
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn every_protocol_can_be_a_condition() {
     for name in Session::NAMES {

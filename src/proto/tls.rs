@@ -14,7 +14,7 @@ mod assembly;
 
 use super::client_hello::Carrier;
 use super::handshake::{MAX_MESSAGE_BYTES, Outcome, Side};
-use super::{AfterGap, Hint, Parser, Probe, Progress};
+use super::{AfterGap, Hint, Parser, Probe, Progress, Starts};
 use crate::bytes::Reader;
 use crate::flow::Direction;
 use crate::indicator::{Seen, Transport};
@@ -38,6 +38,7 @@ impl Parser for Tls {
     /// The longest message, were it cut into records of a few bytes.
     const MAX_PENDING_BYTES: usize = 2 * MAX_MESSAGE_BYTES;
     const ENCRYPTS: bool = true;
+    const STARTS: Starts = Starts::tcp(&[(CHANGE_CIPHER_SPEC, APPLICATION_DATA)]);
 
     /// Whether a record begins here, of either side and at any time of a connection: also in one picked up later, where
     /// knowing that it is TLS spares everything else.

@@ -2,7 +2,7 @@
 //!
 //! Borrowed views only; nothing here allocates or reports.
 
-use super::Probe;
+use super::{Probe, Starts};
 
 /// Longest method that is looked for. Registered ones have at most 17 bytes (IANA HTTP Method Registry).
 const MAX_METHOD_BYTES: usize = 32;
@@ -81,6 +81,21 @@ fn status(text: &[u8]) -> Option<u16> {
         _ => std::str::from_utf8(code).ok()?.parse().ok(),
     }
 }
+
+/// First bytes that [`probe`] does not turn down: those of a token, and of empty lines.
+pub(super) const STARTS: Starts = Starts::NONE.and(&[
+    (b'\n', b'\n'),
+    (b'\r', b'\r'),
+    (b'!', b'!'),
+    (b'#', b'\''),
+    (b'*', b'+'),
+    (b'-', b'.'),
+    (b'0', b'9'),
+    (b'A', b'Z'),
+    (b'^', b'z'),
+    (b'|', b'|'),
+    (b'~', b'~'),
+]);
 
 /// Whether bytes are the start of a message, as far as they go.
 pub(super) fn probe(data: &[u8]) -> Probe {

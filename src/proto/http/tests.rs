@@ -35,7 +35,7 @@ impl Wire {
     }
 
     fn hint(&self) -> Hint {
-        Hint { wants: self.wants, ..TCP }
+        Hint { wants: self.wants.with_heads(), ..TCP }
     }
 
     fn settle(&mut self) {
@@ -46,7 +46,7 @@ impl Wire {
 
     /// The sender ends a direction.
     pub(super) fn end(&mut self, direction: Direction) {
-        let (seen, hint) = (&mut self.seen, Hint { wants: self.wants, ..TCP });
+        let (hint, seen) = (self.hint(), &mut self.seen);
         self.http.end(direction, &hint, &mut |o| seen.push(shown(&o)));
         self.settle();
     }
@@ -106,8 +106,8 @@ impl Wire {
     fn cut(&mut self, direction: Direction) {
         self.need[direction.index()] = 0;
         let data = std::mem::take(&mut self.pending[direction.index()]);
-        let seen = &mut self.seen;
-        self.http.cut(direction, &data, &TCP, &mut |o| seen.push(shown(&o)));
+        let (hint, seen) = (self.hint(), &mut self.seen);
+        self.http.cut(direction, &data, &hint, &mut |o| seen.push(shown(&o)));
     }
 }
 
@@ -165,7 +165,8 @@ fn seen_up(request: &str) -> Vec<String> {
 fn seen_udp(datagram: &str) -> Vec<String> {
     let mut found = Vec::new();
     assert_eq!(Http::probe(datagram.as_bytes(), &UDP), Probe::Yes);
-    Http::default().parse(Up, datagram.as_bytes(), &UDP, &mut |o| found.push(shown(&o)));
+    let hint = Hint { wants: UDP.wants.with_heads(), ..UDP };
+    Http::default().parse(Up, datagram.as_bytes(), &hint, &mut |o| found.push(shown(&o)));
     found
 }
 
@@ -189,7 +190,10 @@ fn a_request_shows_url_host_agent_and_referrer() {
         ]
     );
     let mut with = Vec::new();
-    Http::default().parse(Up, request.as_bytes(), &TCP, &mut |o| {
+    let hint = Hint { wants: TCP.wants.with_heads(), ..TCP };
+    // Whether or not anybody looks for URLs, an alert has it.
+    let (mut all, mut names) = (Http::default(), Http::default());
+    let mut note = |o: Observable<'_>| {
         with.push(
             o.with
                 .iter()
@@ -202,7 +206,10 @@ fn a_request_shows_url_host_agent_and_referrer() {
                 .collect::<Vec<_>>()
                 .join(" "),
         );
-    });
+    };
+    all.parse(Up, request.as_bytes(), &hint, &mut note);
+    names.parse(Up, request.as_bytes(), &TCP, &mut note);
+    assert_eq!((with.len(), &with[5], &with[6]), (7, &with[1], &with[4]));
     assert_eq!(
         with[4],
         "http.request.method=GET user_agent.original=Mozilla/5.0 (x; y) url.full=http://Evil.example:8080/a/B?c=d url.domain=Evil.example"

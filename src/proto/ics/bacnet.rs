@@ -5,7 +5,7 @@
 //! at, nor are network-layer messages; of segmented services each segment names its service. BACnet/IPv6 (annex U), whose
 //! first byte is another, and BACnet/SC, which is TLS, are not recognised.
 
-use super::super::{Hint, Parser, Probe, Progress};
+use super::super::{Hint, Parser, Probe, Progress, Starts};
 use super::{Message, Shown};
 use crate::bytes::Reader;
 use crate::flow::Direction;
@@ -19,6 +19,7 @@ pub struct Bacnet(Shown);
 impl Parser for Bacnet {
     const NAME: &'static str = "bacnet";
     const MAX_PENDING_BYTES: usize = 0;
+    const STARTS: Starts = Starts::udp(&[(BACNET_IP, BACNET_IP)]);
 
     #[inline(always)]
     fn probe(data: &[u8], hint: &Hint) -> Probe {

@@ -3,7 +3,7 @@
 //! A frame is believed if the checksum of its header fits, and shown if that of its first block does. The function is in the
 //! first fragment's first frame; objects, later fragments and secure authentication are not looked at.
 
-use super::super::{Hint, Parser, Probe, Progress};
+use super::super::{Hint, Parser, Probe, Progress, Starts};
 use super::{Framed, Message, Shown, messages};
 use crate::bytes::Reader;
 use crate::flow::Direction;
@@ -17,6 +17,7 @@ pub struct Dnp3(Shown);
 impl Parser for Dnp3 {
     const NAME: &'static str = "dnp3";
     const MAX_PENDING_BYTES: usize = MAX_FRAME_BYTES;
+    const STARTS: Starts = Starts::NONE.and(&[(0x05, 0x05)]);
 
     #[inline(always)]
     fn probe(data: &[u8], hint: &Hint) -> Probe {

@@ -5,7 +5,7 @@
 //! objects are named only where the class is known to have them, and not in responses, which do not name the class. Of a
 //! message the first [`MAX_BODY_BYTES`] are looked at. Attributes, tags and values are not.
 
-use super::super::{Hint, Parser, Probe, Progress};
+use super::super::{Hint, Parser, Probe, Progress, Starts};
 use super::{Framed, Message, Shown, messages};
 use crate::bytes::Reader;
 use crate::flow::Direction;
@@ -24,6 +24,7 @@ pub struct Enip {
 impl Parser for Enip {
     const NAME: &'static str = "enip";
     const MAX_PENDING_BYTES: usize = HEADER_BYTES + MAX_BODY_BYTES;
+    const STARTS: Starts = Starts::NONE.and(&[(2, 2), (0x04, 0x04), (0x63, 0x66), (0x6F, 0x70)]);
 
     #[inline(always)]
     fn probe(data: &[u8], hint: &Hint) -> Probe {

@@ -4,7 +4,7 @@
 //! A frame must be as long as it says and hold one message whose first field is the control block's name. The values themselves
 //! are not looked at, nor are the management messages of the same EtherType; sampled values (0x88ba) stay counted.
 
-use super::super::{Hint, Parser, Probe, Progress};
+use super::super::{Hint, Parser, Probe, Progress, Starts};
 use super::{Message, Shown};
 use crate::bytes::Reader;
 use crate::flow::Direction;
@@ -20,6 +20,7 @@ impl Parser for Goose {
     const NAME: &'static str = "goose";
     const MAX_PENDING_BYTES: usize = 0;
     const IN_FRAMES: bool = true;
+    const STARTS: Starts = Starts::NONE;
 
     fn probe(data: &[u8], hint: &Hint) -> Probe {
         let is_here = hint.transport == Transport::Ethernet && hint.uses(fieldbus::GOOSE);

@@ -4,7 +4,7 @@
 //! the last byte; on port 2404 private types are believed too. Objects and their values are not looked at. Of several units
 //! in a segment each is read; -101 over serial lines is not.
 
-use super::super::{Hint, Parser, Probe, Progress};
+use super::super::{Hint, Parser, Probe, Progress, Starts};
 use super::{Framed, Message, Shown, messages};
 use crate::bytes::Reader;
 use crate::flow::Direction;
@@ -18,6 +18,7 @@ pub struct Iec104(Shown);
 impl Parser for Iec104 {
     const NAME: &'static str = "iec104";
     const MAX_PENDING_BYTES: usize = 2 + MAX_LENGTH;
+    const STARTS: Starts = Starts::tcp(&[(START, START)]);
 
     #[inline(always)]
     fn probe(data: &[u8], hint: &Hint) -> Probe {

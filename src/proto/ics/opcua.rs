@@ -3,7 +3,7 @@
 //! A service is named by the first chunk of its message, unless the secure channel encrypts it: that is counted as not
 //! visible. Nodes, attributes, values, and OPC UA over HTTPS and WebSockets are not looked at.
 
-use super::super::{Hint, Parser, Probe, Progress};
+use super::super::{Hint, Parser, Probe, Progress, Starts};
 use super::{Framed, Message, Shown, messages};
 use crate::bytes::Reader;
 use crate::flow::Direction;
@@ -22,6 +22,15 @@ pub struct OpcUa {
 impl Parser for OpcUa {
     const NAME: &'static str = "opcua";
     const MAX_PENDING_BYTES: usize = MAX_HEAD_BYTES;
+    const STARTS: Starts = Starts::tcp(&[
+        (b'H', b'H'),
+        (b'A', b'A'),
+        (b'E', b'E'),
+        (b'R', b'R'),
+        (b'O', b'O'),
+        (b'M', b'M'),
+        (b'C', b'C'),
+    ]);
 
     #[inline(always)]
     fn probe(data: &[u8], hint: &Hint) -> Probe {

@@ -4,7 +4,7 @@
 //! A frame must hold as many bytes as it says, and blocks that fill them. Cyclic data, alarms and the services over UDP are not
 //! looked at.
 
-use super::super::{Hint, Parser, Probe, Progress};
+use super::super::{Hint, Parser, Probe, Progress, Starts};
 use super::{Message, Shown};
 use crate::bytes::Reader;
 use crate::flow::Direction;
@@ -20,6 +20,7 @@ impl Parser for ProfinetDcp {
     const NAME: &'static str = "profinet-dcp";
     const MAX_PENDING_BYTES: usize = 0;
     const IN_FRAMES: bool = true;
+    const STARTS: Starts = Starts::NONE;
 
     fn probe(data: &[u8], hint: &Hint) -> Probe {
         let is_here = hint.transport == Transport::Ethernet && hint.uses(fieldbus::PROFINET);

@@ -4,7 +4,7 @@
 //! Others use the same framing (MMS, RDP, H.323): a connection request alone is nobody's, so the probe waits for the first data.
 //! Items, blocks and the passwords of user data are not looked at.
 
-use super::super::{Hint, Parser, Probe, Progress};
+use super::super::{Hint, Parser, Probe, Progress, Starts};
 use super::{Framed, Message, Shown, messages};
 use crate::bytes::Reader;
 use crate::flow::Direction;
@@ -27,6 +27,7 @@ pub struct S7commPlus {
 impl Parser for S7comm {
     const NAME: &'static str = "s7comm";
     const MAX_PENDING_BYTES: usize = MAX_HEAD_BYTES;
+    const STARTS: Starts = Starts::tcp(&[(TPKT_VERSION, TPKT_VERSION)]);
 
     #[inline(always)]
     fn probe(data: &[u8], hint: &Hint) -> Probe {
@@ -69,6 +70,7 @@ impl S7comm {
 impl Parser for S7commPlus {
     const NAME: &'static str = "s7comm-plus";
     const MAX_PENDING_BYTES: usize = 0;
+    const STARTS: Starts = S7comm::STARTS;
 
     #[inline(always)]
     fn probe(data: &[u8], hint: &Hint) -> Probe {
