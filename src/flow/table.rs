@@ -12,6 +12,7 @@
 //! a batch overlap those misses. The table never looks at a clock: time is the packet's.
 
 use std::num::NonZeroU64;
+use std::time::Duration;
 
 use super::{Flow, FlowKey, timeout};
 use crate::time::Timestamp;
@@ -25,7 +26,10 @@ const SLOTS_NUMERATOR: usize = 3;
 const SLOTS_DENOMINATOR: usize = 2;
 
 /// A flow that has been silent so long is over, unless it is an established TCP one.
-const LIKELY_OVER_SECS: u16 = timeout::UDP.as_secs() as u16 + 1;
+const LIKELY_OVER: u16 = units(timeout::UDP) + 2;
+
+/// Of packet time in nanoseconds: an age is what is left, and wraps after 19 hours.
+const AGE_SHIFT: u32 = 30;
 
 /// Flows that one region can hold, at least.
 const LEAST_FLOWS: usize = 2 * WAYS;
@@ -59,7 +63,7 @@ struct Bucket {
     records: [u32; WAYS],
     /// [`Home::mark`] of the flow; 0 for none.
     marks: [u8; WAYS],
-    /// Packet time of the last packet, in seconds, wrapping after 18 hours.
+    /// Packet time of the last packet ([`age`]).
     ages: [u16; WAYS],
     /// Whether a flow that would lie here has ever had to lie in its second bucket. Until then nobody looks for one there.
     has_spilt: bool,
@@ -114,7 +118,7 @@ impl Room {
 }
 
 impl Home {
-    /// What a bucket remembers of it, never 0: one byte, so that a bucket's are one word. One flow in a few hundred has another's mark
+    /// What a bucket remembers of it, never 0: one byte, so that a bucket's are one word. One flow in a hundred or so has another's mark
     /// before it in its bucket, and costs a comparison more.
     #[inline(always)]
     fn mark(self) -> u8 {
@@ -142,7 +146,15 @@ impl<S: Default> FlowTable<S> {
         buckets.resize(stride * regions, Bucket::default());
         let records = Vec::with_capacity(capacity * regions);
         memory::ask_for_large_pages(&records);
-        Self { buckets, records, free: Vec::new(), regions: vec![Region::default(); regions], stride, shift: stride.ilog2(), capacity }
+        Self {
+            buckets,
+            records,
+            free: Vec::new(),
+            regions: vec![Region::default(); regions],
+            stride,
+            shift: stride.ilog2(),
+            capacity,
+        }
     }
 
     /// Bytes that a region for `capacity` flows takes when full.
@@ -208,7 +220,7 @@ impl<S: Default> FlowTable<S> {
         if bucket.has_spilt || is_full {
             prefetch::line(&self.buckets[self.second(home)]);
         }
-        if let Some((_, way)) = bucket.oldest(now).filter(|&(idle, _)| is_full || idle >= LIKELY_OVER_SECS) {
+        if let Some((_, way)) = bucket.oldest(now).filter(|&(idle, _)| is_full || idle >= LIKELY_OVER) {
             prefetch::lines(&self.records[bucket.records[way] as usize]);
         }
     }
@@ -315,7 +327,7 @@ impl<S: Default> FlowTable<S> {
     #[inline]
     fn over_in(&self, at: usize, now: Timestamp) -> Option<usize> {
         let bucket = &self.buckets[at];
-        let (_, way) = bucket.oldest(now).filter(|&(idle, _)| idle >= LIKELY_OVER_SECS)?;
+        let (_, way) = bucket.oldest(now).filter(|&(idle, _)| idle >= LIKELY_OVER)?;
         self.records[bucket.records[way] as usize].is_expired(now).then_some(way)
     }
 
@@ -461,7 +473,7 @@ impl Bucket {
         (ways.trailing_zeros() / 8) as usize
     }
 
-    /// How many seconds the oldest flow has been silent, and its way.
+    /// How long the oldest flow has been silent, in units of [`age`], and its way.
     #[inline]
     fn oldest(&self, now: Timestamp) -> Option<(u16, usize)> {
         let now = age(now);
@@ -477,22 +489,27 @@ impl Bucket {
     /// Ways of flows that have been silent so long that they may have timed out.
     #[inline]
     fn idle(self, now: Timestamp) -> impl Iterator<Item = usize> {
-        const LEAST_SECS: u16 = timeout::SHORTEST.as_secs() as u16;
+        const LEAST: u16 = units(timeout::SHORTEST);
         let ways = if self.marks == [0; WAYS] { 0 } else { WAYS };
-        (0..ways).filter(move |&way| self.marks[way] != 0 && age(now).wrapping_sub(self.ages[way]) >= LEAST_SECS)
+        (0..ways).filter(move |&way| self.marks[way] != 0 && age(now).wrapping_sub(self.ages[way]) >= LEAST)
     }
 }
 
-/// Upper bits of the hash (the lower choose the bucket); its upper byte is never 0.
-#[inline]
+/// Upper bits of the hash (the lower choose the bucket); its upper byte is odd, so never 0.
+#[inline(always)]
 fn tag(hash: u64) -> u16 {
-    let tag = (hash >> 40) as u16;
-    tag | u16::from(tag < 0x100) << 8
+    (hash >> 40) as u16 | 0x100
 }
 
-#[inline]
+/// Packet time in units of 2^30 ns.
+#[inline(always)]
 fn age(now: Timestamp) -> u16 {
-    now.secs() as u16
+    (now.as_ns() >> AGE_SHIFT) as u16
+}
+
+/// Whole units in a time.
+const fn units(time: Duration) -> u16 {
+    (time.as_nanos() >> AGE_SHIFT) as u16
 }
 
 #[cfg(test)]

@@ -10,14 +10,11 @@ use std::ops::Range;
 
 use crate::capture::{Batch, Data};
 use crate::flow::{End, FlowKey, HashSeed, Home, Share};
-use crate::packet::{self, Beside, Form, FrameMeta, Packet, Part, tcp_flag};
+use crate::packet::{self, Beside, Form, FrameMeta, Packet, Part};
 use crate::prefetch;
 
 use super::SHARDS;
 use super::fragments::{Assembler, Turn};
-
-/// TCP flags by which a conversation starts or ends.
-const TURNING: u8 = tcp_flag::SYN | tcp_flag::FIN | tcp_flag::RST;
 
 /// Frames whose bytes are asked for ahead of the one being decoded.
 const AHEAD_FRAMES: usize = 12;
@@ -85,7 +82,7 @@ pub(super) struct Item {
     pub(super) key: FlowKey,
     pub(super) from: End,
     pub(super) role: Role,
-    /// Whether it is the frame's own, whole and readable, and says nothing of where its conversation starts or ends.
+    /// Whether it is the frame's own and of a common form: TCP or UDP, readable.
     pub(super) is_plain: bool,
     /// Which of the frames it is of.
     pub(super) frame: u16,
@@ -269,25 +266,32 @@ impl Headers {
                 prefetch::byte(data, ahead.offset);
             }
             (item.frame, item.role, item.rebuilt) = (at as u16, Role::Own, 0);
-            let bytes = frame_bytes(data, frame);
-            let form = packet::decode_common(&mut item.packet, bytes, frame.link);
-            if form != Form::Uncommon {
-                (item.key, item.from) = match form {
-                    Form::Ipv4 => FlowKey::of_ipv4(&item.packet),
-                    _ => FlowKey::of_ports(&item.packet),
-                };
-                item.hash = item.key.hash(seed);
-                item.is_plain = item.packet.payload_missing_bytes == 0 && item.packet.tcp_flags & TURNING == 0;
-            } else {
-                packet::decode_any(&mut item.packet, bytes, frame.link, beside);
-                item.file_under_flow(seed);
-                let is_piece = item.packet.is_fragment;
-                if is_piece || !beside.parts.is_empty() {
-                    folded.push(at as u16);
+            let bytes = frame_bytes_if_whole(data, frame);
+            let form = bytes.map_or(Form::Uncommon, |bytes| packet::decode_common(&mut item.packet, bytes, frame.link));
+            item.is_plain = form != Form::Uncommon;
+            // Hashed where it is made: of most keys half the words are known to be 0.
+            match form {
+                Form::Ipv4 => {
+                    (item.key, item.from) = FlowKey::of_ipv4(&item.packet);
+                    item.hash = item.key.hash(seed);
                 }
-                before.extend(beside.outer.drain(..).map(|packet| Item::further(at as u16, packet, Role::Outer, seed)));
-                parts.extend(beside.parts.drain(..).map(|part| (at as u16, part)));
-                beside.clear();
+                Form::Other => {
+                    (item.key, item.from) = FlowKey::of_ports(&item.packet);
+                    item.hash = item.key.hash(seed);
+                }
+                Form::Uncommon => {
+                    packet::decode_any(&mut item.packet, bytes.unwrap_or(&[]), frame.link, beside);
+                    item.file_under_flow(seed);
+                    let is_piece = item.packet.is_fragment;
+                    if is_piece || !beside.parts.is_empty() {
+                        folded.push(at as u16);
+                    }
+                    before.extend(
+                        beside.outer.drain(..).map(|packet| Item::further(at as u16, packet, Role::Outer, seed)),
+                    );
+                    parts.extend(beside.parts.drain(..).map(|part| (at as u16, part)));
+                    beside.clear();
+                }
             }
             ahead(item);
         }
@@ -320,8 +324,13 @@ impl Headers {
     }
 }
 
+#[inline(always)]
+fn frame_bytes_if_whole<'a>(data: &'a [u8], frame: &FrameMeta) -> Option<&'a [u8]> {
+    data.get(frame.offset..)?.get(..frame.captured_bytes as usize)
+}
+
 /// A frame's captured bytes.
 #[inline]
 pub(super) fn frame_bytes<'a>(data: &'a [u8], frame: &FrameMeta) -> &'a [u8] {
-    data.get(frame.offset..frame.offset + frame.captured_bytes as usize).unwrap_or(&[])
+    frame_bytes_if_whole(data, frame).unwrap_or(&[])
 }

@@ -71,12 +71,16 @@ impl Worker {
         (home, verdict): (Home, Option<Verdict>),
     ) {
         let shard = self.flows.region(home);
+        let packet = &framed.1.packet;
         let verdict = match verdict {
-            None if framed.1.packet.protocol == protocol::TCP => self.push(shard, slot, direction, data, framed),
-            None => Some(self.read_datagram(Transport::Udp, shard, slot, direction, data, framed)),
+            None if packet.protocol != protocol::TCP => {
+                Some(self.read_datagram(Transport::Udp, shard, slot, direction, data, framed))
+            }
+            None if is_usual(packet) => self.push(shard, slot, direction, data, framed),
+            None => self.segment(shard, slot, direction, data, framed),
             known => known,
         };
-        self.judge_plain(slot, direction, data, framed, verdict);
+        self.judge(slot, direction, data, framed, verdict);
     }
 
     /// A FIN or RST. One that overtook data ends nothing yet; a forged one may look as if it did, so what is held stays.
@@ -310,6 +314,13 @@ impl Worker {
     }
 }
 
+/// Whether a packet is whole, and neither starts nor ends its conversation.
+#[inline(always)]
+fn is_usual(packet: &Packet) -> bool {
+    const TURNING: u8 = tcp_flag::SYN | tcp_flag::FIN | tcp_flag::RST;
+    packet.tcp_flags & TURNING == 0 && packet.payload_missing_bytes == 0
+}
+
 /// The verdict of a plain packet whose payload nobody reads, if that is so.
 #[inline(always)]
 fn unread(
@@ -320,6 +331,9 @@ fn unread(
     scans_tcp: bool,
 ) -> Option<Verdict> {
     let packet = &framed.1.packet;
+    if !is_usual(packet) {
+        return None;
+    }
     if packet.payload_bytes == 0 {
         return Some(Verdict::Inspected);
     }
