@@ -146,7 +146,10 @@ impl Conversation {
     ) {
         if chunk.gap_bytes == 0 && self.whole.is_none() && self.lanes.get(direction).is_at_parser() {
             let used = self.read(direction, chunk.data, hint, pool, seen, unread);
-            return self.keep(direction, chunk.data.get(used..).unwrap_or(&[]), pool, unread);
+            if used < chunk.data.len() {
+                self.keep(direction, chunk.data.get(used..).unwrap_or(&[]), pool, unread);
+            }
+            return;
         }
         self.stream_any(direction, chunk, hint, pool, seen, unread);
     }
