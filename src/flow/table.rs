@@ -209,6 +209,7 @@ impl<S: Default> FlowTable<S> {
     }
 
     /// The flow of a key.
+    #[inline]
     pub fn find(&mut self, home: Home, key: &FlowKey, now: Timestamp) -> Option<Slot> {
         let first = home.bucket as usize;
         let (at, way) = match self.find_in(first, home, key) {

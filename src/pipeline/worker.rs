@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::aside::Aside;
 use super::counters::Counters;
-use super::decoded::{Bytes, Headers, Item, frame_bytes};
+use super::decoded::{Bytes, Headers, Item, Role, frame_bytes};
 use super::exit::Said;
 use super::eyes::{Eyes, Unseen};
 use super::judge;
@@ -189,9 +189,31 @@ impl Worker {
         self.keep_house(home.region(), frame.time);
     }
 
-    /// One packet that may be anything.
+    /// One packet that may be anything. Most are segments that open or end a conversation, or were cut: those have a way of their own.
     #[inline(never)]
     fn step_any(&mut self, data: Bytes<'_>, framed: Framed<'_>, home: Home, guess: Guess) {
+        let item = framed.1;
+        let is_segment =
+            item.packet.protocol == protocol::TCP && item.packet.stopped.is_none() && item.role == Role::Own;
+        if is_segment && self.passes_plain {
+            self.step_segment(data, framed, home, guess);
+        } else {
+            self.step_odd(data, framed, home, guess);
+        }
+    }
+
+    /// A frame's own segment that was read to its end, where nothing is to be checked or kept of it.
+    #[inline(never)]
+    fn step_segment(&mut self, data: Bytes<'_>, framed: Framed<'_>, home: Home, guess: Guess) {
+        let (slot, direction) = self.track(framed, home, guess);
+        let verdict = self.segment(home.region(), slot, direction, data, framed);
+        self.judge(slot, direction, data, framed, verdict);
+        self.keep_house(home.region(), framed.0.time);
+    }
+
+    /// Any other.
+    #[inline(never)]
+    fn step_odd(&mut self, data: Bytes<'_>, framed: Framed<'_>, home: Home, guess: Guess) {
         let (frame, item) = framed;
         let packet = &item.packet;
         let stop = packet.stopped.map(|stopped| self.stop(stopped, framed));

@@ -9,6 +9,7 @@ use crate::pipeline::decoded::Bytes;
 use crate::pipeline::eyes::Delivery;
 use crate::pipeline::shard::{State, is_waiting};
 use crate::pipeline::verdict::Verdict;
+use crate::proto::Reading;
 
 impl Worker {
     pub(super) fn segment(
@@ -289,7 +290,8 @@ impl Worker {
         let payload = data.payload(framed);
         let pool = &mut self.shards[shard].pool;
         let flow = self.flows.get_mut(slot);
-        let reading = flow.state.conversation.reading(direction);
+        // Of datagrams nothing is held back or stepped over.
+        let before = if flow.state.conversation.wants(direction) { Reading::Searching } else { Reading::Done };
         let Flow { identity, state, is_quiet, .. } = flow;
         let scans = self.scans_udp && transport == Transport::Udp;
         let (eyes, unread) = (&mut self.eyes, &mut self.unread);
@@ -297,7 +299,7 @@ impl Worker {
         Delivery { identity, state, direction, scans, eyes, unread }.datagram(transport, payload, pool, frame);
         is_quiet[direction.index()] = !scans && !state.conversation.wants(direction);
         match self.unread.take_worst() {
-            Verdict::Inspected => judge::read(flow, direction, reading, payload).unwrap_or_default(),
+            Verdict::Inspected => judge::read(flow, direction, before, payload).unwrap_or_default(),
             worst => worst,
         }
     }
