@@ -240,6 +240,7 @@ impl<S: Default> FlowTable<S> {
     }
 
     /// The flow of a key.
+    #[inline]
     pub fn find(&mut self, home: Home, key: &FlowKey, now: Timestamp) -> Option<Slot> {
         let first = home.bucket();
         let (at, way) = match self.find_in(first, home, key) {

@@ -282,15 +282,16 @@ impl Headers {
                 Form::Uncommon => {
                     packet::decode_any(&mut item.packet, bytes.unwrap_or(&[]), frame.link, beside);
                     item.file_under_flow(seed);
-                    let is_piece = item.packet.is_fragment;
-                    if is_piece || !beside.parts.is_empty() {
+                    if item.packet.is_fragment || !beside.parts.is_empty() {
                         folded.push(at as u16);
                     }
-                    before.extend(
-                        beside.outer.drain(..).map(|packet| Item::further(at as u16, packet, Role::Outer, seed)),
-                    );
-                    parts.extend(beside.parts.drain(..).map(|part| (at as u16, part)));
-                    beside.clear();
+                    if !beside.is_empty() {
+                        before.extend(
+                            beside.outer.drain(..).map(|packet| Item::further(at as u16, packet, Role::Outer, seed)),
+                        );
+                        parts.extend(beside.parts.drain(..).map(|part| (at as u16, part)));
+                        beside.clear();
+                    }
                 }
             }
             ahead(item);

@@ -156,6 +156,12 @@ impl Eyes {
         sheds
     }
 
+    /// Whether streams are not parsed beyond some position at present.
+    #[inline]
+    pub(super) fn sheds_parsing(&self) -> bool {
+        self.parse_until < u64::MAX
+    }
+
     /// Makes what a flow remembers speak of the set.
     #[inline]
     pub(super) fn renew(&self, seldom: &mut Seldom) {

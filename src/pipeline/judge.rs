@@ -158,8 +158,10 @@ impl Worker {
     fn decide(&mut self, slot: Slot, verdict: Verdict) {
         let Flow { identity, open, tags, .. } = self.flows.get_mut(slot);
         let Open { packets, bytes } = std::mem::take(open);
-        let (packets, bytes) = (u64::from(packets), u64::from(bytes));
-        self.counters.visibility.packets(identity.network(), || identity.vlans().to_vec(), verdict, packets, bytes);
+        if packets > 0 {
+            let (packets, bytes) = (u64::from(packets), u64::from(bytes));
+            self.counters.visibility.packets(identity.network(), || identity.vlans().to_vec(), verdict, packets, bytes);
+        }
         for tag in tags.iter_mut().filter(|tag| **tag > 0) {
             *tag = verdict.tag().max(*tag);
         }

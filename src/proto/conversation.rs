@@ -7,22 +7,17 @@
 
 mod ending;
 mod lane;
+mod reading;
 
 use self::lane::{Lane, Lanes, Mode};
 use super::whole::Whole;
-use super::{Account, AfterGap, Hint, Identified, Probe, Progress, Session, Unread};
+use super::{Account, Hint, Identified, Probe, Progress, Session, Unread};
 use crate::flow::{Chunk, Direction, Pool};
 use crate::indicator::Seen;
 
 /// Segment starts (or datagrams) of a direction that are probed before it is taken for something nobody here parses. Nearly
 /// every protocol shows itself in the first; the rest is for streams picked up in the middle of a message.
 pub const MAX_PROBES: u16 = 32;
-
-/// Bytes held back while a probe is unsure: a DNS message over TCP on a foreign port must be whole to be believed.
-const MAX_PROBE_BYTES: usize = 4098;
-
-/// Rounds of one chunk: each must consume something, this bounds a parser that does not.
-const MAX_ROUNDS: usize = 4096;
 
 /// Rounds of bytes beside the stream: a few messages in one segment.
 const MAX_ROUNDS_ASIDE: usize = 16;
@@ -53,14 +48,6 @@ pub enum Reading {
     Skipping,
     /// No more of it is read.
     Done,
-}
-
-/// Where the reading of some bytes goes on.
-enum Next {
-    /// So many bytes further.
-    At(usize),
-    /// Not now: so many are done with.
-    Used(usize),
 }
 
 impl Conversation {
@@ -146,7 +133,10 @@ impl Conversation {
     ) {
         if chunk.gap_bytes == 0 && self.whole.is_none() && self.lanes.get(direction).is_at_parser() {
             let used = self.read(direction, chunk.data, hint, pool, seen, unread);
-            return self.keep(direction, chunk.data.get(used..).unwrap_or(&[]), pool, unread);
+            if used < chunk.data.len() {
+                self.keep(direction, chunk.data.get(used..).unwrap_or(&[]), pool, unread);
+            }
+            return;
         }
         self.stream_any(direction, chunk, hint, pool, seen, unread);
     }
@@ -317,218 +307,6 @@ impl Conversation {
             unread(Unread::NoMemory);
             // What it cannot do without is small and not charged.
             let _ = pool.charge(&mut self.charged_bytes, 0);
-        }
-    }
-
-    /// Offers bytes until no more of them can be used, and returns how many were.
-    #[inline]
-    fn read(
-        &mut self,
-        direction: Direction,
-        data: &[u8],
-        hint: &Hint,
-        pool: &mut Pool,
-        seen: Seen<'_>,
-        unread: &mut dyn FnMut(Unread),
-    ) -> usize {
-        if self.lanes.get(direction).mode != Mode::Parsing {
-            return self.read_on(0, direction, data, hint, pool, seen, unread);
-        }
-        let progress = self.session.parse(direction, data, hint, seen);
-        self.settle(pool, unread);
-        match progress {
-            Progress::Consumed { bytes, need } if bytes == data.len() => {
-                self.lanes.of(direction).need_bytes = u32::try_from(need).unwrap_or(u32::MAX);
-                bytes
-            }
-            _ => match self.follow(direction, data.len(), progress, pool, unread) {
-                Next::At(at) => self.read_on(at, direction, data, hint, pool, seen, unread),
-                Next::Used(used) => used,
-            },
-        }
-    }
-
-    /// The same from the `at`-th byte on.
-    #[expect(clippy::too_many_arguments, reason = "what a parser is called with, and where")]
-    #[inline(never)]
-    fn read_on(
-        &mut self,
-        mut at: usize,
-        direction: Direction,
-        data: &[u8],
-        hint: &Hint,
-        pool: &mut Pool,
-        seen: Seen<'_>,
-        unread: &mut dyn FnMut(Unread),
-    ) -> usize {
-        for _ in 0..MAX_ROUNDS {
-            let rest = data.get(at..).unwrap_or(&[]);
-            let mode = self.lanes.get(direction).mode;
-            if rest.is_empty() || mode == Mode::Done {
-                return data.len();
-            }
-            if mode == Mode::Probing {
-                match self.probe_stream(direction, rest, hint, unread) {
-                    Probe::Yes => {}
-                    Probe::Unsure => return at,
-                    Probe::No => return data.len(),
-                }
-            }
-            let progress = self.session.parse(direction, rest, hint, seen);
-            self.settle(pool, unread);
-            match self.follow(direction, rest.len(), progress, pool, unread) {
-                Next::At(bytes) => at += bytes,
-                Next::Used(bytes) => return at + bytes,
-            }
-        }
-        unread(Unread::Parser("parser made no progress"));
-        self.lanes.of(direction).mode = Mode::Done;
-        data.len()
-    }
-
-    /// What a parser says of the `length` bytes that it was offered.
-    fn follow(
-        &mut self,
-        direction: Direction,
-        length: usize,
-        progress: Progress,
-        pool: &mut Pool,
-        unread: &mut dyn FnMut(Unread),
-    ) -> Next {
-        let lane = self.lanes.of(direction);
-        lane.need_bytes = 0;
-        match progress {
-            Progress::Consumed { bytes, need } | Progress::Damaged { bytes, need, .. } => {
-                if let Progress::Damaged { reason, .. } = progress {
-                    unread(Unread::Parser(reason));
-                }
-                let used = bytes.min(length);
-                lane.need_bytes = u32::try_from(need).unwrap_or(u32::MAX);
-                return if bytes == 0 || need > length - used { Next::Used(used) } else { Next::At(used) };
-            }
-            Progress::Skip(bytes) => {
-                let here = bytes.min(length as u64);
-                if here > 0 {
-                    unread(Unread::PassedOver);
-                }
-                lane.skip_bytes = bytes - here;
-                return Next::At(here as usize);
-            }
-            Progress::Reprobe(bytes) => {
-                self.session = Session::default();
-                self.settle(pool, unread);
-                // The other direction's bytes belong to the protocol that ended.
-                pool.release(&mut self.lanes.of(direction.reverse()).held);
-                for lane in self.lanes.both() {
-                    (lane.mode, lane.probes, lane.need_bytes) = (Mode::Probing, 0, 0);
-                }
-                return Next::At(bytes.min(length));
-            }
-            Progress::DoneDirection => lane.mode = Mode::Done,
-            Progress::Done => {
-                pool.release(&mut self.lanes.of(direction.reverse()).held);
-                self.lanes.both().into_iter().for_each(|lane| lane.mode = Mode::Done);
-            }
-            Progress::Stopped(reason) => {
-                unread(Unread::Parser(reason));
-                // What follows may begin another message: look at the next segments' starts.
-                lane.mode = Mode::Probing;
-            }
-        }
-        Next::Used(length)
-    }
-
-    /// Whether the bytes at a segment's start are a message's of the session's protocol, or of any while there is none.
-    fn probe_stream(
-        &mut self,
-        direction: Direction,
-        data: &[u8],
-        hint: &Hint,
-        unread: &mut dyn FnMut(Unread),
-    ) -> Probe {
-        let mut probe = if let Session::Unknown = self.session {
-            match Session::identify(data, hint) {
-                Identified::Yes(session) => {
-                    self.session = session;
-                    Probe::Yes
-                }
-                Identified::Unsure => Probe::Unsure,
-                Identified::No => Probe::No,
-            }
-        } else {
-            self.session.probe(data, hint)
-        };
-        if probe == Probe::Unsure && data.len() >= MAX_PROBE_BYTES {
-            probe = Probe::No;
-        }
-        let lane = self.lanes.of(direction);
-        match probe {
-            Probe::Yes => lane.begin(unread),
-            Probe::Unsure => lane.need_bytes = 0,
-            Probe::No => lane.count_probe(unread),
-        }
-        probe
-    }
-
-    /// Keeps bytes that could not be used yet.
-    fn keep(&mut self, direction: Direction, rest: &[u8], pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
-        let lane = self.lanes.of(direction);
-        if rest.is_empty() || lane.mode == Mode::Done {
-            return;
-        }
-        if pool.hold(&mut lane.held, rest) {
-            self.check_length(direction, pool, unread);
-        } else {
-            self.stop(direction, Unread::NoMemory, pool, unread);
-        }
-    }
-
-    fn check_length(&mut self, direction: Direction, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
-        let held = self.lanes.of(direction).held.as_ref().map_or(0, |held| held.bytes.len());
-        if held > self.session.max_pending_bytes() {
-            self.stop(direction, Unread::MessageTooLong, pool, unread);
-        }
-    }
-
-    fn stop(&mut self, direction: Direction, why: Unread, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
-        let lane = self.lanes.of(direction);
-        pool.release(&mut lane.held);
-        (lane.mode, lane.need_bytes) = (Mode::Probing, 0);
-        unread(why);
-    }
-
-    fn gap(
-        &mut self,
-        direction: Direction,
-        bytes: u64,
-        hint: &Hint,
-        pool: &mut Pool,
-        seen: Seen<'_>,
-        unread: &mut dyn FnMut(Unread),
-    ) {
-        let lane = self.lanes.of(direction);
-        if lane.mode != Mode::Parsing {
-            pool.release(&mut lane.held);
-            return;
-        }
-        if bytes <= lane.skip_bytes {
-            lane.skip_bytes -= bytes;
-            return;
-        }
-        let beyond = bytes - lane.skip_bytes;
-        (lane.skip_bytes, lane.need_bytes) = (0, 0);
-        let was_reading = lane.held.is_some();
-        if let Some(held) = &lane.held {
-            self.session.cut(direction, &held.bytes, hint, seen);
-        }
-        pool.release(&mut lane.held);
-        let next = self.session.gap(direction, beyond);
-        self.settle(pool, unread);
-        if next == AfterGap::Probe {
-            self.lanes.of(direction).mode = Mode::Probing;
-        }
-        if was_reading || next == AfterGap::Probe {
-            unread(Unread::Gap);
         }
     }
 }

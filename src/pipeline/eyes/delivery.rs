@@ -9,7 +9,7 @@ use crate::indicator::{Observable, Transport, Value, kind};
 use crate::matcher::Piece;
 use crate::metrics::Tally;
 use crate::packet::FrameRef;
-use crate::pipeline::shard::State;
+use crate::pipeline::shard::{Seldom, State};
 use crate::pipeline::verdict::Verdict;
 use crate::proto::{Hint, Unread};
 
@@ -61,7 +61,7 @@ impl Delivery<'_> {
         let first = self.eyes.alerts.len();
         self.eyes.facing = self.direction;
         if self.scans && !chunk.data.is_empty() && !self.eyes.sheds_scan(chunk) {
-            self.scan(chunk, &hint);
+            scan(self.eyes, self.identity, &mut self.state.seldom, self.direction, chunk, &hint);
         }
         let Self { identity, state, direction, eyes, unread, .. } = self;
         let State { conversation, seldom } = &mut **state;
@@ -84,30 +84,6 @@ impl Delivery<'_> {
     #[inline(never)]
     pub(in crate::pipeline) fn any_chunk(&mut self, chunk: &Chunk<'_>, pool: &mut Pool) {
         self.chunk(chunk, pool);
-    }
-
-    /// The same of bytes that were not captured, which mostly change nothing: a direction that nobody reads yet misses none.
-    #[inline]
-    pub(in crate::pipeline) fn cut_chunk(&mut self, chunk: &Chunk<'_>, pool: &mut Pool) {
-        let minds = self.state.conversation.minds_gap(self.direction) || chunk.position >= self.eyes.parse_until;
-        if minds {
-            self.any_chunk(chunk, pool);
-        }
-    }
-
-    #[inline(never)]
-    fn scan(&mut self, chunk: &Chunk<'_>, hint: &Hint) {
-        let Self { identity, state, direction, eyes, .. } = self;
-        let seldom = &mut state.seldom;
-        let place = place(hint, *direction, chunk.position, chunk.start_is_known, chunk.frame);
-        let what = if chunk.is_aside { Scanned::Alone } else { Scanned::Stream(*direction) };
-        eyes.scan(identity, seldom, what, (chunk.data, &place), chunk.frame);
-        if eyes.has_rules && eyes.matcher.follows(Scope::Stream) {
-            let Chunk { data, position: offset, start_is_known: start_known, frame, .. } = *chunk;
-            let (flow, time) = (eyes.flowing(identity), frame.time);
-            let piece = Piece { data, offset, start_known, is_last: false, flow, time };
-            eyes.follow((identity, seldom), what, &piece, frame);
-        }
     }
 
     /// A datagram, or what lies straight in a frame: the same.
@@ -172,5 +148,26 @@ impl Delivery<'_> {
     fn hint(&self, transport: Transport) -> Hint {
         let (source_port, destination_port) = self.identity.ports_towards(self.direction);
         Hint { transport, source_port, destination_port, wants: self.eyes.wants }
+    }
+}
+
+/// Looks through bytes of a stream for byte signatures.
+#[inline(never)]
+fn scan(
+    eyes: &mut Eyes,
+    identity: &Identity,
+    seldom: &mut Seldom,
+    direction: Direction,
+    chunk: &Chunk<'_>,
+    hint: &Hint,
+) {
+    let place = place(hint, direction, chunk.position, chunk.start_is_known, chunk.frame);
+    let what = if chunk.is_aside { Scanned::Alone } else { Scanned::Stream(direction) };
+    eyes.scan(identity, seldom, what, (chunk.data, &place), chunk.frame);
+    if eyes.has_rules && eyes.matcher.follows(Scope::Stream) {
+        let Chunk { data, position: offset, start_is_known: start_known, frame, .. } = *chunk;
+        let (flow, time) = (eyes.flowing(identity), frame.time);
+        let piece = Piece { data, offset, start_known, is_last: false, flow, time };
+        eyes.follow((identity, seldom), what, &piece, frame);
     }
 }

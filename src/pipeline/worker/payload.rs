@@ -9,6 +9,7 @@ use crate::pipeline::decoded::Bytes;
 use crate::pipeline::eyes::Delivery;
 use crate::pipeline::shard::{State, is_waiting};
 use crate::pipeline::verdict::Verdict;
+use crate::proto::Reading;
 
 impl Worker {
     pub(super) fn segment(
@@ -113,34 +114,50 @@ impl Worker {
         data: Bytes<'_>,
         framed: Framed<'_>,
     ) -> Option<Verdict> {
-        let (frame, packet) = (framed.0.reference(), &framed.1.packet);
+        let packet = &framed.1.packet;
         let Flow { identity, streams, state, .. } = self.flows.get_mut(slot);
         let stream = &mut streams[direction.index()];
         if packet.urgent_pointer > 0 || packet.has(tcp_flag::SYN) || !stream.goes_on_with(packet.sequence) {
             return self.push_any(shard, slot, direction, data, framed);
         }
-        let payload = data.payload(framed);
+        if packet.payload_missing_bytes > 0 {
+            return self.push_cut(shard, slot, direction, data, framed);
+        }
+        let (frame, payload) = (framed.0.reference(), data.payload(framed));
         let (before, was_holding) = (state.conversation.reading(direction), state.conversation.holds(direction));
         let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
-        let mut delivery = Delivery { identity, state, direction, scans, eyes, unread };
-        let pool = &mut self.shards[shard].pool;
-        if !payload.is_empty() {
-            delivery.chunk(&stream.take_next(payload, frame), pool);
-        }
-        if packet.payload_missing_bytes > 0 {
-            delivery.cut_chunk(&stream.take_cut(packet.payload_missing_bytes, frame, &mut self.streams), pool);
-        }
+        let chunk = stream.take_next(payload, frame);
+        Delivery { identity, state, direction, scans, eyes, unread }.chunk(&chunk, &mut self.shards[shard].pool);
         match state.conversation.holds(direction) {
             true if !was_holding => self.wait(shard, slot, direction, frame),
             true => {}
             false => self.note_quiet(slot),
         }
         match self.unread.take_worst() {
-            Verdict::Inspected if !payload.is_empty() => {
-                judge::read(self.flows.get_mut(slot), direction, before, payload)
-            }
+            Verdict::Inspected => judge::read(self.flows.get_mut(slot), direction, before, payload),
             worst => Some(worst),
         }
+    }
+
+    /// The same of a segment of which bytes were not captured. Mostly none was, and a direction that nobody reads yet misses none.
+    #[inline(never)]
+    fn push_cut(
+        &mut self,
+        shard: usize,
+        slot: Slot,
+        direction: Direction,
+        data: Bytes<'_>,
+        framed: Framed<'_>,
+    ) -> Option<Verdict> {
+        let (frame, packet) = (framed.0, &framed.1.packet);
+        let Flow { streams, state, .. } = self.flows.get_mut(slot);
+        if packet.payload_bytes > 0 || state.conversation.minds_gap(direction) || self.eyes.sheds_parsing() {
+            return self.push_any(shard, slot, direction, data, framed);
+        }
+        let missing_bytes = packet.payload_missing_bytes;
+        streams[direction.index()].take_cut(missing_bytes, frame.reference(), &mut self.streams);
+        self.note_quiet(slot);
+        Some(self.unread.take_worst())
     }
 
     /// The same of any segment.
@@ -290,7 +307,8 @@ impl Worker {
         let payload = data.payload(framed);
         let pool = &mut self.shards[shard].pool;
         let flow = self.flows.get_mut(slot);
-        let reading = flow.state.conversation.reading(direction);
+        // Of datagrams nothing is held back or stepped over.
+        let before = if flow.state.conversation.wants(direction) { Reading::Searching } else { Reading::Done };
         let Flow { identity, state, is_quiet, .. } = flow;
         let scans = self.scans_udp && transport == Transport::Udp;
         let (eyes, unread) = (&mut self.eyes, &mut self.unread);
@@ -298,7 +316,7 @@ impl Worker {
         Delivery { identity, state, direction, scans, eyes, unread }.datagram(transport, payload, pool, frame);
         is_quiet[direction.index()] = !scans && !state.conversation.wants(direction);
         match self.unread.take_worst() {
-            Verdict::Inspected => judge::read(flow, direction, reading, payload).unwrap_or_default(),
+            Verdict::Inspected => judge::read(flow, direction, before, payload).unwrap_or_default(),
             worst => worst,
         }
     }
@@ -306,6 +324,9 @@ impl Worker {
     /// An ICMP error quotes the packet that it is about: its ends are looked up.
     #[cold]
     pub(super) fn message(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) -> Verdict {
+        if !self.eyes.looks_at_ends() {
+            return Verdict::Inspected;
+        }
         let Flow { identity, state, .. } = self.flows.get_mut(slot);
         let payload = data.payload(framed);
         let (packet, frame) = (&framed.1.packet, framed.0.reference());

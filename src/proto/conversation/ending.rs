@@ -73,7 +73,9 @@ impl Conversation {
             pool.release(&mut lane.held);
         }
         self.whole = None;
-        let _ = pool.charge(&mut self.charged_bytes, 0);
+        if self.charged_bytes > 0 {
+            let _ = pool.charge(&mut self.charged_bytes, 0);
+        }
     }
 
     /// There is too much traffic: a direction is read no further, for good.
