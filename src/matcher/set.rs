@@ -15,7 +15,7 @@ use super::text::Text;
 use super::view::How;
 use crate::indicator::rule::Scope;
 use crate::indicator::{
-    EncodedName, Index, Indicator, IndicatorIx, IndicatorSet, MAX_NAME_TEXT_BYTES, Observable, Transport, Value, Wants,
+    Index, Indicator, IndicatorIx, IndicatorSet, MAX_NAME_TEXT_BYTES, Observable, Transport, Value, Wants,
 };
 use crate::time::Timestamp;
 
@@ -189,11 +189,21 @@ impl MatchSet {
         self.index.suffix.maybe(key)
     }
 
-    /// The same of a name that is not text yet.
+    /// Whether an indicator may cover what was shown: only then is [`super::Matcher::seen`] worth calling. Asks for names alone, of which
+    /// there are many and hardly any that an indicator covers.
     #[inline]
-    pub fn encoded_name_maybe(&self, name: &dyn EncodedName) -> bool {
-        let [last, before] = name.ends();
-        self.index.suffix.key_of(last, before).is_none_or(|key| self.index.suffix.maybe(key))
+    pub fn maybe(&self, observable: &Observable<'_>) -> bool {
+        match (observable.value, observable.kind.index) {
+            (Value::Name(name), Index::Suffix) => {
+                let [last, before] = name.ends();
+                self.index.suffix.key_of(last, before).is_none_or(|key| self.index.suffix.maybe(key))
+            }
+            (Value::Text(name), Index::Suffix) => {
+                let name = name.strip_suffix(b".").unwrap_or(name);
+                !name.is_ascii() || self.index.suffix.maybe(self.index.suffix.key(name))
+            }
+            _ => true,
+        }
     }
 
     /// What each structure holds, those with nothing in them left out.

@@ -6,8 +6,6 @@
 //! nothing; the few indicators that are one have a filter of their own.) It knows nothing of validity or transport, and
 //! allocates nothing while looking up.
 
-use memchr::memrchr;
-
 use super::bloom::Bloom;
 use super::exact::{Exact, Filler};
 use super::hash::Seeds;
@@ -163,7 +161,8 @@ fn labels_in(left: &[u8]) -> usize {
 fn walk(seeds: &Seeds, name: &[u8], mut visit: impl FnMut(u64, usize) -> bool) {
     let (mut hash, mut end) = (seeds.start(), name.len());
     loop {
-        let start = memrchr(b'.', &name[..end]).map_or(0, |dot| dot + 1);
+        // Labels are short.
+        let start = name[..end].iter().rposition(|byte| *byte == b'.').map_or(0, |dot| dot + 1);
         hash = seeds.chain_lower(hash, &name[start..end]);
         if !visit(hash, start) || start == 0 {
             return;

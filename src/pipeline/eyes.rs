@@ -362,9 +362,7 @@ impl Eyes {
     ) {
         let may_matter = match observable.value {
             Value::Piece { .. } | Value::Elsewhere(_) => true,
-            _ if !self.looks.kind(observable.kind) => false,
-            Value::Name(name) => self.set.encoded_name_maybe(name),
-            _ => true,
+            _ => self.looks.kind(observable.kind) && self.set.maybe(observable),
         };
         if may_matter || !self.alone {
             self.look_closely(at, observable, hint, from);

@@ -213,6 +213,11 @@ const ENCRYPTED_HELLO: &str = "encrypted_client_hello";
 
 /// Whether a number within the first bytes is the length of all, or of what follows it.
 fn is_framed(data: &[u8]) -> bool {
+    // The low byte of such a number is that of the length of all, less eight at most.
+    let start = data.get(..8).unwrap_or(data);
+    if start.iter().all(|byte| (data.len() as u8).wrapping_sub(*byte) > 8) {
+        return false;
+    }
     let is_length = |number: usize, end: usize| number == data.len() || number + end == data.len();
     let two = |at: usize| data.get(at..at + 2).and_then(|bytes| bytes.try_into().ok());
     let four = |at: usize| data.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());

@@ -155,7 +155,7 @@ impl Conversation {
         if chunk.gap_bytes > 0 {
             self.gap(direction, chunk.gap_bytes, hint, pool, seen, unread);
         }
-        let is_new = self.lanes.is_new();
+        let is_new = matches!(self.session, Session::Unknown) && self.lanes.is_new();
         self.offer(direction, chunk, hint, pool, seen, unread);
         if self.whole.is_some() || is_new {
             self.follow_whole(direction, chunk, is_new, hint, pool, seen);

@@ -11,7 +11,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::file::{self, Wants};
-use super::{Account, AfterGap, Hint, Parser, Probe, Progress};
+use super::{Account, AfterGap, Hint, Parser, Probe, Progress, Starts};
 use crate::flow::Direction;
 use crate::indicator::kind::{FILE_NAME, USER_NAME, of_addr};
 use crate::indicator::{Elsewhere, Field, Observable, Seen, Transport, Value, Where};
@@ -49,6 +49,7 @@ struct Data {
 impl Parser for Ftp {
     const NAME: &'static str = "ftp";
     const MAX_PENDING_BYTES: usize = MAX_LINE_BYTES;
+    const STARTS: Starts = Starts::tcp(&[(b'1', b'6'), (b'A', b'Z'), (b'a', b'z')]);
 
     fn probe(data: &[u8], hint: &Hint) -> Probe {
         match data.first() {
@@ -181,10 +182,21 @@ fn addresses_of_port(text: &[u8]) -> Option<(IpAddr, u16)> {
         let part = parts.next()?.trim_ascii();
         let digits =
             if place == last { part.iter().take_while(|byte| byte.is_ascii_digit()).count() } else { part.len() };
-        *number = std::str::from_utf8(part.get(..digits)?).ok()?.parse().ok()?;
+        *number = small_number(part.get(..digits)?)?;
     }
     let [a, b, c, d, high, low] = numbers;
     Some((IpAddr::V4(Ipv4Addr::new(a, b, c, d)), u16::from_be_bytes([high, low])))
+}
+
+fn small_number(text: &[u8]) -> Option<u8> {
+    let digit = |byte: u8| byte.is_ascii_digit().then(|| u16::from(byte - b'0'));
+    match *text {
+        [a] => u8::try_from(digit(a)?).ok(),
+        [a, b] if a != b'+' => u8::try_from(10 * digit(a)? + digit(b)?).ok(),
+        [a, b, c] if a != b'+' => u8::try_from(100 * digit(a)? + 10 * digit(b)? + digit(c)?).ok(),
+        // Zeros or a sign before it.
+        _ => std::str::from_utf8(text).ok()?.parse().ok(),
+    }
 }
 
 /// `|1|192.0.2.1|6275|` (RFC 2428, 2); the bar may be another character.
@@ -204,6 +216,8 @@ fn port_of_epsv(text: &[u8]) -> Option<u16> {
 /// A command that matters.
 struct Verb {
     word: &'static str,
+    /// See [`key`].
+    key: u32,
     what: What,
     /// No other protocol's lines begin with it: enough to know FTP by in the middle of a connection.
     only_ftp: bool,
@@ -225,7 +239,17 @@ enum What {
 }
 
 const fn verb(word: &'static str, what: What, only_ftp: bool) -> Verb {
-    Verb { word, what, only_ftp }
+    Verb { word, key: key(word.as_bytes()), what, only_ftp }
+}
+
+/// A word of three or four letters as a number, whatever their case; 0 for any other length. No other bytes have a word's number.
+const fn key(word: &[u8]) -> u32 {
+    const CAPITALS: u32 = 0xdfdf_dfdf;
+    match *word {
+        [a, b, c] => u32::from_le_bytes([a, b, c, 0]) & CAPITALS,
+        [a, b, c, d] => u32::from_le_bytes([a, b, c, d]) & CAPITALS,
+        _ => 0,
+    }
 }
 
 /// RFC 959, 2228, 2428, 3659. `RETR`, `USER` and `DELE` are POP3's, too.
@@ -260,8 +284,13 @@ fn split(line: &[u8]) -> Option<(&'static Verb, &[u8])> {
     let line = line.get(telnet..)?.trim_ascii();
     let end = line.iter().take(5).position(|byte| *byte == b' ').unwrap_or(line.len());
     let (word, argument) = line.split_at_checked(end)?;
-    let verb = VERBS.iter().find(|verb| verb.word.as_bytes().eq_ignore_ascii_case(word))?;
-    Some((verb, argument.trim_ascii()))
+    Some((named(word)?, argument.trim_ascii()))
+}
+
+/// The command that a word is.
+fn named(word: &[u8]) -> Option<&'static Verb> {
+    let key = key(word);
+    VERBS.iter().find(|verb| verb.key == key)
 }
 
 /// Three digits and a blank or dash (RFC 959, 4.2).
@@ -300,7 +329,13 @@ fn probe_command(data: &[u8], hint: &Hint) -> Probe {
         data.get(..length).zip(verb.word.as_bytes().get(..length)).is_some_and(|(a, b)| a.eq_ignore_ascii_case(b))
             && matches!(data.get(verb.word.len()), None | Some(b' ' | b'\r' | b'\n'))
     };
-    let Some(verb) = VERBS.iter().find(could_be) else { return Probe::No };
+    let verb = match *data {
+        [a, b, c, b' ' | b'\r' | b'\n', _, ..] => named(&[a, b, c]),
+        [a, b, c, d, b' ' | b'\r' | b'\n', ..] => named(&[a, b, c, d]),
+        [_, _, _, _, _, ..] => None,
+        _ => VERBS.iter().find(could_be),
+    };
+    let Some(verb) = verb else { return Probe::No };
     let Some(end) = memchr::memchr(b'\n', data) else {
         return if data.len() < MAX_PROBE_BYTES { Probe::Unsure } else { Probe::No };
     };

@@ -236,6 +236,9 @@ macro_rules! protocols {
             .with(Number::$variant as u32, &<$parser as Parser>::STARTS)
         )+;
 
+        /// Called through this, so that what one looks at is not looked at for all of them.
+        const PROBES: &[fn(&[u8], &Hint) -> Probe] = &[$(<$parser as Parser>::probe),+];
+
         impl Session {
             /// Which protocol `data` begins: the first bytes seen of a direction, the first after a gap, or a datagram.
             #[inline]
@@ -259,18 +262,20 @@ macro_rules! protocols {
                 while protocols != 0 {
                     let number = protocols.trailing_zeros();
                     protocols &= protocols - 1;
-                    match number {
-                        $(
-                            n if n == Number::$variant as u32 => match <$parser as Parser>::probe(data, hint) {
-                                Probe::Yes => return Identified::Yes(Self::$variant(<$parser>::default())),
-                                Probe::Unsure => unsure = true,
-                                Probe::No => {}
-                            },
-                        )+
-                        _ => {}
+                    match PROBES.get(number as usize).map_or(Probe::No, |probe| probe(data, hint)) {
+                        Probe::Yes => return Identified::Yes(Self::numbered(number)),
+                        Probe::Unsure => unsure = true,
+                        Probe::No => {}
                     }
                 }
                 if unsure { Identified::Unsure } else { Identified::No }
+            }
+
+            fn numbered(number: u32) -> Self {
+                match number {
+                    $(n if n == Number::$variant as u32 => Self::$variant(<$parser>::default()),)+
+                    _ => Self::Unknown,
+                }
             }
 
             #[cold]

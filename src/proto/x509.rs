@@ -1,7 +1,7 @@
 //! One certificate (RFC 5280 section 4.1): its parts, borrowed from the DER encoding, and its names as text.
 //!
-//! Tags, lengths and object identifiers are read by the `der` crate. Nothing is verified: neither signature nor validity nor
-//! chain. Names are written into a buffer of fixed size; nothing here allocates.
+//! Object identifiers, tags and lengths are read by the `der` crate; those tags and lengths that nearly all are, here. Nothing is
+//! verified: neither signature nor validity nor chain. Names are written into a buffer of fixed size; nothing here allocates.
 
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;
@@ -43,9 +43,9 @@ crate::bytes::opaque_debug!(Alternative<'_>, "Alternative");
 impl<'a> Certificate<'a> {
     /// Reads a certificate; `None` if it is none up to its subject. What of the extensions cannot be read is left out.
     pub fn parse(der: &'a [u8]) -> Option<Self> {
-        let certificate = Values::of(der)?.expect(Tag::Sequence)?;
-        let tbs = Values::of(certificate)?.expect(Tag::Sequence)?;
-        let mut fields = Values::of(tbs)?;
+        let certificate = Values::of(der).expect(Tag::Sequence)?;
+        let tbs = Values::of(certificate).expect(Tag::Sequence)?;
+        let mut fields = Values::of(tbs);
         let mut first = fields.next()?;
         if first.0 == context(0, true) {
             first = fields.next()?;
@@ -63,7 +63,6 @@ impl<'a> Certificate<'a> {
     pub fn alternatives(&self) -> impl Iterator<Item = Alternative<'a>> + use<'a> {
         let mut values = Values::of(self.alternative_names);
         std::iter::from_fn(move || {
-            let values = values.as_mut()?;
             loop {
                 let (tag, value) = values.next()?;
                 if tag == context(2, false) {
@@ -89,12 +88,12 @@ fn alternative_names(mut fields: Values<'_>) -> Option<&[u8]> {
     let extensions = loop {
         let (tag, value) = fields.next()?;
         if tag == context(3, true) {
-            break Values::of(value)?.expect(Tag::Sequence)?;
+            break Values::of(value).expect(Tag::Sequence)?;
         }
     };
-    let mut extensions = Values::of(extensions)?;
+    let mut extensions = Values::of(extensions);
     loop {
-        let mut extension = Values::of(extensions.expect(Tag::Sequence)?)?;
+        let mut extension = Values::of(extensions.expect(Tag::Sequence)?);
         if extension.expect(Tag::ObjectIdentifier)? != SUBJECT_ALT_NAME {
             continue;
         }
@@ -104,7 +103,7 @@ fn alternative_names(mut fields: Values<'_>) -> Option<&[u8]> {
                 break value;
             }
         };
-        return Values::of(value)?.expect(Tag::Sequence);
+        return Values::of(value).expect(Tag::Sequence);
     }
 }
 
@@ -136,12 +135,12 @@ impl<'a> Name<'a> {
         std::iter::from_fn(move || {
             loop {
                 if let Some((Tag::Sequence, attribute)) = set.as_mut().and_then(Values::next) {
-                    let mut attribute = Values::of(attribute)?;
+                    let mut attribute = Values::of(attribute);
                     let key = attribute.expect(Tag::ObjectIdentifier)?;
                     let (tag, value) = attribute.next()?;
                     return Some((key, tag, value));
                 }
-                set = Some(Values::of(sets.as_mut()?.expect(Tag::Set)?)?);
+                set = Some(Values::of(sets.expect(Tag::Set)?));
             }
         })
     }
@@ -220,22 +219,66 @@ impl fmt::Write for Line {
 
 /// The values that lie side by side in some bytes. Ends at the first that cannot be read.
 #[derive(Clone)]
-struct Values<'a>(SliceReader<'a>);
+struct Values<'a>(&'a [u8]);
 
 impl<'a> Values<'a> {
-    fn of(bytes: &'a [u8]) -> Option<Self> {
-        SliceReader::new(bytes).ok().map(Self)
+    fn of(bytes: &'a [u8]) -> Self {
+        Self(bytes)
     }
 
+    #[inline]
     fn next(&mut self) -> Option<(Tag, &'a [u8])> {
-        let header = Header::decode(&mut self.0).ok()?;
-        let value = self.0.read_slice(header.length()).ok()?;
-        Some((header.tag(), value))
+        // What cannot be read ends it for good.
+        let bytes = std::mem::take(&mut self.0);
+        if bytes.is_empty() {
+            return None;
+        }
+        let (tag, length, rest) = plain_header(bytes).or_else(|| any_header(bytes))?;
+        let (value, rest) = rest.split_at_checked(length)?;
+        self.0 = rest;
+        Some((tag, value))
     }
 
     fn expect(&mut self, expected: Tag) -> Option<&'a [u8]> {
         self.next().filter(|(tag, _)| *tag == expected).map(|(_, value)| value)
     }
+}
+
+/// A tag of one byte and a length of up to three, as DER writes them, and what follows. `None`: [`any_header`] knows.
+#[inline]
+fn plain_header(bytes: &[u8]) -> Option<(Tag, usize, &[u8])> {
+    let (tag, rest) = bytes.split_first()?;
+    let tag = match tag {
+        0x01 => Tag::Boolean,
+        0x02 => Tag::Integer,
+        0x03 => Tag::BitString,
+        0x04 => Tag::OctetString,
+        0x06 => Tag::ObjectIdentifier,
+        0x0C => Tag::Utf8String,
+        0x13 => Tag::PrintableString,
+        0x16 => Tag::Ia5String,
+        0x17 => Tag::UtcTime,
+        0x30 => Tag::Sequence,
+        0x31 => Tag::Set,
+        0x80..=0x9E => context(u32::from(tag & 0x1F), false),
+        0xA0..=0xBE => context(u32::from(tag & 0x1F), true),
+        _ => return None,
+    };
+    match rest {
+        [length @ 0..=0x7F, rest @ ..] => Some((tag, usize::from(*length), rest)),
+        [0x81, length @ 0x80..=0xFF, rest @ ..] => Some((tag, usize::from(*length), rest)),
+        [0x82, high @ 1..=0xFF, low, rest @ ..] => Some((tag, usize::from(u16::from_be_bytes([*high, *low])), rest)),
+        _ => None,
+    }
+}
+
+/// Any tag and length, and what follows.
+#[cold]
+fn any_header(bytes: &[u8]) -> Option<(Tag, usize, &[u8])> {
+    let mut reader = SliceReader::new(bytes).ok()?;
+    let header = Header::decode(&mut reader).ok()?;
+    let rest = bytes.get(usize::try_from(reader.position()).ok()?..)?;
+    Some((header.tag(), usize::try_from(header.length()).ok()?, rest))
 }
 
 fn context(number: u32, constructed: bool) -> Tag {

@@ -50,8 +50,12 @@ impl Parts<'_> {
         if !first.is_ascii_hexdigit() && first != b':' {
             return None;
         }
+        let is_v6 = self.host.contains(&b':');
+        if !is_v6 && !self.host.last()?.is_ascii_digit() {
+            return None;
+        }
         let text = std::str::from_utf8(self.host).ok()?;
-        if text.contains(':') {
+        if is_v6 {
             let text = text.split_once('%').map_or(text, |(addr, _zone)| addr);
             return text.parse::<Ipv6Addr>().ok().map(|addr| IpAddr::V6(addr).to_canonical());
         }

@@ -89,7 +89,7 @@ pub(super) fn walk(bytes: &[u8], care: Care, seen: Seen<'_>) -> Result<(), &'sta
         walk.show_name(QUESTION, &name, &Fields::new(&header, Some((&text, kind))));
     }
     if header.records() > 0 {
-        walk.records(&header, first, &fields)?;
+        walk.records(header.records(), first.as_ref(), &fields)?;
     }
     if walk.at < bytes.len() { Err("bytes after the DNS message") } else { Ok(()) }
 }
@@ -122,15 +122,23 @@ impl<'m> Walk<'m, '_> {
 
     fn records(
         &mut self,
-        header: &Header,
-        question: Option<Question<'m>>,
+        count: u32,
+        question: Option<&Question<'m>>,
         fields: &Fields<'_>,
     ) -> Result<(), &'static str> {
         let mut damage = Ok(());
         // The owner of most records is a pointer to the question's name, which stands right behind the header.
-        let mut known_owner = question.map(|_| Header::BYTES);
-        for _ in 0..header.records() {
-            known_owner = self.owner(known_owner, question, fields)?;
+        let mut known_owner = question.and_then(|_| pointer_to(Header::BYTES));
+        for _ in 0..count {
+            let start = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk());
+            let pair = start.map(|pair| u16::from_be_bytes(*pair));
+            if pair.is_some() && pair == known_owner {
+                self.at += 2;
+            } else {
+                let pointer = pair.filter(|pair| pair & POINTER == POINTER).or(pointer_to(self.at));
+                self.owner(question, fields)?;
+                known_owner = pointer;
+            }
             let words = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk::<RECORD_BYTES>());
             let [k0, k1, c0, c1, _, _, _, _, l0, l1] = *words.ok_or("DNS message cut in a record")?;
             let [kind, class, length] = [[k0, k1], [c0, c1], [l0, l1]].map(u16::from_be_bytes);
@@ -150,26 +158,14 @@ impl<'m> Walk<'m, '_> {
         damage
     }
 
-    /// Steps over a record's owner and shows it, unless it stands at `known`; where it stands.
-    fn owner(
-        &mut self,
-        known: Option<usize>,
-        question: Option<Question<'m>>,
-        fields: &Fields<'_>,
-    ) -> Result<Option<usize>, &'static str> {
-        let pair = self.bytes.get(self.at..).and_then(|rest| rest.first_chunk());
-        let pair = pair.map(|pair| usize::from(u16::from_be_bytes(*pair)));
-        let points_to = pair.filter(|p| p & 0xc000 == 0xc000).map(|p| p & 0x3fff);
-        if points_to.is_some() && points_to == known {
-            self.at += 2;
-            return Ok(known);
-        }
+    /// Steps over a record's owner and shows it, unless it is the question's name.
+    fn owner(&mut self, question: Option<&Question<'m>>, fields: &Fields<'_>) -> Result<(), &'static str> {
         let owner = Name::read(self.bytes, self.at).ok_or("malformed owner name in a DNS record")?;
-        if !question.is_some_and(|(asked, _)| owner.is(&asked)) {
+        if !question.is_some_and(|(asked, _)| owner.is(asked)) {
             self.show_name("dns.answers.name", &owner, fields);
         }
-        let here = std::mem::replace(&mut self.at, owner.next);
-        Ok(points_to.or(Some(here)))
+        self.at = owner.next;
+        Ok(())
     }
 
     /// Shows the name at `at` as a record's data, which ends at `limit`; where the name ends.
@@ -227,6 +223,13 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// The pointer to what stands at `at`, if there can be one.
+fn pointer_to(at: usize) -> Option<u16> {
+    u16::try_from(at).ok().filter(|at| at & POINTER == 0).map(|at| at | POINTER)
+}
+
+/// The two high bits of a name's first two bytes, if they are a pointer.
+const POINTER: u16 = 0xc000;
 const QUESTION: &str = "dns.question.name";
 /// Type, class, time to live, length of the data.
 const RECORD_BYTES: usize = 10;

@@ -99,9 +99,9 @@ impl<'m> Name<'m> {
 
 impl EncodedName for Name<'_> {
     fn ends(&self) -> [&[u8]; 2] {
-        self.ends.map(|at| {
-            let size = self.message.get(at).filter(|_| at > 0).map_or(0, |size| usize::from(*size));
-            self.message.get(at + 1..at + 1 + size).unwrap_or_default()
+        self.ends.map(|at| match self.message.get(at..) {
+            Some([size, rest @ ..]) if at > 0 => rest.get(..usize::from(*size)).unwrap_or_default(),
+            _ => &[],
         })
     }
 

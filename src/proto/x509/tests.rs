@@ -85,3 +85,30 @@ proptest! {
         }
     }
 }
+
+/// The tags and lengths that are read without the library, which decides what they are.
+#[test]
+fn plain_values_are_what_the_library_says() {
+    for tag in 0..=u8::MAX {
+        for length in [
+            &[0][..],
+            &[3],
+            &[0x7f],
+            &[0x80],
+            &[0x81, 3],
+            &[0x81, 0x80],
+            &[0x82, 0, 3],
+            &[0x82, 1, 3],
+            &[0x83, 0, 1, 3],
+            &[0x83, 1, 1, 3],
+            &[0x82, 1],
+            &[],
+        ] {
+            for bytes in [0, 2, 3, 127, 128, 300, 70_000] {
+                let data = [&[tag][..], length, &vec![7; bytes]].concat();
+                let plain = plain_header(&data);
+                assert!(plain.is_none() || plain == any_header(&data), "{tag:#x} {length:x?} {bytes}");
+            }
+        }
+    }
+}
