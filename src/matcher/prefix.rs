@@ -28,8 +28,8 @@ pub struct Prefix {
     gate: Gate,
 }
 
-/// One end of a flow, hashed: see [`Prefix::key`].
-#[derive(Debug, Clone, Copy)]
+/// One end of a flow, hashed: see [`Prefix::key`]. The default is no end's.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct EndpointKey {
     addr: u64,
     port: u64,

@@ -1,6 +1,7 @@
 //! [`Eyes`]: what looks at observables and raises alerts: the matcher's view, and everything but the flows, so that a flow can
 //! be borrowed beside it.
 
+mod attention;
 mod delivery;
 mod header;
 mod scan;
@@ -8,6 +9,7 @@ mod scan;
 use std::path::Path;
 use std::sync::Arc;
 
+use attention::{looked_at, wanted_of};
 pub(super) use delivery::{Delivery, Unseen};
 use scan::message_of;
 
@@ -158,31 +160,6 @@ impl Eyes {
         seldom.renew(&self.set, self.generation);
     }
 
-    /// Has shown what nobody looks for and what costs little, for [`Eyes::record`].
-    pub(super) fn show_more(&mut self) {
-        let kinds = [&kind::JA3, &kind::JA4, &kind::URL, &kind::USER_AGENT, &kind::ICS_FUNCTION];
-        kinds.into_iter().for_each(|kind| self.wants.add(kind, 0));
-    }
-
-    /// Notes every observable.
-    pub(super) fn record(&mut self, recorder: Recorder) {
-        self.recorder = Some(Box::new(recorder));
-        self.attend();
-    }
-
-    /// Keeps the last names.
-    pub(super) fn keep_names(&mut self, names: Names) {
-        self.names = Some(Box::new(names));
-        self.attend();
-    }
-
-    /// Works out who looks at what.
-    fn attend(&mut self) {
-        let is_noted = self.recorder.is_some() || self.names.is_some();
-        self.looks = if is_noted { Wants::ALL } else { looked_at(&self.set) };
-        self.alone = !(is_noted || self.shown.is_some() || self.has_rules || self.has_function_conditions);
-    }
-
     /// Holds repeated alerts back, or goes on to say everything.
     pub(super) fn suppress(&mut self, options: Option<&SuppressOptions>) {
         let suppressor = |options: &SuppressOptions| Suppressor::new(options.clone(), &self.set, &self.captures);
@@ -227,6 +204,9 @@ impl Eyes {
     /// Hashes both ends of a packet and asks for the filter lines that tell whether they are worth a look.
     #[inline]
     pub(super) fn prefetch_ends(&self, item: &Item) -> [EndpointKey; 2] {
+        if !self.looks_at_addresses() {
+            return [EndpointKey::default(); 2];
+        }
         let packet = &item.packet;
         [(packet.source, packet.source_port), (packet.destination, packet.destination_port)].map(|(address, port)| {
             let key = self.set.endpoint_key(address.ip(), port);
@@ -244,6 +224,9 @@ impl Eyes {
         seldom: &mut Seldom,
         frame: FrameRef,
     ) {
+        if !self.looks_at_addresses() {
+            return;
+        }
         let is_of_interest = keys.iter().any(|key| self.set.endpoint_maybe(key)) || self.recorder.is_some();
         if !is_of_interest || identity.ends() == Ends::Hardware {
             return;
@@ -327,7 +310,7 @@ impl Eyes {
     }
 
     /// [`Eyes::see`] of whatever a parser shows: pieces of files are scanned. Most is done with at a first glance.
-    #[inline]
+    #[inline(always)]
     fn look(
         &mut self,
         at: (&Identity, &mut Seldom),
@@ -470,24 +453,6 @@ impl Eyes {
             alert.flow.protocol = protocol;
         }
     }
-}
-
-/// What parsers are to show: kinds that there is an indicator of, or that a condition asks for.
-fn wanted_of(set: &MatchSet) -> Wants {
-    let mut wants = set.wants();
-    if set.indicators().has_function_conditions() {
-        wants.add(&kind::ICS_FUNCTION, 0);
-    }
-    wants
-}
-
-/// Of what parsers show, the kinds that are looked at. An address of either family may be written as one of the other.
-fn looked_at(set: &MatchSet) -> Wants {
-    let mut looks = wanted_of(set);
-    if looks.kind(&kind::IPV4) || looks.kind(&kind::IPV6) {
-        [&kind::IPV4, &kind::IPV6].into_iter().for_each(|kind| looks.add(kind, 0));
-    }
-    looks
 }
 
 /// Whether an alert is to be made of a hit; asked before anything is copied.
