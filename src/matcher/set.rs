@@ -148,11 +148,6 @@ impl MatchSet {
         self.rules.headers().find(ends, found);
     }
 
-    /// Whether there are indicators of addresses or networks.
-    pub fn has_endpoints(&self) -> bool {
-        !self.index.prefix.is_empty()
-    }
-
     /// Hashes one end of a new flow for [`Self::prefetch_endpoint`] and [`Self::endpoint_maybe`].
     #[inline]
     pub fn endpoint_key(&self, ip: IpAddr, port: u16) -> EndpointKey {

@@ -1,6 +1,7 @@
 //! [`Eyes`]: what looks at observables and raises alerts: the matcher's view, and everything but the flows, so that a flow can
 //! be borrowed beside it.
 
+mod attention;
 mod delivery;
 mod header;
 mod scan;
@@ -8,6 +9,7 @@ mod scan;
 use std::path::Path;
 use std::sync::Arc;
 
+use attention::{looked_at, wanted_of};
 pub(super) use delivery::{Delivery, Unseen};
 use scan::message_of;
 
@@ -51,8 +53,6 @@ pub(super) struct Eyes {
     has_function_conditions: bool,
     /// Whether there are rules. If there are none, nothing is ever spent on one.
     has_rules: bool,
-    /// Whether there are indicators of addresses.
-    has_endpoints: bool,
     /// Whether there are rules of a header alone: new flows are asked for them.
     pub(super) has_header_rules: bool,
     /// Of those, the ones that may hold in a flow.
@@ -100,7 +100,6 @@ impl Eyes {
             has_conditions: set.indicators().has_conditions(),
             has_function_conditions: set.indicators().has_function_conditions(),
             has_rules: set.has_rules(),
-            has_endpoints: set.has_endpoints(),
             has_header_rules: set.has_header_rules(),
             found: Vec::new(),
             facing: Direction::ToResponder,
@@ -135,7 +134,6 @@ impl Eyes {
         self.has_conditions = set.indicators().has_conditions();
         self.has_function_conditions = set.indicators().has_function_conditions();
         self.has_rules = set.has_rules();
-        self.has_endpoints = set.has_endpoints();
         self.has_header_rules = set.has_header_rules();
         self.attend();
         std::mem::take(&mut self.suppressed)
@@ -166,31 +164,6 @@ impl Eyes {
     #[inline]
     pub(super) fn renew(&self, seldom: &mut Seldom) {
         seldom.renew(&self.set, self.generation);
-    }
-
-    /// Has shown what nobody looks for and what costs little, for [`Eyes::record`].
-    pub(super) fn show_more(&mut self) {
-        let kinds = [&kind::JA3, &kind::JA4, &kind::URL, &kind::USER_AGENT, &kind::ICS_FUNCTION];
-        kinds.into_iter().for_each(|kind| self.wants.add(kind, 0));
-    }
-
-    /// Notes every observable.
-    pub(super) fn record(&mut self, recorder: Recorder) {
-        self.recorder = Some(Box::new(recorder));
-        self.attend();
-    }
-
-    /// Keeps the last names.
-    pub(super) fn keep_names(&mut self, names: Names) {
-        self.names = Some(Box::new(names));
-        self.attend();
-    }
-
-    /// Works out who looks at what.
-    fn attend(&mut self) {
-        let is_noted = self.recorder.is_some() || self.names.is_some();
-        self.looks = if is_noted { Wants::ALL } else { looked_at(&self.set) };
-        self.alone = !(is_noted || self.shown.is_some() || self.has_rules || self.has_function_conditions);
     }
 
     /// Holds repeated alerts back, or goes on to say everything.
@@ -234,16 +207,10 @@ impl Eyes {
         alerts
     }
 
-    /// Whether ends are of interest: if not, they need not even be hashed.
-    #[inline]
-    pub(super) fn looks_at_ends(&self) -> bool {
-        self.has_endpoints || self.recorder.is_some()
-    }
-
     /// Hashes both ends of a packet and asks for the filter lines that tell whether they are worth a look, if ends are of interest.
     #[inline]
     pub(super) fn prefetch_ends(&self, item: &Item) -> [EndpointKey; 2] {
-        if !self.has_endpoints {
+        if !self.looks_at_addresses() {
             return Default::default();
         }
         let packet = &item.packet;
@@ -352,7 +319,7 @@ impl Eyes {
     }
 
     /// [`Eyes::see`] of whatever a parser shows: pieces of files are scanned. Most is done with at a first glance.
-    #[inline]
+    #[inline(always)]
     fn look(
         &mut self,
         at: (&Identity, &mut Seldom),
@@ -495,24 +462,6 @@ impl Eyes {
             alert.flow.protocol = protocol;
         }
     }
-}
-
-/// What parsers are to show: kinds that there is an indicator of, or that a condition asks for.
-fn wanted_of(set: &MatchSet) -> Wants {
-    let mut wants = set.wants();
-    if set.indicators().has_function_conditions() {
-        wants.add(&kind::ICS_FUNCTION, 0);
-    }
-    wants
-}
-
-/// Of what parsers show, the kinds that are looked at. An address of either family may be written as one of the other.
-fn looked_at(set: &MatchSet) -> Wants {
-    let mut looks = wanted_of(set);
-    if looks.kind(&kind::IPV4) || looks.kind(&kind::IPV6) {
-        [&kind::IPV4, &kind::IPV6].into_iter().for_each(|kind| looks.add(kind, 0));
-    }
-    looks
 }
 
 /// Whether an alert is to be made of a hit; asked before anything is copied.

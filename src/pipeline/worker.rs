@@ -159,14 +159,14 @@ impl Worker {
     fn process<'i>(&mut self, data: Bytes<'_>, items: impl Iterator<Item = (Framed<'i>, Home)>) {
         let mut visits = ArrayVec::<Visit<'i>, GROUP_ITEMS>::new();
         self.ends.clear();
-        visits.extend(items.map(|(framed, home)| {
+        for (framed, home) in items {
             let (guess, mut ends) = (self.flows.prefetch_record(home, framed.0.time), 0);
             if guess.is_none() {
                 ends = self.ends.len() as u8;
                 self.ends.push(self.eyes.prefetch_ends(framed.1));
             }
-            Visit { framed, home, guess, ends }
-        }));
+            visits.push(Visit { framed, home, guess, ends });
+        }
         for visit in &visits {
             self.step(data, visit);
         }
@@ -290,7 +290,7 @@ impl Worker {
             Accepted::Yes(direction) | Accepted::Watched(direction) => direction,
             Accepted::StartsAnother => Direction::ToResponder,
         };
-        if self.eyes.looks_at_ends() {
+        if self.eyes.looks_at_addresses() {
             let keys = match visit.guess {
                 None => self.ends[usize::from(visit.ends)],
                 Some(_) => self.eyes.prefetch_ends(item),

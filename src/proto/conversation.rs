@@ -154,6 +154,9 @@ impl Conversation {
     ) {
         if chunk.gap_bytes > 0 {
             self.gap(direction, chunk.gap_bytes, hint, pool, seen, unread);
+            if chunk.data.is_empty() && self.whole.is_none() {
+                return;
+            }
         }
         let is_new = matches!(self.session, Session::Unknown) && self.lanes.is_new();
         self.offer(direction, chunk, hint, pool, seen, unread);

@@ -324,7 +324,7 @@ impl Worker {
     /// An ICMP error quotes the packet that it is about: its ends are looked up.
     #[cold]
     pub(super) fn message(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>) -> Verdict {
-        if !self.eyes.looks_at_ends() {
+        if !self.eyes.looks_at_addresses() {
             return Verdict::Inspected;
         }
         let Flow { identity, state, .. } = self.flows.get_mut(slot);
