@@ -28,7 +28,7 @@ pub(super) struct Opened {
 
 /// Steps from record to record. Never keeps bytes: what it has not finished it will be shown again.
 pub(super) trait Walk: Send {
-    /// Adds frames, up to [`super::BATCH_FRAMES`] in all, and moves `window.at` over what it is done with.
+    /// Adds frames, up to [`Window::limit`] in all, and moves `window.at` over what it is done with.
     fn walk(&mut self, window: &mut Window<'_>, frames: &mut Vec<FrameMeta>) -> Step;
 }
 
@@ -40,6 +40,8 @@ pub(super) struct Window<'w> {
     pub(super) at: usize,
     /// Whether the bytes come straight from the page cache, where every line is a miss.
     pub(super) mapped: bool,
+    /// Frames wanted, with those that are there.
+    pub(super) limit: usize,
 }
 
 impl Window<'_> {

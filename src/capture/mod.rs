@@ -43,7 +43,7 @@ use std::sync::Arc;
 
 use crate::packet::FrameMeta;
 
-/// Frames in one batch, at most.
+/// Frames in one batch, at most, unless it says less.
 pub const BATCH_FRAMES: usize = 1024;
 
 /// Bytes that a batch's frames point into; cheap to clone, alive as long as any batch needs it.
@@ -75,13 +75,21 @@ impl std::ops::Deref for Data {
     }
 }
 
-/// Up to [`BATCH_FRAMES`] frames of one file over the same bytes. Reused from poll to poll.
-#[derive(Default)]
+/// Some frames of one file over the same bytes. Reused from poll to poll.
 pub struct Batch {
     /// What the frames' offsets point into.
     pub data: Data,
     /// The frames, in capture order; every range lies within `data`.
     pub frames: Vec<FrameMeta>,
+    /// How many files put into it at most, up to [`BATCH_FRAMES`]. What a walk over few frames has read is still in the nearest cache when
+    /// they are decoded.
+    pub limit: usize,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self { data: Data::default(), frames: Vec::new(), limit: BATCH_FRAMES }
+    }
 }
 
 /// Something wrong with a file. Everything before it was handed out.

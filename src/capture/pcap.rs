@@ -6,7 +6,6 @@
 use crate::packet::{FrameMeta, LinkType};
 use crate::time::Timestamp;
 
-use super::BATCH_FRAMES;
 use super::fault::Fault;
 use super::format::{Format, MAX_FRAME_BYTES, Opened, Step, Walk, Window, fetch_ahead};
 
@@ -88,7 +87,7 @@ struct Walker {
 
 impl Walk for Walker {
     fn walk(&mut self, window: &mut Window<'_>, frames: &mut Vec<FrameMeta>) -> Step {
-        frames.reserve(BATCH_FRAMES.saturating_sub(frames.len()));
+        frames.reserve(window.limit.saturating_sub(frames.len()));
         match (self.big, window.mapped) {
             (false, false) => self.run::<false, false>(window, frames),
             (false, true) => self.run::<false, true>(window, frames),
@@ -107,10 +106,11 @@ impl Walker {
     ) -> Step {
         let bytes = window.bytes;
         let Self { fraction_ns, record_bytes, lengths, link, file, .. } = *self;
+        let limit = window.limit;
         let mut at = window.at;
         let mut number = self.number;
         let step = loop {
-            if frames.len() >= BATCH_FRAMES {
+            if frames.len() >= limit {
                 break Step::Full;
             }
             let Some(rest) = bytes.get(at..) else { break Step::More };

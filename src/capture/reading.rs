@@ -12,7 +12,7 @@ use super::fault::Fault;
 use super::format::{READERS, Step, Walk, Window};
 use super::input::{Access, Input, Piece};
 use super::pool::Pool;
-use super::{BATCH_FRAMES, Batch, Data};
+use super::{Batch, Data};
 
 /// See the module.
 pub(super) struct Reading {
@@ -83,7 +83,7 @@ impl Reading {
     /// Adds frames to an empty or partly filled batch over the same piece.
     pub(super) fn fill(&mut self, batch: &mut Batch, pool: &mut Pool) -> Outcome {
         loop {
-            let step = self.step(&mut batch.frames);
+            let step = self.step(&mut batch.frames, batch.limit);
             if !batch.frames.is_empty() {
                 point(&mut batch.data, &self.piece.data);
             }
@@ -106,12 +106,12 @@ impl Reading {
         }
     }
 
-    fn step(&mut self, frames: &mut Vec<FrameMeta>) -> Step {
-        if frames.len() >= BATCH_FRAMES {
+    fn step(&mut self, frames: &mut Vec<FrameMeta>, limit: usize) -> Step {
+        if frames.len() >= limit {
             return Step::Full;
         }
         let mapped = matches!(self.piece.data, Data::Map(_));
-        let mut window = Window { bytes: self.piece.bytes(), at: self.piece.at, mapped };
+        let mut window = Window { bytes: self.piece.bytes(), at: self.piece.at, mapped, limit };
         let step = self.walk.walk(&mut window, frames);
         self.piece.at = window.at;
         step

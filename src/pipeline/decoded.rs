@@ -16,9 +16,6 @@ use crate::prefetch;
 use super::SHARDS;
 use super::fragments::{Assembler, Turn};
 
-/// Frames whose bytes are asked for ahead of the one being decoded.
-const AHEAD_FRAMES: usize = 12;
-
 /// See the module. Reused from batch to batch.
 #[derive(Default)]
 pub(super) struct Decoded {
@@ -258,13 +255,7 @@ impl Headers {
         beside.clear();
         items.resize(frames.len(), Item::default());
         *own = frames.len();
-        for frame in frames.iter().take(AHEAD_FRAMES) {
-            prefetch::byte(data, frame.offset);
-        }
         for (at, (frame, item)) in frames.iter().zip(items).enumerate() {
-            if let Some(ahead) = frames.get(at + AHEAD_FRAMES) {
-                prefetch::byte(data, ahead.offset);
-            }
             (item.frame, item.role, item.rebuilt) = (at as u16, Role::Own, 0);
             let bytes = frame_bytes_if_whole(data, frame);
             let form = bytes.map_or(Form::Uncommon, |bytes| packet::decode_common(&mut item.packet, bytes, frame.link));

@@ -19,7 +19,7 @@ use super::order::Place;
 use super::worker::{GROUP, Worker};
 use super::{EvidenceCounters, Options, SHARDS};
 use crate::alert::{Alert, FlowRecord};
-use crate::capture::{Batch, FileInfo, Files, Source, Trouble};
+use crate::capture::{BATCH_FRAMES, Batch, FileInfo, Files, Source, Trouble};
 use crate::flow::HashSeed;
 use crate::matcher::MatchSet;
 use crate::packet::FrameMeta;
@@ -151,25 +151,31 @@ impl Run {
     fn on_one_thread(mut self) -> Outcome {
         let mut worker = Worker::new(&self.set, &self.captures, &self.of_workers(), 1);
         let mut exit = self.exit(1);
-        let mut batch = Batch::default();
+        // A group at a time: what the walk and the kernel have touched is still in the cache when it is decoded.
+        let mut batch = Batch { limit: GROUP, ..Batch::default() };
         let (mut headers, mut assembler) = (Headers::default(), Assembler::default());
         let mut clock = Clock::default();
+        let mut unsaid = 0;
         while !self.progress.is_stopped() {
             clock.next();
             if !clock.read(|| self.files.poll(&mut batch)) {
                 break;
             }
-            for group in batch.frames.chunks(GROUP) {
-                let ahead = |item: &mut _| worker.prefetch(item);
-                clock.decode(|| headers.decode(&batch.data, group, REPLAY_SEED, &mut assembler, ahead));
-                clock.inspect(|| worker.process_decoded(&headers, &batch.data, group));
-            }
-            self.show_progress(&batch);
-            if !exit.add(0, said(&mut worker, &batch.frames)) {
-                // Nobody listens any more.
-                break;
+            let group = batch.frames.as_slice();
+            let ahead = |item: &mut _| worker.prefetch(item);
+            clock.decode(|| headers.decode(&batch.data, group, REPLAY_SEED, &mut assembler, ahead));
+            clock.inspect(|| worker.process_decoded(&headers, &batch.data, group));
+            unsaid += group.len();
+            // A pipe may bring nothing more for long.
+            if unsaid >= BATCH_FRAMES || group.len() < GROUP {
+                self.show_progress(std::mem::take(&mut unsaid));
+                if !exit.add(0, said(&mut worker, group)) {
+                    // Nobody listens any more.
+                    break;
+                }
             }
         }
+        self.show_progress(unsaid);
         let (last, mut counters) = worker.close();
         assembler.close(&mut counters);
         exit.add(0, last);
@@ -186,8 +192,8 @@ impl Run {
         Exit::new((&self.options, workers), &self.set, &self.captures, self.readers.clone())
     }
 
-    fn show_progress(&self, batch: &Batch) {
-        self.progress.frames.fetch_add(batch.frames.len() as u64, Ordering::Relaxed);
+    fn show_progress(&self, frames: usize) {
+        self.progress.frames.fetch_add(frames as u64, Ordering::Relaxed);
         self.progress.bytes_done.store(self.files.progress().bytes_done, Ordering::Relaxed);
     }
 

@@ -16,7 +16,6 @@ pub use write::PcapngWriter;
 use crate::packet::FrameMeta;
 use crate::time::Timestamp;
 
-use super::BATCH_FRAMES;
 use super::fault::Fault;
 use super::format::{Format, MAX_FRAME_BYTES, Opened, Step, Walk, Window, fetch_ahead};
 use block::{Order, PacketHeader};
@@ -49,7 +48,7 @@ struct Walker {
 
 impl Walk for Walker {
     fn walk(&mut self, window: &mut Window<'_>, frames: &mut Vec<FrameMeta>) -> Step {
-        frames.reserve(BATCH_FRAMES.saturating_sub(frames.len()));
+        frames.reserve(window.limit.saturating_sub(frames.len()));
         loop {
             let step = match (self.big, window.mapped) {
                 (false, false) => self.run::<false, false>(window, frames),
@@ -72,7 +71,7 @@ impl Walker {
         frames: &mut Vec<FrameMeta>,
     ) -> Option<Step> {
         loop {
-            if frames.len() >= BATCH_FRAMES {
+            if frames.len() >= window.limit {
                 return Some(Step::Full);
             }
             if let Some(first) = self.closing {

@@ -139,7 +139,7 @@ impl Reader {
         if run.progress.is_stopped() || !clock.read(|| run.files.poll(batch)) {
             return None;
         }
-        run.show_progress(batch);
+        run.show_progress(batch.frames.len());
         Arc::get_mut(&mut spare)?.take(batch);
         Some(spare)
     }
