@@ -210,7 +210,7 @@ impl<S: Default> FlowTable<S> {
     }
 
     /// The flow of a key.
-    #[inline]
+    #[inline(always)]
     pub fn find(&mut self, home: Home, key: &FlowKey, now: Timestamp) -> Option<Slot> {
         let first = home.bucket as usize;
         let (at, way) = match self.find_in(first, home, key) {
@@ -223,7 +223,7 @@ impl<S: Default> FlowTable<S> {
     }
 
     /// Where a bucket has the flow of a key.
-    #[inline]
+    #[inline(always)]
     fn find_in(&self, at: usize, home: Home, key: &FlowKey) -> Option<(usize, usize)> {
         let bucket = &self.buckets[at];
         let mut ways = bucket.with(home.mark());

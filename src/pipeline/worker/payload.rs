@@ -12,6 +12,7 @@ use crate::pipeline::verdict::Verdict;
 use crate::proto::Reading;
 
 impl Worker {
+    #[inline(always)]
     pub(super) fn segment(
         &mut self,
         shard: usize,
