@@ -1,7 +1,8 @@
 //! [`FlowTable`]: every live conversation, in memory that is fixed when the table is made.
 //!
-//! Buckets of one cache line hold eight marks, ages and record numbers; a key may lie in either of two buckets. When both are
-//! full, or every record is in use, the oldest flow of the two gives way: constant time, whatever an attacker sends.
+//! Buckets of one cache line hold eight marks, ages and record numbers; a key may lie in either of two buckets, in the second only if
+//! the first was full (a bucket remembers that it ever was). When both are full, or every record is in use, the oldest flow of the two
+//! gives way: constant time, whatever an attacker sends.
 //! Records are not touched before they are first used, so a small capture costs little of a large table; and a new flow takes over
 //! the record of one in its buckets that timed out, if there is one, before it takes a new one.
 //!
@@ -240,7 +241,7 @@ impl<S: Default> FlowTable<S> {
     }
 
     /// The flow of a key.
-    #[inline]
+    #[inline(always)]
     pub fn find(&mut self, home: Home, key: &FlowKey, now: Timestamp) -> Option<Slot> {
         let first = home.bucket();
         let (at, way) = match self.find_in(first, home, key) {
@@ -253,7 +254,7 @@ impl<S: Default> FlowTable<S> {
     }
 
     /// Where a bucket has the flow of a key.
-    #[inline]
+    #[inline(always)]
     fn find_in(&self, at: usize, home: Home, key: &FlowKey) -> Option<(usize, usize)> {
         let bucket = &self.buckets[at];
         let mut ways = bucket.with(home.mark());
@@ -415,13 +416,8 @@ impl<S: Default> FlowTable<S> {
 
     /// For each record, whether a flow is in it.
     fn live(&self) -> Vec<bool> {
-        let mut live = vec![false; self.records.len()];
-        // Most buckets of a table that is not full are empty.
-        for bucket in self.buckets.iter().filter(|bucket| bucket.marks != [0; WAYS]) {
-            for way in (0..WAYS).filter(|&way| bucket.marks[way] != 0) {
-                live[bucket.records[way] as usize] = true;
-            }
-        }
+        let mut live = vec![true; self.records.len()];
+        self.free.iter().for_each(|&record| live[record as usize] = false);
         live
     }
 

@@ -154,10 +154,10 @@ impl Eyes {
         sheds
     }
 
-    /// Whether streams are not parsed beyond some position at present.
+    /// Whether a hole in a stream may change what no parser has a part in: how far it is read, or which conditions have come true.
     #[inline]
-    pub(super) fn sheds_parsing(&self) -> bool {
-        self.parse_until < u64::MAX
+    pub(super) fn mind_gaps(&self) -> bool {
+        self.parse_until < u64::MAX || self.has_conditions
     }
 
     /// Makes what a flow remembers speak of the set.

@@ -121,7 +121,7 @@ impl Conversation {
     }
 
     /// The next bytes of a stream. Mostly its parser is where the last ones ended, and all that there is to do is to call it.
-    #[inline]
+    #[inline(always)]
     pub fn stream(
         &mut self,
         direction: Direction,

@@ -12,6 +12,7 @@ use crate::pipeline::verdict::Verdict;
 use crate::proto::Reading;
 
 impl Worker {
+    #[inline(always)]
     pub(super) fn segment(
         &mut self,
         shard: usize,
@@ -151,7 +152,7 @@ impl Worker {
     ) -> Option<Verdict> {
         let (frame, packet) = (framed.0, &framed.1.packet);
         let Flow { streams, state, .. } = self.flows.get_mut(slot);
-        if packet.payload_bytes > 0 || state.conversation.minds_gap(direction) || self.eyes.sheds_parsing() {
+        if packet.payload_bytes > 0 || state.conversation.minds_gap(direction) || self.eyes.mind_gaps() {
             return self.push_any(shard, slot, direction, data, framed);
         }
         let missing_bytes = packet.payload_missing_bytes;
