@@ -126,8 +126,8 @@ impl Packet {
     /// The captured payload, given the bytes that were decoded.
     #[inline]
     pub fn payload<'a>(&self, data: &'a [u8]) -> &'a [u8] {
-        let start = self.payload_at as usize;
-        data.get(start..start + self.payload_bytes as usize).unwrap_or(&[])
+        let rest = data.get(self.payload_at as usize..).unwrap_or(&[]);
+        rest.get(..self.payload_bytes as usize).unwrap_or(&[])
     }
 
     /// Counts a VLAN tag in. The tag itself counts, so that id 0 (priority only) is told from none.
