@@ -30,6 +30,9 @@ const STOCK: usize = 2;
 /// Batches without an alert after which a worker says how far it is: alerts of others wait for that.
 const MAX_SILENT_BATCHES: u32 = 16;
 
+/// How often a worker that has nothing to do lets others run before it sleeps.
+const MAX_YIELDS: u32 = 256;
+
 /// How long a worker waits for others before it looks for work itself.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -245,6 +248,14 @@ impl Inbox<'_> {
             if let Some(at) = self.early.iter().position(|(number, _)| *number == self.next) {
                 self.next += 1;
                 return Some(self.early.swap_remove(at).1);
+            }
+            // Somebody is reading, which takes less time than a processor that fell asleep takes to wake up.
+            let is_soon = (0..MAX_YIELDS).any(|_| {
+                thread::yield_now();
+                !self.handed.is_empty() || shared.is_prompt && shared.read_if_free(clock)
+            });
+            if is_soon {
+                continue;
             }
             // What is read comes through the inbox, like everybody's.
             let has_read = if shared.is_prompt { shared.read_when_free(clock) } else { shared.read_if_free(clock) };
