@@ -24,8 +24,8 @@ const REPORT_CHANNEL: usize = 16;
 /// not all of them can be in the making.
 const AHEAD_PER_WORKER: usize = 12;
 
-/// Batches in a worker's inbox below which it reads another, if nobody else does.
-const STOCK: usize = 2;
+/// Batches in a worker's inbox below which it reads another, if nobody else does: with fewer, workers wait for each other's reading.
+const STOCK: usize = 4;
 
 /// Batches without an alert after which a worker says how far it is: alerts of others wait for that.
 const MAX_SILENT_BATCHES: u32 = 16;
