@@ -12,15 +12,14 @@
 //! A packet touches its bucket line, then its record: [`FlowTable::prefetch_bucket`] and [`FlowTable::prefetch_record`] let
 //! a batch overlap those misses. The table never looks at a clock: time is the packet's.
 
-use std::num::NonZeroU64;
-use std::time::Duration;
+mod bucket;
 
+use std::num::NonZeroU64;
+
+use self::bucket::{Bucket, WAYS, age, units};
 use super::{Flow, FlowKey, timeout};
 use crate::time::Timestamp;
 use crate::{memory, prefetch};
-
-/// Ways of one bucket.
-const WAYS: usize = 8;
 
 /// Record slots per flow that the table can hold: the buckets are two thirds full when the records run out.
 const SLOTS_NUMERATOR: usize = 3;
@@ -28,9 +27,6 @@ const SLOTS_DENOMINATOR: usize = 2;
 
 /// A flow that has been silent so long is over, unless it is an established TCP one.
 const LIKELY_OVER: u16 = units(timeout::UDP) + 2;
-
-/// Of packet time in nanoseconds: an age is what is left, and wraps after 19 hours.
-const AGE_SHIFT: u32 = 30;
 
 /// Flows that one region can hold, at least.
 const LEAST_FLOWS: usize = 2 * WAYS;
@@ -55,19 +51,6 @@ struct Region {
     live: usize,
     /// Bucket that [`FlowTable::sweep`] looks at next.
     hand: usize,
-}
-
-/// One cache line.
-#[derive(Clone, Copy, Default)]
-#[repr(align(64))]
-struct Bucket {
-    records: [u32; WAYS],
-    /// [`Home::mark`] of the flow; 0 for none.
-    marks: [u8; WAYS],
-    /// Packet time of the last packet ([`age`]).
-    ages: [u16; WAYS],
-    /// Whether a flow that would lie here has ever had to lie in its second bucket. Until then nobody looks for one there.
-    has_spilt: bool,
 }
 
 /// Number of a record in the table. Stays the flow's as long as it lives.
@@ -447,77 +430,8 @@ impl<S: Default> FlowTable<S> {
     }
 }
 
-impl Bucket {
-    /// The first way with a mark.
-    #[inline(always)]
-    fn find(&self, mark: u8) -> Option<usize> {
-        let ways = self.with(mark);
-        (ways != 0).then(|| Self::first(ways))
-    }
-
-    /// A bit for each way that may have a mark, among them the first that has it. All are compared at once: the lowest byte that is zero
-    /// has its top bit set, and none below it has.
-    #[inline(always)]
-    fn with(&self, mark: u8) -> u64 {
-        const ONES: u64 = u64::from_le_bytes([1; WAYS]);
-        let differs = u64::from_le_bytes(self.marks) ^ (u64::from(mark) * ONES);
-        differs.wrapping_sub(ONES) & !differs & (ONES << 7)
-    }
-
-    /// The first way of [`Bucket::with`].
-    #[inline(always)]
-    fn first(ways: u64) -> usize {
-        (ways.trailing_zeros() / 8) as usize
-    }
-
-    /// How long the oldest flow has been silent, in units of [`age`], and its way.
-    #[inline]
-    fn oldest(&self, now: Timestamp) -> Option<(u16, usize)> {
-        let now = age(now);
-        // One number a way, so that the greatest is found without a branch.
-        let rank = |way: usize| match self.marks[way] {
-            0 => 0,
-            _ => u32::from(now.wrapping_sub(self.ages[way])) << 8 | (WAYS | way) as u32,
-        };
-        let best = (0..WAYS).fold(0, |best, way| best.max(rank(way)));
-        (best != 0).then_some(((best >> 8) as u16, best as usize % WAYS))
-    }
-
-    /// Ways of flows that have been silent so long that they may have timed out.
-    #[inline]
-    fn idle(self, now: Timestamp) -> impl Iterator<Item = usize> {
-        const LEAST: u16 = units(timeout::SHORTEST);
-        let ways = if self.marks == [0; WAYS] { 0 } else { WAYS };
-        (0..ways).filter(move |&way| self.marks[way] != 0 && age(now).wrapping_sub(self.ages[way]) >= LEAST)
-    }
-}
-
 /// Upper bits of the hash (the lower choose the bucket); its upper byte is odd, so never 0.
 #[inline(always)]
 fn tag(hash: u64) -> u16 {
     (hash >> 40) as u16 | 0x100
-}
-
-/// Packet time in units of 2^30 ns.
-#[inline(always)]
-fn age(now: Timestamp) -> u16 {
-    (now.as_ns() >> AGE_SHIFT) as u16
-}
-
-/// Whole units in a time.
-const fn units(time: Duration) -> u16 {
-    (time.as_nanos() >> AGE_SHIFT) as u16
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn finds_the_first_way_with_a_mark() {
-        let bucket = Bucket { marks: [3, 0, 0x81, 1, 0, 0xff, 3, 7], ..Bucket::default() };
-        for mark in 0..=u8::MAX {
-            assert_eq!(bucket.find(mark), bucket.marks.iter().position(|&own| own == mark), "{mark}");
-        }
-    }
 }

@@ -1,0 +1,94 @@
+//! [`Bucket`]: one cache line of the flow table: where flows may lie, and how long they have been silent. It knows nothing of keys.
+
+use std::time::Duration;
+
+use crate::flow::timeout;
+use crate::time::Timestamp;
+
+/// Ways of one bucket.
+pub(super) const WAYS: usize = 8;
+
+/// Of packet time in nanoseconds: an age is what is left, and wraps after 19 hours.
+const AGE_SHIFT: u32 = 30;
+
+/// One cache line.
+#[derive(Clone, Copy, Default)]
+#[repr(align(64))]
+pub(super) struct Bucket {
+    pub(super) records: [u32; WAYS],
+    /// The mark of the flow (`Home::mark`); 0 for none.
+    pub(super) marks: [u8; WAYS],
+    /// Packet time of the last packet ([`age`]).
+    pub(super) ages: [u16; WAYS],
+    /// Whether a flow that would lie here has ever had to lie in its second bucket. Until then nobody looks for one there.
+    pub(super) has_spilt: bool,
+}
+
+impl Bucket {
+    /// The first way with a mark.
+    #[inline(always)]
+    pub(super) fn find(&self, mark: u8) -> Option<usize> {
+        let ways = self.with(mark);
+        (ways != 0).then(|| Self::first(ways))
+    }
+
+    /// A bit for each way that may have a mark, among them the first that has it. All are compared at once: the lowest byte that is zero
+    /// has its top bit set, and none below it has.
+    #[inline(always)]
+    pub(super) fn with(&self, mark: u8) -> u64 {
+        const ONES: u64 = u64::from_le_bytes([1; WAYS]);
+        let differs = u64::from_le_bytes(self.marks) ^ (u64::from(mark) * ONES);
+        differs.wrapping_sub(ONES) & !differs & (ONES << 7)
+    }
+
+    /// The first way of [`Bucket::with`].
+    #[inline(always)]
+    pub(super) fn first(ways: u64) -> usize {
+        (ways.trailing_zeros() / 8) as usize
+    }
+
+    /// How long the oldest flow has been silent, in units of [`age`], and its way.
+    #[inline]
+    pub(super) fn oldest(&self, now: Timestamp) -> Option<(u16, usize)> {
+        let now = age(now);
+        // One number a way, so that the greatest is found without a branch.
+        let rank = |way: usize| match self.marks[way] {
+            0 => 0,
+            _ => u32::from(now.wrapping_sub(self.ages[way])) << 8 | (WAYS | way) as u32,
+        };
+        let best = (0..WAYS).fold(0, |best, way| best.max(rank(way)));
+        (best != 0).then_some(((best >> 8) as u16, best as usize % WAYS))
+    }
+
+    /// Ways of flows that have been silent so long that they may have timed out.
+    #[inline]
+    pub(super) fn idle(self, now: Timestamp) -> impl Iterator<Item = usize> {
+        const LEAST: u16 = units(timeout::SHORTEST);
+        let ways = if self.marks == [0; WAYS] { 0 } else { WAYS };
+        (0..ways).filter(move |&way| self.marks[way] != 0 && age(now).wrapping_sub(self.ages[way]) >= LEAST)
+    }
+}
+
+/// Packet time in units of 2^30 ns.
+#[inline(always)]
+pub(super) fn age(now: Timestamp) -> u16 {
+    (now.as_ns() >> AGE_SHIFT) as u16
+}
+
+/// Whole units in a time.
+pub(super) const fn units(time: Duration) -> u16 {
+    (time.as_nanos() >> AGE_SHIFT) as u16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_the_first_way_with_a_mark() {
+        let bucket = Bucket { marks: [3, 0, 0x81, 1, 0, 0xff, 3, 7], ..Bucket::default() };
+        for mark in 0..=u8::MAX {
+            assert_eq!(bucket.find(mark), bucket.marks.iter().position(|&own| own == mark), "{mark}");
+        }
+    }
+}
