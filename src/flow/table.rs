@@ -3,8 +3,9 @@
 //! Buckets of one cache line hold eight marks, ages and record numbers; a key may lie in either of two buckets, in the second only if
 //! the first was full (a bucket remembers that it ever was). When both are full, or every record is in use, the oldest flow of the two
 //! gives way: constant time, whatever an attacker sends.
-//! Records are not touched before they are first used, so a small capture costs little of a large table; and a new flow takes over
-//! the record of one in its buckets that timed out, if there is one, before it takes a new one.
+//! Records are not touched before they are first used, so a small capture costs little of a large table. Who calls
+//! [`FlowTable::sweep`] with each new flow has the records of those that timed out used again before new ones are, while they are in the
+//! cache: flows are looked at in turn, the one that was not for the longest time first.
 //!
 //! A table has regions: each has its own buckets and its own share of the flows, and what happens in one depends on nothing in
 //! another. They lie side by side in one piece of memory, so that large pages can back it.
@@ -14,19 +15,17 @@
 
 mod bucket;
 
+use std::collections::VecDeque;
 use std::num::NonZeroU64;
 
-use self::bucket::{Bucket, WAYS, age, units};
-use super::{Flow, FlowKey, timeout};
+use self::bucket::{Bucket, WAYS, age};
+use super::{Flow, FlowKey};
 use crate::time::Timestamp;
 use crate::{memory, prefetch};
 
 /// Record slots per flow that the table can hold: the buckets are two thirds full when the records run out.
 const SLOTS_NUMERATOR: usize = 3;
 const SLOTS_DENOMINATOR: usize = 2;
-
-/// A flow that has been silent so long is over, unless it is an established TCP one.
-const LIKELY_OVER: u16 = units(timeout::UDP) + 2;
 
 /// Flows that one region can hold, at least.
 const LEAST_FLOWS: usize = 2 * WAYS;
@@ -37,6 +36,8 @@ pub struct FlowTable<S> {
     buckets: Vec<Bucket>,
     /// Of all regions, as they came.
     records: Vec<Flow<S>>,
+    /// For each record with a flow, the bucket and way that name it.
+    places: Vec<Place>,
     free: Vec<u32>,
     regions: Vec<Region>,
     /// Buckets of one region, a power of two, and its logarithm.
@@ -46,10 +47,11 @@ pub struct FlowTable<S> {
     capacity: usize,
 }
 
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Default)]
 struct Region {
-    live: usize,
-    /// Bucket that [`FlowTable::sweep`] looks at next.
+    /// Records of its flows, in the order that [`FlowTable::sweep`] looks at them.
+    turns: VecDeque<u32>,
+    /// Bucket where a victim was last looked for.
     hand: usize,
 }
 
@@ -80,6 +82,27 @@ impl Candidate {
     #[inline(always)]
     fn way(self) -> usize {
         (self.0.get() >> 1) as usize % WAYS
+    }
+}
+
+/// A bucket and one of its ways, in one number.
+#[derive(Clone, Copy)]
+struct Place(u32);
+
+impl Place {
+    #[inline(always)]
+    fn new(bucket: usize, way: usize) -> Self {
+        Self((bucket * WAYS | way) as u32)
+    }
+
+    #[inline(always)]
+    fn bucket(self) -> usize {
+        self.0 as usize / WAYS
+    }
+
+    #[inline(always)]
+    fn way(self) -> usize {
+        self.0 as usize % WAYS
     }
 }
 
@@ -133,6 +156,7 @@ impl<S: Default> FlowTable<S> {
         Self {
             buckets,
             records,
+            places: Vec::with_capacity(capacity * regions),
             free: Vec::new(),
             regions: vec![Region::default(); regions],
             stride,
@@ -144,7 +168,7 @@ impl<S: Default> FlowTable<S> {
     /// Bytes that a region for `capacity` flows takes when full.
     pub fn bytes_for(capacity: usize) -> usize {
         let capacity = capacity.max(LEAST_FLOWS);
-        Self::buckets_for(capacity) * size_of::<Bucket>() + capacity * (size_of::<Flow<S>>() + size_of::<u32>())
+        Self::buckets_for(capacity) * size_of::<Bucket>() + capacity * (size_of::<Flow<S>>() + 3 * size_of::<u32>())
     }
 
     fn buckets_for(capacity: usize) -> usize {
@@ -195,16 +219,16 @@ impl<S: Default> FlowTable<S> {
         Some(Candidate::new(record, way))
     }
 
-    /// A flow that is not in its first bucket is in the other, if any is, or new. A new one may take over the record of the oldest flow
-    /// here.
+    /// A flow that is not in its first bucket is in the other, if any is, or new. In a full table a new one takes over the record of the
+    /// oldest flow here.
     #[inline(never)]
     fn prefetch_room(&self, home: Home, now: Timestamp) {
         let bucket = &self.buckets[home.bucket()];
-        let is_full = self.regions[self.region(home)].live >= self.capacity;
+        let is_full = self.is_full(self.region(home));
         if bucket.has_spilt || is_full {
             prefetch::line(&self.buckets[self.second(home)]);
         }
-        if let Some((_, way)) = bucket.oldest(now).filter(|&(idle, _)| is_full || idle >= LIKELY_OVER) {
+        if is_full && let Some((_, way)) = bucket.oldest(now) {
             prefetch::lines(&self.records[bucket.records[way] as usize]);
         }
     }
@@ -262,19 +286,15 @@ impl<S: Default> FlowTable<S> {
     /// is [`Room::Taken`], and puts the new one in its place.
     pub fn insert(&mut self, home: Home, now: Timestamp) -> Room {
         let (first, second) = (home.bucket(), self.second(home));
-        if let Some(way) = self.over_in(first, now) {
-            let bucket = &mut self.buckets[first];
-            (bucket.marks[way], bucket.ages[way]) = (home.mark(), age(now));
-            return Room::Taken(Slot(bucket.records[way]));
-        }
         // The first if it has room: a flow that lies there is found without a second miss.
         let into = if self.buckets[first].find(0).is_some() { first } else { second };
         let empty = self.buckets[into].find(0);
         let (at, way, room) = match empty {
-            Some(way) if self.regions[self.region(home)].live < self.capacity => {
+            Some(way) if !self.is_full(self.region(home)) => {
+                let slot = self.free_record();
                 let region = self.region(home);
-                self.regions[region].live += 1;
-                (into, way, Room::Free(self.free_record()))
+                self.regions[region].turns.push_back(slot.0);
+                (into, way, Room::Free(slot))
             }
             _ => {
                 let (victim_at, victim_way) = self.victim(self.region(home), [into, first, second], now);
@@ -292,7 +312,12 @@ impl<S: Default> FlowTable<S> {
         }
         let bucket = &mut self.buckets[at];
         (bucket.marks[way], bucket.records[way], bucket.ages[way]) = (home.mark(), room.slot().0, age(now));
+        self.places[room.slot().0 as usize] = Place::new(at, way);
         room
+    }
+
+    fn is_full(&self, region: usize) -> bool {
+        self.regions[region].turns.len() >= self.capacity
     }
 
     fn free_record(&mut self) -> Slot {
@@ -300,20 +325,10 @@ impl<S: Default> FlowTable<S> {
             let record = self.records.len();
             // Made where it lies, not copied there.
             self.records.resize_with(record + 1, Flow::default);
+            self.places.push(Place::new(0, 0));
             record as u32
         });
-        if let Some(&next) = self.free.last() {
-            prefetch::lines(&self.records[next as usize]);
-        }
         Slot(record)
-    }
-
-    /// The oldest flow of a bucket, if it has timed out. Looked for where it is likely: a flow that is not over costs a miss.
-    #[inline]
-    fn over_in(&self, at: usize, now: Timestamp) -> Option<usize> {
-        let bucket = &self.buckets[at];
-        let (_, way) = bucket.oldest(now).filter(|&(idle, _)| idle >= LIKELY_OVER)?;
-        self.records[bucket.records[way] as usize].is_expired(now).then_some(way)
     }
 
     /// The oldest flow of the given buckets; if they are empty, of the next bucket that is not.
@@ -332,29 +347,34 @@ impl<S: Default> FlowTable<S> {
         (buckets[0], 0)
     }
 
-    /// Looks at the next bucket of a region and takes those flows out of the table that have timed out; the caller finishes
-    /// them before it inserts another. Called now and then, it gives back what idle flows hold without any timer.
-    #[inline]
-    pub fn sweep(&mut self, region: usize, now: Timestamp) -> [Option<Slot>; WAYS] {
-        let at = self.step_hand(region);
-        let next = self.regions[region].hand + region * self.stride;
-        // The bucket after the next is asked for, and the records that will be looked at in the next.
-        prefetch::line(&self.buckets[(next + 1).min(self.buckets.len() - 1)]);
-        self.buckets[next]
-            .idle(now)
-            .for_each(|way| prefetch::lines(&self.records[self.buckets[next].records[way] as usize]));
-        let bucket = self.buckets[at];
-        let mut gone = [None; WAYS];
-        for way in bucket.idle(now) {
-            let record = bucket.records[way];
-            if self.records[record as usize].is_expired(now) {
-                self.buckets[at].marks[way] = 0;
-                self.regions[region].live -= 1;
-                self.free.push(record);
-                gone[way] = Some(Slot(record));
-            }
+    /// Looks at the flow of a region whose turn it is and takes it out of the table if it has timed out; the caller finishes it before it
+    /// inserts another. Called now and then, it gives back what idle flows hold without any timer; called for each new flow, it keeps
+    /// those that timed out from becoming more than the others.
+    #[inline(always)]
+    pub fn sweep(&mut self, region: usize, now: Timestamp) -> Option<Slot> {
+        let Self { buckets, records, places, free, regions, .. } = self;
+        let turns = &mut regions[region].turns;
+        let record = turns.pop_front()?;
+        let place = places[record as usize];
+        let bucket = &mut buckets[place.bucket()];
+        let is_over = bucket.is_idle(place.way(), now) && records[record as usize].is_expired(now);
+        if is_over {
+            bucket.marks[place.way()] = 0;
+            free.push(record);
+        } else {
+            turns.push_back(record);
         }
-        gone
+        // The next flow is asked for if it is idle, and the bucket of the one behind it.
+        if let Some(&next) = turns.get(1) {
+            prefetch::line(&buckets[places[next as usize].bucket()]);
+        }
+        if let Some(&next) = turns.front()
+            && let place = places[next as usize]
+            && buckets[place.bucket()].is_idle(place.way(), now)
+        {
+            prefetch::lines(&records[next as usize]);
+        }
+        is_over.then_some(Slot(record))
     }
 
     /// The bucket that the hand of a region is at; it goes on to the next.

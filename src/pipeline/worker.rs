@@ -270,6 +270,7 @@ impl Worker {
                 }
             }
         }
+        self.expire(self.flows.region(home), now);
         let room = self.flows.insert(home, now);
         if let Room::Taken(slot) = room {
             let is_evicted = !self.flows.get(slot).is_expired(now);
@@ -320,12 +321,18 @@ impl Worker {
         }
     }
 
-    #[inline(never)]
-    pub(super) fn clean_up(&mut self, shard: usize, now: Timestamp) {
-        for slot in self.flows.sweep(shard, now).into_iter().flatten() {
+    /// Has the flow of a shard leave whose turn it is, if it timed out.
+    #[inline(always)]
+    fn expire(&mut self, shard: usize, now: Timestamp) {
+        if let Some(slot) = self.flows.sweep(shard, now) {
             self.counters.expired_flows += 1;
             self.finish(shard, slot, false);
         }
+    }
+
+    #[inline(never)]
+    pub(super) fn clean_up(&mut self, shard: usize, now: Timestamp) {
+        self.expire(shard, now);
         if !self.shards[shard].has_waits() {
             return;
         }

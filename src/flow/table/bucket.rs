@@ -60,12 +60,11 @@ impl Bucket {
         (best != 0).then_some(((best >> 8) as u16, best as usize % WAYS))
     }
 
-    /// Ways of flows that have been silent so long that they may have timed out.
-    #[inline]
-    pub(super) fn idle(self, now: Timestamp) -> impl Iterator<Item = usize> {
+    /// Whether the flow of a way has been silent so long that it may have timed out.
+    #[inline(always)]
+    pub(super) fn is_idle(&self, way: usize, now: Timestamp) -> bool {
         const LEAST: u16 = units(timeout::SHORTEST);
-        let ways = if self.marks == [0; WAYS] { 0 } else { WAYS };
-        (0..ways).filter(move |&way| self.marks[way] != 0 && age(now).wrapping_sub(self.ages[way]) >= LEAST)
+        age(now).wrapping_sub(self.ages[way]) >= LEAST
     }
 }
 
@@ -76,7 +75,7 @@ pub(super) fn age(now: Timestamp) -> u16 {
 }
 
 /// Whole units in a time.
-pub(super) const fn units(time: Duration) -> u16 {
+const fn units(time: Duration) -> u16 {
     (time.as_nanos() >> AGE_SHIFT) as u16
 }
 

@@ -472,7 +472,7 @@ pub(super) const TICK: Duration = Duration::from_millis(100);
 /// How often numbers are shown and the kernel is asked what was lost.
 const TICKS_PER_SECOND: u64 = 10;
 
-/// Buckets that are swept at a tick, for each shard: a table for a million flows once in half a minute.
+/// Flows that are looked at in a tick, for each shard: ten thousand a second, a million in less than two minutes.
 const TICK_ROUNDS: usize = 64;
 
 /// Buckets gone through after each batch once another set took over: a few percent of what the batch costs.
