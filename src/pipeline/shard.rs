@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::pending::Pending;
 use super::waiting::Waiting;
-use crate::flow::{Direction, Flow, FlowTable, Pool, Slot};
+use crate::flow::{Direction, Flow, FlowTable, Keep, Pool, Slot};
 use crate::indicator::{IndicatorIx, Where};
 use crate::matcher::{Carry, MatchSet, Trail};
 use crate::packet::FrameRef;
@@ -36,6 +36,14 @@ pub(super) type Table = FlowTable<State>;
 pub(super) struct State {
     pub(super) conversation: Conversation,
     pub(super) seldom: Seldom,
+}
+
+impl Keep for State {
+    #[inline]
+    fn renew(&mut self) {
+        self.conversation.renew();
+        self.seldom.0 = None;
+    }
 }
 
 /// What only some flows need: one word in the record.

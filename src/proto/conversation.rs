@@ -51,6 +51,15 @@ pub enum Reading {
 }
 
 impl Conversation {
+    /// Makes it one of which nothing was seen, part by part ([`Keep::renew`](crate::flow::Keep::renew)).
+    #[inline]
+    pub fn renew(&mut self) {
+        self.session = Session::Unknown;
+        self.lanes.both().into_iter().for_each(Lane::renew);
+        self.charged_bytes = 0;
+        self.whole = None;
+    }
+
     /// `network.protocol`, once known.
     pub fn protocol(&self) -> Option<&'static str> {
         self.session.name()

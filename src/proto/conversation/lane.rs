@@ -62,6 +62,16 @@ impl Lanes {
 }
 
 impl Lane {
+    /// See [`super::Conversation::renew`].
+    #[inline]
+    pub(super) fn renew(&mut self) {
+        self.held = None;
+        self.skip_bytes = 0;
+        self.need_bytes = 0;
+        self.probes = 0;
+        self.mode = Mode::Probing;
+    }
+
     /// Whether the next bytes are the parser's at once.
     #[inline]
     pub(super) fn is_at_parser(&self) -> bool {
