@@ -1,5 +1,5 @@
 """What TCP does to the bytes, with HTTP requests to notice it by."""
-from . import wire
+from . import files, wire
 from .cases_http import HOST, URL, connect, request, response
 from .flows import BAD, CLIENT, SERVER, Tcp, case, spread
 
@@ -15,6 +15,16 @@ def _(c):
     c.hit("url", URL, frame, flow)
     flow.reply(response(body=b"x" * 600), 250)
     flow.close()
+
+
+@case("tcp-reopened-cut.pcap", "one direction, payload cut by the snap length: data was seen, so a second SYN with another number is another conversation")
+def _(c):
+    for isn in (1000, 70000):
+        flow = Tcp(c, CLIENT, BAD, isn=(isn, 5000))
+        c.hit("addr", "destination.ip", flow.segment(flags=wire.SYN, seq=isn), flow)
+        flow.segment(flags=wire.ACK)
+        flow.send(request("www.good.example"))
+    c.content = files.pcap([(t, data[:54], len(data)) for t, data, _ in c.frames], snap=54)
 
 
 @case("tcp-mid-stream.pcap", "no handshake: the capture starts between two requests, with the server's answer")

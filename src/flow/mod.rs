@@ -275,7 +275,9 @@ impl<S> Flow<S> {
         if flags & (tcp_flag::FIN | tcp_flag::RST) != 0 {
             self.close(packet, direction);
         } else if self.lifecycle == Lifecycle::HalfOpen
-            && (packet.payload_bytes > 0 || (direction == Direction::ToOriginator && flags & tcp_flag::ACK != 0))
+            && (packet.payload_bytes > 0
+                || packet.payload_missing_bytes > 0
+                || (direction == Direction::ToOriginator && flags & tcp_flag::ACK != 0))
         {
             self.lifecycle = Lifecycle::Established;
         }

@@ -183,7 +183,8 @@ impl<S: Keep> FlowTable<S> {
     /// Bytes that a region for `capacity` flows takes when full.
     pub fn bytes_for(capacity: usize) -> usize {
         let capacity = capacity.max(LEAST_FLOWS);
-        Self::buckets_for(capacity) * size_of::<Bucket>() + capacity * (size_of::<Flow<S>>() + size_of::<Turn>() + 2 * size_of::<u32>())
+        Self::buckets_for(capacity) * size_of::<Bucket>()
+            + capacity * (size_of::<Flow<S>>() + size_of::<Turn>() + 2 * size_of::<u32>())
     }
 
     fn buckets_for(capacity: usize) -> usize {

@@ -36,7 +36,6 @@ struct Transport {
     source_port: u16,
     destination_port: u16,
     sequence: u32,
-    acknowledgement: u32,
     tcp_flags: u8,
     payload_at: u32,
     payload_bytes: u32,
@@ -123,7 +122,6 @@ fn transport(ip: &[u8], (at, header_bytes): (usize, usize), number: u8, total: u
                 source_port,
                 destination_port,
                 sequence: 0,
-                acknowledgement: 0,
                 tcp_flags: 0,
                 payload_at: payload_at(UDP_BYTES),
                 payload_bytes: (length - UDP_BYTES) as u32,
@@ -140,7 +138,6 @@ fn transport(ip: &[u8], (at, header_bytes): (usize, usize), number: u8, total: u
                 source_port: two(tcp, 0),
                 destination_port: two(tcp, 2),
                 sequence: u32::from(two(tcp, 4)) << 16 | u32::from(two(tcp, 6)),
-                acknowledgement: u32::from(two(tcp, 8)) << 16 | u32::from(two(tcp, 10)),
                 tcp_flags: byte(tcp, 13),
                 payload_at: payload_at(used),
                 payload_bytes: (l4.len() - used) as u32,
@@ -158,7 +155,6 @@ impl Transport {
         packet.source_port = self.source_port;
         packet.destination_port = self.destination_port;
         packet.sequence = self.sequence;
-        packet.acknowledgement = self.acknowledgement;
         packet.tcp_flags = self.tcp_flags;
         packet.payload_at = self.payload_at;
         packet.payload_bytes = self.payload_bytes;

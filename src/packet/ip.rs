@@ -26,7 +26,7 @@ pub struct Fragment {
 impl Packet {
     /// Where it belongs, if it is a piece of a datagram; its payload is the piece.
     pub fn fragment(&self) -> Option<Fragment> {
-        let Self { sequence: id, acknowledgement: place, .. } = *self;
+        let Self { sequence: id, place, .. } = *self;
         self.is_fragment.then_some(Fragment { id, offset: (place >> 1) as u16, has_more: place & 1 != 0 })
     }
 
@@ -35,11 +35,11 @@ impl Packet {
         (self.source_port, self.destination_port) = ports.unwrap_or((self.source_port, self.destination_port));
     }
 
-    /// A piece has no TCP header: its place is kept where that header's numbers are in other packets.
+    /// A piece has no TCP header: its id is kept where that header's number is in other packets.
     fn set_fragment(&mut self, Fragment { id, offset, has_more }: Fragment) {
         self.is_fragment = true;
         self.sequence = id;
-        self.acknowledgement = u32::from(offset) << 1 | u32::from(has_more);
+        self.place = u32::from(offset) << 1 | u32::from(has_more);
     }
 }
 

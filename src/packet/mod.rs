@@ -69,8 +69,8 @@ pub struct Packet {
     pub destination: Address,
     /// TCP sequence number. (For a fragment see [`Packet::fragment`].)
     pub sequence: u32,
-    /// TCP acknowledgement number.
-    pub acknowledgement: u32,
+    /// For a fragment: where it belongs ([`Packet::fragment`]). 0 in others.
+    pub place: u32,
     /// Offset of the layer-4 payload (of the layer-3 payload where nothing decodes layer 4) in the frame's bytes.
     pub payload_at: u32,
     /// Captured bytes of it.

@@ -23,7 +23,6 @@ pub(super) fn tcp(cursor: &mut Cursor<'_>, packet: &mut Packet) -> Step {
         )
     })?;
     packet.sequence = header.sequence_number();
-    packet.acknowledgement = header.acknowledgment_number();
     // Thirteenth byte of a header that etherparse found whole.
     packet.tcp_flags = header.slice().get(13).copied().unwrap_or(0);
     if packet.has(tcp_flag::URG) {

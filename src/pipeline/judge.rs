@@ -56,7 +56,14 @@ impl Worker {
 
     /// The same of one that was cut. What still waits while the other direction is not heard cannot share its verdict.
     #[inline(never)]
-    fn judge_cut(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, framed: Framed<'_>, verdict: Verdict) {
+    pub(super) fn judge_cut(
+        &mut self,
+        slot: Slot,
+        direction: Direction,
+        data: Bytes<'_>,
+        framed: Framed<'_>,
+        verdict: Verdict,
+    ) {
         self.counters.cut_packets += 1;
         let (frame, item) = framed;
         let flow = self.flows.get_mut(slot);
@@ -82,13 +89,7 @@ impl Worker {
     ) {
         let flow = self.flows.get_mut(slot);
         match verdict {
-            Some(verdict) if is_told(flow, direction, framed, verdict) => {
-                tell(flow, direction, framed, verdict, &mut self.counters);
-            }
-            Some(Verdict::Inspected) if !is_heard(flow, direction, framed) && flow.open.add(framed.0.wire_bytes) => {
-                let tag = &mut flow.tags[direction.index()];
-                *tag = Verdict::Inspected.tag().max(*tag);
-            }
+            Some(verdict) if judge_alike(flow, direction, framed, verdict, &mut self.counters) => {}
             _ => self.judge_with_flow(slot, direction, data, framed, verdict),
         }
     }
@@ -194,15 +195,37 @@ fn is_heard(flow: &Flow<State>, direction: Direction, framed: Framed<'_>) -> boo
     flow.tags[direction.reverse().index()] != 0 || framed.1.packet.protocol != protocol::TCP
 }
 
+/// Gives the frame's own packet, which is whole, a verdict that says nothing of others; false, and nothing done, if it may.
+#[inline(always)]
+pub(super) fn judge_alike(
+    flow: &mut Flow<State>,
+    direction: Direction,
+    framed: Framed<'_>,
+    verdict: Verdict,
+    counters: &mut Counters,
+) -> bool {
+    if is_told(flow, direction, framed, verdict) {
+        tell(flow, direction, framed, verdict, counters);
+        return true;
+    }
+    let waits = verdict == Verdict::Inspected && !is_heard(flow, direction, framed);
+    if waits && flow.open.add(framed.0.wire_bytes) {
+        let tag = &mut flow.tags[direction.index()];
+        *tag = Verdict::Inspected.tag().max(*tag);
+        return true;
+    }
+    false
+}
+
 /// Whether a verdict is the packet's for good and says nothing of others: nothing of its flow waits, and it will not.
 #[inline(always)]
-pub(super) fn is_told(flow: &Flow<State>, direction: Direction, framed: Framed<'_>, verdict: Verdict) -> bool {
+fn is_told(flow: &Flow<State>, direction: Direction, framed: Framed<'_>, verdict: Verdict) -> bool {
     flow.open.packets == 0 && (verdict != Verdict::Inspected || is_heard(flow, direction, framed))
 }
 
 /// Counts a packet whose verdict [`is_told`].
 #[inline(always)]
-pub(super) fn tell(
+fn tell(
     flow: &mut Flow<State>,
     direction: Direction,
     (frame, item): Framed<'_>,

@@ -61,6 +61,9 @@ impl Worker {
                 Some(self.read_datagram(Transport::Udp, shard, slot, direction, data, framed))
             }
             None if is_usual(packet) => self.push(shard, slot, direction, data, framed),
+            None if self.steps_over_cut(slot, direction, framed) => {
+                return self.judge_cut(slot, direction, data, framed, Verdict::Truncated);
+            }
             None => self.segment(shard, slot, direction, data, framed),
             known => known,
         };
@@ -100,11 +103,9 @@ impl Worker {
         let packet = &framed.1.packet;
         let Flow { identity, streams, state, .. } = self.flows.get_mut(slot);
         let stream = &mut streams[direction.index()];
-        if packet.urgent_pointer > 0 || packet.has(tcp_flag::SYN) || !stream.goes_on_with(packet.sequence) {
+        let is_whole = packet.payload_missing_bytes == 0 && packet.urgent_pointer == 0 && !packet.has(tcp_flag::SYN);
+        if !is_whole || !stream.goes_on_with(packet.sequence) {
             return self.push_any(shard, slot, direction, data, framed);
-        }
-        if packet.payload_missing_bytes > 0 {
-            return self.push_cut(shard, slot, direction, data, framed);
         }
         let (frame, payload) = (framed.0.reference(), data.payload(framed));
         let (before, was_holding) = (state.conversation.reading(direction), state.conversation.holds(direction));
@@ -122,25 +123,26 @@ impl Worker {
         }
     }
 
-    /// The same of a segment of which bytes were not captured. Mostly none was, and a direction that nobody reads yet misses none.
-    #[inline(never)]
-    fn push_cut(
-        &mut self,
-        shard: usize,
-        slot: Slot,
-        direction: Direction,
-        data: Bytes<'_>,
-        framed: Framed<'_>,
-    ) -> Option<Verdict> {
-        let (frame, packet) = (framed.0, &framed.1.packet);
-        let Flow { streams, state, .. } = self.flows.get_mut(slot);
-        if packet.payload_bytes > 0 || state.conversation.minds_gap(direction) || self.eyes.mind_gaps() {
-            return self.push_any(shard, slot, direction, data, framed);
+    /// Whether a plain segment is the next of its stream, nothing of its payload was captured, and nobody misses it: a direction that is not
+    /// read yet misses nothing. Then nothing else is done for it.
+    #[inline(always)]
+    fn steps_over_cut(&mut self, slot: Slot, direction: Direction, (frame, item): Framed<'_>) -> bool {
+        let packet = &item.packet;
+        let Flow { streams, state, is_quiet, .. } = self.flows.get_mut(slot);
+        let stream = &mut streams[direction.index()];
+        if packet.payload_bytes > 0
+            || packet.tcp_flags & TURNING != 0
+            || packet.urgent_pointer > 0
+            || is_quiet[direction.index()]
+            || !stream.goes_on_with(packet.sequence)
+            || state.conversation.minds_gap(direction)
+            || self.eyes.mind_gaps()
+        {
+            return false;
         }
-        let missing_bytes = packet.payload_missing_bytes;
-        streams[direction.index()].take_cut(missing_bytes, frame.reference(), &mut self.streams);
+        stream.take_cut(packet.payload_missing_bytes, frame.reference(), &mut self.streams);
         self.note_quiet(slot);
-        Some(self.unread.take_worst())
+        true
     }
 
     /// The same of any segment.
@@ -318,10 +320,12 @@ impl Worker {
     }
 }
 
+/// Flags of segments that start or end a conversation.
+const TURNING: u8 = tcp_flag::SYN | tcp_flag::FIN | tcp_flag::RST;
+
 /// Whether a packet is whole, and neither starts nor ends its conversation.
 #[inline(always)]
 fn is_usual(packet: &Packet) -> bool {
-    const TURNING: u8 = tcp_flag::SYN | tcp_flag::FIN | tcp_flag::RST;
     packet.tcp_flags & TURNING == 0 && packet.payload_missing_bytes == 0
 }
 
@@ -355,11 +359,10 @@ pub(super) fn pass(
     } else {
         return Err(None);
     };
-    if !judge::is_told(flow, direction, framed, verdict) {
-        return Err(Some(verdict));
+    match judge::judge_alike(flow, direction, framed, verdict, counters) {
+        true => Ok(()),
+        false => Err(Some(verdict)),
     }
-    judge::tell(flow, direction, framed, verdict, counters);
-    Ok(())
 }
 
 /// Whether a plain segment is the next of its stream and holds nothing but bytes that its parser steps over, most of a long body: then
