@@ -325,7 +325,7 @@ impl Eyes {
         at: (&Identity, &mut Seldom),
         observable: &Observable<'_>,
         hint: &Hint,
-        from: (Direction, FrameRef),
+        from: &(Direction, FrameRef),
     ) {
         let may_matter = match observable.value {
             Value::Piece { .. } | Value::Elsewhere(_) => true,
@@ -342,7 +342,7 @@ impl Eyes {
         (identity, seldom): (&Identity, &mut Seldom),
         observable: &Observable<'_>,
         hint: &Hint,
-        (direction, frame): (Direction, FrameRef),
+        &(direction, frame): &(Direction, FrameRef),
     ) {
         if let Some(shown) = &mut self.shown {
             shown.note(observable);

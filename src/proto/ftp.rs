@@ -49,6 +49,7 @@ struct Data {
 impl Parser for Ftp {
     const NAME: &'static str = "ftp";
     const MAX_PENDING_BYTES: usize = MAX_LINE_BYTES;
+    const ACCOUNTS: bool = true;
     const STARTS: Starts = Starts::tcp(&[(b'1', b'6'), (b'A', b'Z'), (b'a', b'z')]);
 
     fn probe(data: &[u8], hint: &Hint) -> Probe {

@@ -119,6 +119,7 @@ enum Step {
 impl Parser for Http {
     const NAME: &'static str = "http";
     const MAX_PENDING_BYTES: usize = MAX_HEAD_BYTES;
+    const ACCOUNTS: bool = true;
     const STARTS: Starts = head::STARTS;
 
     fn probe(data: &[u8], hint: &Hint) -> Probe {

@@ -109,6 +109,7 @@ enum Step {
 impl Parser for Http2 {
     const NAME: &'static str = "http2";
     const MAX_PENDING_BYTES: usize = HEADER_BYTES + MAX_FRAME_BYTES;
+    const ACCOUNTS: bool = true;
     /// A client's preface, a server's first frame.
     const STARTS: Starts = Starts::tcp(&[(b'P', b'P'), (0, 0)]);
 

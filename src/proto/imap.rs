@@ -60,6 +60,7 @@ enum Literal {
 impl Parser for Imap {
     const NAME: &'static str = "imap";
     const MAX_PENDING_BYTES: usize = MAX_LINE_BYTES + 64;
+    const ACCOUNTS: bool = true;
     const STARTS: Starts = Starts::tcp(&[(b'*', b'*'), (b'0', b'9'), (b'A', b'Z'), (b'a', b'z')]);
 
     /// Only what no other protocol says.

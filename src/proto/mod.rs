@@ -128,6 +128,8 @@ pub trait Parser: Default {
     const MAX_PENDING_BYTES: usize;
     /// Whether what follows the part that is parsed is encrypted.
     const ENCRYPTS: bool = false;
+    /// Whether [`Parser::account`] ever says anything. Who does not say so is not asked.
+    const ACCOUNTS: bool = false;
     /// Whether it lies straight in Ethernet frames, and nowhere else.
     const IN_FRAMES: bool = false;
     /// First bytes of a stream or datagram with which [`Parser::probe`] may say anything but no.
@@ -157,8 +159,7 @@ pub trait Parser: Default {
         let _ = (direction, hint, seen);
     }
 
-    /// What it has to account for since it was last asked. Asked after every call, so the default must cost nothing.
-    #[inline]
+    /// What it has to account for since it was last asked. Asked after every call, if it [`Parser::ACCOUNTS`].
     fn account(&mut self) -> Account {
         Account::default()
     }
@@ -339,8 +340,16 @@ macro_rules! protocols {
                 }
             }
 
-            /// [`Parser::account`] of the session's protocol.
+            /// [`Parser::ACCOUNTS`] of the session's protocol.
             #[inline]
+            pub fn accounts(&self) -> bool {
+                match self {
+                    Self::Unknown => false,
+                    $(Self::$variant(_) => <$parser as Parser>::ACCOUNTS,)+
+                }
+            }
+
+            /// [`Parser::account`] of the session's protocol.
             pub fn account(&mut self) -> Account {
                 match self {
                     Self::Unknown => Account::default(),

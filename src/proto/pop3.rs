@@ -44,6 +44,7 @@ enum Phase {
 impl Parser for Pop3 {
     const NAME: &'static str = "pop3";
     const MAX_PENDING_BYTES: usize = MAX_LINE_BYTES + 64;
+    const ACCOUNTS: bool = true;
     const STARTS: Starts = Starts::tcp(&[
         (b'+', b'+'),
         (b'A', b'A'),

@@ -49,6 +49,7 @@ impl Parser for Quic {
     const ENCRYPTS: bool = true;
     /// Datagrams are never held back.
     const MAX_PENDING_BYTES: usize = 0;
+    const ACCOUNTS: bool = true;
     /// What has a long header.
     const STARTS: Starts = Starts::udp(&[(0x80, 0xff)]);
 

@@ -54,6 +54,7 @@ enum Phase {
 impl Parser for Smtp {
     const NAME: &'static str = "smtp";
     const MAX_PENDING_BYTES: usize = MAX_LINE_BYTES + 64;
+    const ACCOUNTS: bool = true;
     /// Codes, and the letters that commands begin with.
     const STARTS: Starts = Starts::tcp(&[
         (b'2', b'3'),

@@ -54,9 +54,10 @@ impl Unseen {
 }
 
 impl Delivery<'_> {
-    /// Bytes of a stream: scanned for byte signatures, then parsed.
+    /// Bytes of a stream: scanned for byte signatures, then parsed. `at_parser` says that they are next, and their parser's at once.
+    /// Whether that has left everything as it was but what the parser knows.
     #[inline(always)]
-    pub(in crate::pipeline) fn chunk(&mut self, chunk: &Chunk<'_>, pool: &mut Pool) {
+    pub(in crate::pipeline) fn chunk(&mut self, chunk: &Chunk<'_>, at_parser: bool, pool: &mut Pool) -> bool {
         let hint = self.hint(Transport::Tcp);
         let first = self.eyes.alerts.len();
         self.eyes.facing = self.direction;
@@ -68,51 +69,54 @@ impl Delivery<'_> {
         if chunk.position >= eyes.parse_until && conversation.wants(*direction) {
             conversation.shed(*direction, pool, &mut |why| unread.count(why));
         }
+        let mut goes_on = false;
         if conversation.wants(*direction) {
             let at = (*direction, chunk.frame);
-            let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, at);
-            if chunk.is_aside {
+            let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, &at);
+            let mut unread = |why| unread.count(why);
+            if at_parser {
+                goes_on = conversation.next(*direction, chunk.data, &hint, pool, &mut seen, &mut unread);
+            } else if chunk.is_aside {
                 conversation.aside(*direction, chunk.data, &hint, &mut seen);
             } else {
-                conversation.stream(*direction, chunk, &hint, pool, &mut seen, &mut |why| unread.count(why));
+                conversation.stream(*direction, chunk, &hint, pool, &mut seen, &mut unread);
             }
         }
         eyes.conclude(first, identity, state, chunk.frame);
+        goes_on
     }
 
     /// The same, for who has more to do than to hand on one after the other.
     #[inline(never)]
     pub(in crate::pipeline) fn any_chunk(&mut self, chunk: &Chunk<'_>, pool: &mut Pool) {
-        self.chunk(chunk, pool);
+        self.chunk(chunk, false, pool);
     }
 
     /// A datagram, or what lies straight in a frame: the same.
+    #[inline(always)]
     pub(in crate::pipeline) fn datagram(
         &mut self,
         transport: Transport,
         payload: &[u8],
         pool: &mut Pool,
         frame: FrameRef,
-    ) {
+    ) -> bool {
         let hint = self.hint(transport);
         let first = self.eyes.alerts.len();
         let Self { identity, state, direction, scans, eyes, unread } = self;
         eyes.facing = *direction;
         let State { conversation, seldom } = &mut **state;
         if *scans {
-            let place = place(&hint, *direction, 0, true, frame);
-            eyes.scan(identity, seldom, Scanned::Alone, (payload, &place), frame);
-            if eyes.has_rules {
-                let whole = Observable { kind: &kind::RULE, value: Value::Text(payload), at: PAYLOAD, with: &[] };
-                eyes.judge_message((identity, seldom), (Message::Datagram, &whole), frame);
-            }
+            scan_datagram(eyes, identity, seldom, *direction, payload, &hint, frame);
         }
+        let mut goes_on = false;
         if conversation.wants(*direction) {
             let at = (*direction, frame);
-            let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, at);
-            conversation.datagram(*direction, payload, &hint, pool, &mut seen, &mut |why| unread.count(why));
+            let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, &at);
+            goes_on = conversation.datagram(*direction, payload, &hint, pool, &mut seen, &mut |why| unread.count(why));
         }
         eyes.conclude(first, identity, state, frame);
+        goes_on
     }
 
     /// A stream says that it has no more bytes; `is_end` if it ended well.
@@ -123,7 +127,7 @@ impl Delivery<'_> {
         eyes.facing = *direction;
         let State { conversation, seldom } = &mut **state;
         let at = (*direction, frame);
-        let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, at);
+        let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, &at);
         conversation.look_at_held(*direction, &hint, &mut seen);
         if is_end {
             conversation.end(*direction, &hint, pool, &mut seen, &mut |why| unread.count(why));
@@ -139,7 +143,7 @@ impl Delivery<'_> {
         eyes.facing = *direction;
         let State { conversation, seldom } = &mut **state;
         let at = (*direction, frame);
-        let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, at);
+        let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, &at);
         conversation.cut(*direction, &hint, pool, &mut seen, &mut |why| unread.count(why));
         eyes.conclude(first, identity, state, frame);
     }
@@ -148,6 +152,25 @@ impl Delivery<'_> {
     fn hint(&self, transport: Transport) -> Hint {
         let (source_port, destination_port) = self.identity.ports_towards(self.direction);
         Hint { transport, source_port, destination_port, wants: self.eyes.wants }
+    }
+}
+
+/// Looks through a datagram for byte signatures, and judges rules by it.
+#[inline(never)]
+fn scan_datagram(
+    eyes: &mut Eyes,
+    identity: &Identity,
+    seldom: &mut Seldom,
+    direction: Direction,
+    payload: &[u8],
+    hint: &Hint,
+    frame: FrameRef,
+) {
+    let place = place(hint, direction, 0, true, frame);
+    eyes.scan(identity, seldom, Scanned::Alone, (payload, &place), frame);
+    if eyes.has_rules {
+        let whole = Observable { kind: &kind::RULE, value: Value::Text(payload), at: PAYLOAD, with: &[] };
+        eyes.judge_message((identity, seldom), (Message::Datagram, &whole), frame);
     }
 }
 
