@@ -98,6 +98,24 @@ pub enum FieldValue<'a> {
     Number(u64),
     /// Text that costs more than a look-up: made only when an alert is raised. Nothing is left out.
     Made(&'a dyn Fn() -> Vec<u8>),
+    /// Not one field but several, that are made only when somebody reads them ([`Observable::each_field`]); the path is none.
+    Several(&'a dyn Fields),
+}
+
+/// Fields that are made when somebody reads them.
+pub trait Fields {
+    /// Calls `read` with each, in the order of the alert.
+    fn each(&self, read: &mut dyn FnMut(&Field<'_>));
+}
+
+impl Observable<'_> {
+    /// Calls `read` with each field that goes with it.
+    pub fn each_field(&self, read: &mut dyn FnMut(&Field<'_>)) {
+        self.with.iter().for_each(|field| match field.value {
+            FieldValue::Several(fields) => fields.each(read),
+            _ => read(field),
+        });
+    }
 }
 
 impl<'a> Field<'a> {
@@ -114,6 +132,12 @@ impl<'a> Field<'a> {
     /// A text field that is made when it is needed.
     pub fn made(path: &'static str, make: &'a dyn Fn() -> Vec<u8>) -> Self {
         Self { path: Where(path), value: FieldValue::Made(make) }
+    }
+
+    /// Several fields that are made when somebody reads them.
+    #[inline]
+    pub fn several(fields: &'a dyn Fields) -> Self {
+        Self { path: Where(""), value: FieldValue::Several(fields) }
     }
 
     /// A numeric field.

@@ -94,7 +94,7 @@ impl Suffix {
 
     /// [`Suffix::key`] of a name that ends with these labels; `before` is empty if there is only one. `None` if one is not ASCII: it
     /// has another form.
-    #[inline]
+    #[inline(always)]
     pub fn key_of(&self, last: &[u8], before: &[u8]) -> Option<NameKey> {
         let last = self.seeds.chain_lower_ascii(self.seeds.start(), last)?;
         let two = if before.is_empty() { last } else { self.seeds.chain_lower_ascii(last, before)? };
@@ -108,7 +108,7 @@ impl Suffix {
     }
 
     /// Whether the name of this key may be an indicator or below one.
-    #[inline]
+    #[inline(always)]
     pub fn maybe(&self, key: NameKey) -> bool {
         self.at_or_below.maybe(self.at_or_below.probe(key.two)) || self.single.maybe(self.single.probe(key.last))
     }

@@ -99,9 +99,10 @@ impl<'m> Name<'m> {
 
 impl EncodedName for Name<'_> {
     fn ends(&self) -> [&[u8]; 2] {
-        self.ends.map(|at| match self.message.get(at..) {
-            Some([size, rest @ ..]) if at > 0 => rest.get(..usize::from(*size)).unwrap_or_default(),
-            _ => &[],
+        self.ends.map(|at| {
+            // 0 is none: there the header lies.
+            let size = if at > 0 { self.message.get(at).map_or(0, |size| usize::from(*size)) } else { 0 };
+            self.message.get(at + 1..at + 1 + size).unwrap_or_default()
         })
     }
 
