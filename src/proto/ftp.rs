@@ -66,16 +66,16 @@ impl Parser for Ftp {
         self.names = self.names.saturating_sub(1);
         loop {
             let rest = data.get(at..).unwrap_or(&[]);
-            if rest.first() == Some(&TLS_HANDSHAKE) {
+            match rest.first() {
+                None => return Progress::Consumed { bytes: at, need: 0 },
                 // The answer to AUTH was not seen.
-                return Progress::Reprobe(at);
+                Some(&TLS_HANDSHAKE) => return Progress::Reprobe(at),
+                Some(_) => {}
             }
             let Some(end) = memchr::memchr(b'\n', rest) else {
-                let is_long = rest.len() >= MAX_LINE_BYTES;
                 return match rest.len() {
-                    _ if is_long => Progress::Stopped("ftp_line_too_long"),
-                    0 => Progress::Consumed { bytes: at, need: 0 },
-                    length => Progress::Consumed { bytes: at, need: length + 1 },
+                    length if length < MAX_LINE_BYTES => Progress::Consumed { bytes: at, need: length + 1 },
+                    _ => Progress::Stopped("ftp_line_too_long"),
                 };
             };
             at += end + 1;
