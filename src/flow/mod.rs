@@ -148,8 +148,11 @@ impl<S: Default> Flow<S> {
         flow.restart(key, packet, from, now);
         flow
     }
+}
 
-    /// The same in the place of another, part by part: nothing is built elsewhere and copied.
+impl<S> Flow<S> {
+    /// [`Flow::start`] in the place of another, part by part: nothing is built elsewhere and copied. What the floors above keep is theirs to
+    /// renew.
     #[inline]
     pub fn restart(&mut self, key: FlowKey, packet: &Packet, from: End, now: Timestamp) {
         let (turn, vlans) = (self.identity.turn.wrapping_add(1), packet.vlans);
@@ -165,11 +168,8 @@ impl<S: Default> Flow<S> {
         self.open = Open::default();
         self.last = now;
         self.streams = Default::default();
-        self.state = S::default();
     }
-}
 
-impl<S> Flow<S> {
     /// What it is filed under.
     pub fn key(&self) -> &FlowKey {
         &self.identity.key

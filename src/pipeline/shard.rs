@@ -38,6 +38,15 @@ pub(super) struct State {
     pub(super) seldom: Seldom,
 }
 
+impl State {
+    /// Makes it that of a new flow, in place of what was kept of the last one.
+    #[inline]
+    pub(super) fn renew(&mut self) {
+        self.conversation.renew();
+        self.seldom.0 = None;
+    }
+}
+
 /// What only some flows need: one word in the record.
 #[derive(Default)]
 pub(super) struct Seldom(Option<Box<Rare>>);

@@ -287,6 +287,7 @@ impl Worker {
         self.counters.flows += 1;
         let flow = self.flows.get_mut(slot);
         flow.restart(item.key, &item.packet, item.from, frame.time);
+        flow.state.renew();
         let direction = match flow.accept(&item.packet, item.from, frame.time) {
             Accepted::Yes(direction) | Accepted::Watched(direction) => direction,
             Accepted::StartsAnother => Direction::ToResponder,
@@ -447,7 +448,7 @@ impl Worker {
         self.end_waits();
         let Self { flows, unread, counters, aside, .. } = &mut self;
         std::mem::replace(flows, Table::new(0, 0)).end(|slot, flow| {
-            flow.state.conversation.unfinished().into_iter().for_each(|why| unread.tally.count(why));
+            flow.state.conversation.unfinished().into_iter().for_each(|why| unread.note(why));
             let verdict = judge::end_open(flow, counters);
             aside.iter_mut().for_each(|aside| aside.stop(slot, flow, verdict));
         });
@@ -463,7 +464,7 @@ impl Worker {
         counters.wire_bytes = counters.visibility.total().bytes;
         counters.no_memory = self.shards.iter().map(|shard| shard.pool.refused).sum();
         counters.streams = self.streams;
-        counters.unread = self.unread.tally.clone();
+        counters.unread = self.unread.tally();
         counters.suppressed = self.eyes.suppressed.clone();
         counters.held_back = self.eyes.held_back();
         if let Some(aside) = &self.aside {

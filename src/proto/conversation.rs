@@ -56,6 +56,17 @@ impl Conversation {
         self.session.name()
     }
 
+    /// Makes it that of a flow of which nothing was seen yet. Mostly nothing was kept of the last one: then there is nothing to drop.
+    #[inline]
+    pub fn renew(&mut self) {
+        if !matches!(self.session, Session::Unknown) {
+            self.session = Session::Unknown;
+        }
+        self.lanes.both().into_iter().for_each(Lane::renew);
+        self.charged_bytes = 0;
+        self.whole = None;
+    }
+
     /// How far a direction is.
     #[inline]
     pub fn reading(&self, direction: Direction) -> Reading {
@@ -115,25 +126,27 @@ impl Conversation {
         if lane.mode == Mode::Probing && !probe_datagram(&mut self.session, lane, data, hint, unread) {
             return false;
         }
-        let mut goes_on = was_parsing;
-        match self.session.parse(direction, data, hint, seen) {
-            Progress::Consumed { .. } => {}
-            Progress::Skip(_) | Progress::Reprobe(_) => goes_on = false,
-            Progress::Damaged { reason, .. } | Progress::Stopped(reason) => unread(Unread::Parser(reason)),
-            Progress::DoneDirection => {
-                self.lanes.of(direction).mode = Mode::Done;
-                goes_on = false;
-            }
-            Progress::Done => {
-                self.lanes.both().into_iter().for_each(|lane| lane.mode = Mode::Done);
-                goes_on = false;
-            }
+        let progress = self.session.parse(direction, data, hint, seen);
+        let takes_it = matches!(progress, Progress::Consumed { .. });
+        if !takes_it {
+            self.follow_datagram(direction, progress, unread);
         }
         // No other parser keeps anything of datagrams.
         if matches!(self.session, Session::Quic(_) | Session::OpenVpn(_)) {
             self.settle(pool, unread);
         }
-        goes_on
+        was_parsing && takes_it
+    }
+
+    /// What a parser says of a datagram that it did not just take.
+    #[inline(never)]
+    fn follow_datagram(&mut self, direction: Direction, progress: Progress, unread: &mut dyn FnMut(Unread)) {
+        match progress {
+            Progress::Consumed { .. } | Progress::Skip(_) | Progress::Reprobe(_) => {}
+            Progress::Damaged { reason, .. } | Progress::Stopped(reason) => unread(Unread::Parser(reason)),
+            Progress::DoneDirection => self.lanes.of(direction).mode = Mode::Done,
+            Progress::Done => self.lanes.both().into_iter().for_each(|lane| lane.mode = Mode::Done),
+        }
     }
 
     /// The next bytes of a stream, its direction [at its parser](Conversation::is_at_parser). Whether that has left everything as it was

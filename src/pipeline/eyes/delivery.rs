@@ -27,18 +27,38 @@ pub(in crate::pipeline) struct Delivery<'w> {
 /// What parsers could not read: all of it, and the worst since it was last asked for.
 #[derive(Default)]
 pub(in crate::pipeline) struct Unseen {
-    pub(in crate::pipeline) tally: Tally<Unread>,
+    tally: Tally<Unread>,
+    /// [`Unread::NotRecognised`], which nearly every flow is at first, beside the others.
+    not_recognised: u64,
     worst: Verdict,
 }
 
 impl Unseen {
-    #[cold]
+    #[inline(never)]
     fn count(&mut self, why: Unread) {
         // A body is no defect: the packet's verdict says it.
         if why != Unread::PassedOver {
-            self.tally.count(why);
+            self.note(why);
         }
         self.worst = self.worst.max(Verdict::of_unread(why));
+    }
+
+    /// Counts what befell no packet.
+    #[inline]
+    pub(in crate::pipeline) fn note(&mut self, why: Unread) {
+        match why {
+            Unread::NotRecognised => self.not_recognised += 1,
+            _ => self.tally.count(why),
+        }
+    }
+
+    /// All that was counted.
+    pub(in crate::pipeline) fn tally(&self) -> Tally<Unread> {
+        let mut tally = self.tally.clone();
+        if self.not_recognised > 0 {
+            tally.add(Unread::NotRecognised, self.not_recognised);
+        }
+        tally
     }
 
     /// The worst since the last call.

@@ -68,6 +68,12 @@ impl Lane {
         self.mode == Mode::Parsing && self.held.is_none() && self.skip_bytes == 0
     }
 
+    #[inline]
+    pub(super) fn renew(&mut self) {
+        self.held = None;
+        (self.skip_bytes, self.need_bytes, self.probes, self.mode) = (0, 0, 0, Mode::Probing);
+    }
+
     pub(super) fn begin(&mut self, unread: &mut dyn FnMut(Unread)) {
         self.mode = Mode::Parsing;
         if std::mem::take(&mut self.probes) > 0 {
