@@ -18,7 +18,7 @@ pub use condition::{Condition, Named, PROTOCOLS, Sighting};
 pub use context::{About, Context, ContextRef};
 pub use kind::{Index, KINDS, Kind};
 pub use observable::{
-    Elsewhere, EncodedName, Field, FieldValue, Fields, MAX_NAME_TEXT_BYTES, Observable, Seen, Value, Where,
+    Elsewhere, EncodedName, Field, FieldValue, Fields, MAX_NAME_TEXT_BYTES, Observable, Seen, Spelled, Value, Where,
 };
 pub use store::{Added, IndicatorSet, Settled};
 pub use wants::{Digest, Wants};

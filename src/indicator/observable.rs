@@ -31,7 +31,7 @@ pub enum Value<'a> {
     /// A name, URL, fingerprint, ... as bytes: traffic need not be UTF-8.
     Text(&'a [u8]),
     /// A name that is only made into text when it may matter.
-    Name(&'a dyn EncodedName),
+    Name(&'a EncodedName<'a>),
     /// The next bytes of a file, decoded, to be looked through for byte signatures and rules. One file after the other in a lane of a
     /// direction of a flow: offset 0 begins another one.
     Piece {
@@ -66,12 +66,25 @@ pub struct Elsewhere<'a> {
 }
 
 /// A domain name in the form that its protocol has, well-formed.
-pub trait EncodedName {
+#[derive(Clone, Copy)]
+pub struct EncodedName<'a> {
     /// Its last label and the one before (empty if there is none). Those of ASCII are as in its text, but for the case of letters and
     /// but for bytes that its text escapes: no indicator has a backslash, so none is such a label, written either way.
-    fn ends(&self) -> [&[u8]; 2];
+    pub ends: [&'a [u8]; 2],
+    /// All of it.
+    pub whole: &'a dyn Spelled,
+}
 
+impl EncodedName<'_> {
     /// Its text, without a dot at its end.
+    pub fn text<'t>(&self, buffer: &'t mut [u8; MAX_NAME_TEXT_BYTES]) -> &'t [u8] {
+        self.whole.text(buffer)
+    }
+}
+
+/// What can be made into text.
+pub trait Spelled {
+    /// See [`EncodedName::text`].
     fn text<'t>(&self, buffer: &'t mut [u8; MAX_NAME_TEXT_BYTES]) -> &'t [u8];
 }
 

@@ -194,7 +194,8 @@ impl<'m> Walk<'m, '_> {
     #[inline(always)]
     fn show_name(&mut self, at: &'static str, name: &Name<'_>, fields: &[Field<'_>]) {
         if !name.is_root() {
-            (self.seen)(Observable { kind: &DOMAIN, value: Value::Name(name), at: Where(at), with: fields });
+            let value = Value::Name(&name.encoded());
+            (self.seen)(Observable { kind: &DOMAIN, value, at: Where(at), with: fields });
         }
     }
 }

@@ -5,7 +5,7 @@
 //! that a dot in the text is always a label boundary and no label can pose as two). Other bytes, UTF-8 of mDNS among them,
 //! stay. Most names are of no interest to anybody: they are found well-formed, and made into text when they are.
 
-use crate::indicator::{EncodedName, MAX_NAME_TEXT_BYTES};
+use crate::indicator::{EncodedName, MAX_NAME_TEXT_BYTES, Spelled};
 
 /// Longest name on the wire, RFC 1035 section 2.3.4.
 const MAX_WIRE_BYTES: usize = 255;
@@ -91,21 +91,26 @@ impl<'m> Name<'m> {
         })
     }
 
+    /// The name as it is shown.
+    #[inline]
+    pub(super) fn encoded(&self) -> EncodedName<'_> {
+        EncodedName { ends: self.ends.map(|at| self.label(at)), whole: self }
+    }
+
+    /// The label at `at`; at 0, where the header lies, there is none.
+    #[inline]
+    fn label(&self, at: usize) -> &'m [u8] {
+        let size = if at > 0 { self.message.get(at).map_or(0, |size| usize::from(*size)) } else { 0 };
+        self.message.get(at + 1..at + 1 + size).unwrap_or_default()
+    }
+
     /// Its text on the heap, for an alert.
     pub(super) fn to_text(self) -> Vec<u8> {
         self.text(&mut [0; MAX_NAME_TEXT_BYTES]).to_vec()
     }
 }
 
-impl EncodedName for Name<'_> {
-    fn ends(&self) -> [&[u8]; 2] {
-        self.ends.map(|at| {
-            // 0 is none: there the header lies.
-            let size = if at > 0 { self.message.get(at).map_or(0, |size| usize::from(*size)) } else { 0 };
-            self.message.get(at + 1..at + 1 + size).unwrap_or_default()
-        })
-    }
-
+impl Spelled for Name<'_> {
     fn text<'t>(&self, buffer: &'t mut [u8; MAX_NAME_TEXT_BYTES]) -> &'t [u8] {
         let mut len = 0;
         for label in self.labels() {
@@ -230,7 +235,7 @@ mod tests {
         let ends = |labels: &[&[u8]]| {
             let message = wire(labels);
             let name = Name::read(&message, 12).expect("a name");
-            name.ends().map(|label| String::from_utf8_lossy(label).into_owned())
+            name.encoded().ends.map(|label| String::from_utf8_lossy(label).into_owned())
         };
         assert_eq!(ends(&["b\u{fc}".as_bytes(), b"Evil", b"example"]), ["example", "Evil"]);
         assert_eq!(ends(&[b"a", b"b.c", "b\u{fc}".as_bytes()]), ["b\u{fc}", "b.c"]);
