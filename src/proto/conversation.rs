@@ -195,6 +195,7 @@ impl Conversation {
     }
 
     /// Offers the next bytes of a stream to the session.
+    #[inline(always)]
     fn offer(
         &mut self,
         direction: Direction,
@@ -281,7 +282,7 @@ impl Conversation {
         };
         let mut rest = data;
         for _ in 0..MAX_ROUNDS_ASIDE {
-            match session.parse(direction, rest, hint, seen) {
+            match session.parse_further(direction, rest, hint, seen) {
                 Progress::Consumed { bytes, .. } | Progress::Damaged { bytes, .. } if bytes > 0 => {
                     rest = rest.get(bytes..).unwrap_or(&[]);
                 }
@@ -320,16 +321,14 @@ impl Conversation {
     #[inline]
     fn settle(&mut self, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
         if self.session.accounts() || self.charged_bytes != 0 {
-            self.settle_account(pool, unread);
+            return self.settle_account(pool, unread);
         }
+        debug_assert_eq!(self.session.account(), Account::default(), "it has more to say than it says");
     }
 
     #[inline(never)]
     fn settle_account(&mut self, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
         let account = self.session.account();
-        if account == Account::default() && self.charged_bytes == 0 {
-            return;
-        }
         (0..account.files_begun).for_each(|_| unread(Unread::FileBegun));
         (0..account.files_ended).for_each(|_| unread(Unread::FileEnded));
         if let Some(reason) = account.lost {

@@ -49,7 +49,6 @@ struct Data {
 impl Parser for Ftp {
     const NAME: &'static str = "ftp";
     const MAX_PENDING_BYTES: usize = MAX_LINE_BYTES;
-    const ACCOUNTS: bool = true;
     const STARTS: Starts = Starts::tcp(&[(b'1', b'6'), (b'A', b'Z'), (b'a', b'z')]);
 
     fn probe(data: &[u8], hint: &Hint) -> Probe {
@@ -90,6 +89,11 @@ impl Parser for Ftp {
                 self.command(line, hint, seen);
             }
         }
+    }
+
+    #[inline]
+    fn accounts(&self) -> bool {
+        self.has_left_out
     }
 
     fn account(&mut self) -> Account {

@@ -109,7 +109,6 @@ enum Step {
 impl Parser for Http2 {
     const NAME: &'static str = "http2";
     const MAX_PENDING_BYTES: usize = HEADER_BYTES + MAX_FRAME_BYTES;
-    const ACCOUNTS: bool = true;
     /// A client's preface, a server's first frame.
     const STARTS: Starts = Starts::tcp(&[(b'P', b'P'), (0, 0)]);
 
@@ -161,6 +160,10 @@ impl Parser for Http2 {
     }
 
     #[inline]
+    fn accounts(&self) -> bool {
+        true
+    }
+
     fn account(&mut self) -> Account {
         let tables: usize = self.halves.iter().map(Half::memory_bytes).sum();
         let bodies = self.bodies.as_mut().map_or(Account::default(), |bodies| bodies.account());

@@ -60,7 +60,6 @@ enum Literal {
 impl Parser for Imap {
     const NAME: &'static str = "imap";
     const MAX_PENDING_BYTES: usize = MAX_LINE_BYTES + 64;
-    const ACCOUNTS: bool = true;
     const STARTS: Starts = Starts::tcp(&[(b'*', b'*'), (b'0', b'9'), (b'A', b'Z'), (b'a', b'z')]);
 
     /// Only what no other protocol says.
@@ -114,6 +113,10 @@ impl Parser for Imap {
     }
 
     #[inline]
+    fn accounts(&self) -> bool {
+        self.halves.iter().any(|half| half.mail.is_some())
+    }
+
     fn account(&mut self) -> Account {
         let mails = self.halves.iter().filter_map(|half| half.mail.as_ref());
         Account { memory_bytes: mails.map(|mail| mail.memory_bytes()).sum(), ..Account::default() }

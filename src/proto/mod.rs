@@ -128,8 +128,6 @@ pub trait Parser: Default {
     const MAX_PENDING_BYTES: usize;
     /// Whether what follows the part that is parsed is encrypted.
     const ENCRYPTS: bool = false;
-    /// Whether [`Parser::account`] ever says anything. Who does not say so is not asked.
-    const ACCOUNTS: bool = false;
     /// Whether it lies straight in Ethernet frames, and nowhere else.
     const IN_FRAMES: bool = false;
     /// First bytes of a stream or datagram with which [`Parser::probe`] may say anything but no.
@@ -159,7 +157,13 @@ pub trait Parser: Default {
         let _ = (direction, hint, seen);
     }
 
-    /// What it has to account for since it was last asked. Asked after every call, if it [`Parser::ACCOUNTS`].
+    /// Whether [`Parser::account`] has anything to say now: asked after every call, so it must cost nearly nothing.
+    #[inline]
+    fn accounts(&self) -> bool {
+        false
+    }
+
+    /// What it has to account for since it was last asked.
     fn account(&mut self) -> Account {
         Account::default()
     }
@@ -316,12 +320,18 @@ macro_rules! protocols {
             }
 
             /// [`Parser::parse`] of the session's protocol.
-            #[inline]
+            #[inline(always)]
             pub fn parse(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress {
                 match self {
                     Self::Unknown => Progress::Stopped("protocol not identified"),
                     $(Self::$variant(parser) => parser.parse(direction, data, hint, seen),)+
                 }
+            }
+
+            /// [`Session::parse`] for who does not call it all the time.
+            #[inline(never)]
+            pub fn parse_further(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress {
+                self.parse(direction, data, hint, seen)
             }
 
             /// [`Parser::cut`] of the session's protocol.
@@ -340,12 +350,12 @@ macro_rules! protocols {
                 }
             }
 
-            /// [`Parser::ACCOUNTS`] of the session's protocol.
+            /// [`Parser::accounts`] of the session's protocol.
             #[inline]
             pub fn accounts(&self) -> bool {
                 match self {
                     Self::Unknown => false,
-                    $(Self::$variant(_) => <$parser as Parser>::ACCOUNTS,)+
+                    $(Self::$variant(parser) => parser.accounts(),)+
                 }
             }
 

@@ -24,7 +24,6 @@ impl Parser for OpenVpn {
     const ENCRYPTS: bool = true;
     /// The longest packet over TCP and its length.
     const MAX_PENDING_BYTES: usize = LENGTH_BYTES + u16::MAX as usize;
-    const ACCOUNTS: bool = true;
     const STARTS: Starts =
         Starts::tcp(&[(0, 0)]).or_udp(Starts::udp(&[(CLIENT_RESET, CLIENT_RESET), (SERVER_RESET, SERVER_RESET)]));
 
@@ -72,6 +71,10 @@ impl Parser for OpenVpn {
     }
 
     #[inline]
+    fn accounts(&self) -> bool {
+        self.session.is_some()
+    }
+
     fn account(&mut self) -> Account {
         self.session.as_mut().map_or(Account::default(), |session| session.account())
     }

@@ -44,7 +44,6 @@ enum Phase {
 impl Parser for Pop3 {
     const NAME: &'static str = "pop3";
     const MAX_PENDING_BYTES: usize = MAX_LINE_BYTES + 64;
-    const ACCOUNTS: bool = true;
     const STARTS: Starts = Starts::tcp(&[
         (b'+', b'+'),
         (b'A', b'A'),
@@ -94,6 +93,10 @@ impl Parser for Pop3 {
     }
 
     #[inline]
+    fn accounts(&self) -> bool {
+        self.mail.is_some()
+    }
+
     fn account(&mut self) -> Account {
         let memory_bytes = self.mail.as_ref().map_or(0, |mail| mail.memory_bytes());
         Account { memory_bytes, ..Account::default() }

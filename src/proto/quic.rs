@@ -49,7 +49,6 @@ impl Parser for Quic {
     const ENCRYPTS: bool = true;
     /// Datagrams are never held back.
     const MAX_PENDING_BYTES: usize = 0;
-    const ACCOUNTS: bool = true;
     /// What has a long header.
     const STARTS: Starts = Starts::udp(&[(0x80, 0xff)]);
 
@@ -79,6 +78,10 @@ impl Parser for Quic {
     }
 
     #[inline]
+    fn accounts(&self) -> bool {
+        self.sides.is_some()
+    }
+
     fn account(&mut self) -> Account {
         let sides = self.sides.iter().flat_map(|sides| sides.iter());
         Account { memory_bytes: sides.map(Side::memory_bytes).sum(), ..Account::default() }

@@ -54,7 +54,6 @@ enum Phase {
 impl Parser for Smtp {
     const NAME: &'static str = "smtp";
     const MAX_PENDING_BYTES: usize = MAX_LINE_BYTES + 64;
-    const ACCOUNTS: bool = true;
     /// Codes, and the letters that commands begin with.
     const STARTS: Starts = Starts::tcp(&[
         (b'2', b'3'),
@@ -113,6 +112,10 @@ impl Parser for Smtp {
     }
 
     #[inline]
+    fn accounts(&self) -> bool {
+        self.halves.iter().any(|half| half.mail.is_some())
+    }
+
     fn account(&mut self) -> Account {
         let mails = self.halves.iter().filter_map(|half| half.mail.as_ref());
         Account { memory_bytes: mails.map(|mail| mail.memory_bytes()).sum(), ..Account::default() }

@@ -68,7 +68,7 @@ impl Conversation {
                     Probe::No => return data.len(),
                 }
             }
-            let progress = self.session.parse(direction, rest, hint, seen);
+            let progress = self.session.parse_further(direction, rest, hint, seen);
             self.settle(pool, unread);
             match self.follow(direction, rest.len(), progress, pool, unread) {
                 Next::At(bytes) => at += bytes,
