@@ -318,7 +318,7 @@ impl Conversation {
     }
 
     /// Settles what the session has to account for.
-    #[inline]
+    #[inline(always)]
     fn settle(&mut self, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
         if self.session.accounts() || self.charged_bytes != 0 {
             return self.settle_account(pool, unread);

@@ -1,8 +1,8 @@
 //! [`Delivery`]: bytes of a flow on their way to what looks at them: the scan for byte signatures first, then the parser. What a
 //! parser could not read is gathered in [`Unseen`], never dropped.
 
-use super::Eyes;
 use super::scan::{PAYLOAD, Scanned, place};
+use super::{Eyes, Look};
 use crate::flow::{Chunk, Direction, Identity, Pool};
 use crate::indicator::rule::{Message, Scope};
 use crate::indicator::{Observable, Transport, Value, kind};
@@ -91,8 +91,8 @@ impl Delivery<'_> {
         }
         let mut goes_on = false;
         if conversation.wants(*direction) {
-            let at = (*direction, chunk.frame);
-            let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, &at);
+            let mut look = Look { eyes, identity, seldom, hint: &hint, direction: *direction, frame: chunk.frame };
+            let mut seen = |observable: Observable<'_>| look.see(&observable);
             let mut unread = |why| unread.count(why);
             if at_parser {
                 goes_on = conversation.next(*direction, chunk.data, &hint, pool, &mut seen, &mut unread);
@@ -131,8 +131,8 @@ impl Delivery<'_> {
         }
         let mut goes_on = false;
         if conversation.wants(*direction) {
-            let at = (*direction, frame);
-            let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, &at);
+            let mut look = Look { eyes, identity, seldom, hint: &hint, direction: *direction, frame };
+            let mut seen = |observable: Observable<'_>| look.see(&observable);
             goes_on = conversation.datagram(*direction, payload, &hint, pool, &mut seen, &mut |why| unread.count(why));
         }
         eyes.conclude(first, identity, state, frame);
@@ -146,8 +146,8 @@ impl Delivery<'_> {
         let Self { identity, state, direction, eyes, unread, .. } = self;
         eyes.facing = *direction;
         let State { conversation, seldom } = &mut **state;
-        let at = (*direction, frame);
-        let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, &at);
+        let mut look = Look { eyes, identity, seldom, hint: &hint, direction: *direction, frame };
+        let mut seen = |observable: Observable<'_>| look.see(&observable);
         conversation.look_at_held(*direction, &hint, &mut seen);
         if is_end {
             conversation.end(*direction, &hint, pool, &mut seen, &mut |why| unread.count(why));
@@ -162,8 +162,8 @@ impl Delivery<'_> {
         let Self { identity, state, direction, eyes, unread, .. } = self;
         eyes.facing = *direction;
         let State { conversation, seldom } = &mut **state;
-        let at = (*direction, frame);
-        let mut seen = |observable: Observable<'_>| eyes.look((identity, seldom), &observable, &hint, &at);
+        let mut look = Look { eyes, identity, seldom, hint: &hint, direction: *direction, frame };
+        let mut seen = |observable: Observable<'_>| look.see(&observable);
         conversation.cut(*direction, &hint, pool, &mut seen, &mut |why| unread.count(why));
         eyes.conclude(first, identity, state, frame);
     }

@@ -19,6 +19,8 @@ pub(super) struct Name<'m> {
     pub(super) next: usize,
     /// Where its last label and the one before begin, with their lengths; 0 if there is none.
     ends: [usize; 2],
+    /// Its length on the wire, spelled out.
+    wire: usize,
 }
 
 impl<'m> Name<'m> {
@@ -34,29 +36,30 @@ impl<'m> Name<'m> {
         loop {
             // That there is a byte behind a label says that all of the label is there.
             let lead = *message.get(position)?;
-            let size = usize::from(lead & !POINTER);
-            if lead & POINTER == 0 {
-                if size == 0 {
-                    break;
+            match lead {
+                0 => break,
+                1..=MAX_LABEL_BYTES => {
+                    let size = 1 + usize::from(lead);
+                    wire += size;
+                    if wire > MAX_WIRE_BYTES {
+                        return None;
+                    }
+                    ends = [position, ends[0]];
+                    position += size;
                 }
-                wire += 1 + size;
-                if wire > MAX_WIRE_BYTES {
-                    return None;
+                _ => {
+                    let target = usize::from(lead & !POINTER) << 8 | usize::from(*message.get(position + 1)?);
+                    hops += 1;
+                    if lead < POINTER || target >= run || target < HEADER_BYTES || hops > MAX_HOPS {
+                        return None;
+                    }
+                    next.get_or_insert(position + 2);
+                    run = target;
+                    position = target;
                 }
-                ends = [position, ends[0]];
-                position += 1 + size;
-                continue;
             }
-            let target = size << 8 | usize::from(*message.get(position + 1)?);
-            hops += 1;
-            if lead & POINTER != POINTER || target >= run || target < HEADER_BYTES || hops > MAX_HOPS {
-                return None;
-            }
-            next.get_or_insert(position + 2);
-            run = target;
-            position = target;
         }
-        Some(Self { message, at, next: next.unwrap_or(position + 1), ends })
+        Some(Self { message, at, next: next.unwrap_or(position + 1), ends, wire })
     }
 
     /// Whether it is the name of the zone above all.
@@ -65,7 +68,13 @@ impl<'m> Name<'m> {
     }
 
     /// Whether two names are the same, whatever the case of their letters.
+    #[inline]
     pub(super) fn is(&self, other: &Self) -> bool {
+        self.wire == other.wire && self.has_labels_of(other)
+    }
+
+    #[inline(never)]
+    fn has_labels_of(&self, other: &Self) -> bool {
         self.labels().map(Some).chain([None]).zip(other.labels().map(Some).chain([None])).all(|pair| match pair {
             (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
             (one, other) => one == other,
@@ -139,6 +148,8 @@ fn is_odd(byte: u8) -> bool {
     byte < 0x20 || matches!(byte, b'.' | b'\\' | 0x7f)
 }
 
+/// Longest label (RFC 1035 section 2.3.4).
+const MAX_LABEL_BYTES: u8 = 63;
 /// A pointer's two high bits; also the mask of a length byte's type.
 const POINTER: u8 = 0xc0;
 /// Header of a message: no name lies in it.
