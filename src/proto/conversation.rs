@@ -126,7 +126,7 @@ impl Conversation {
         if lane.mode == Mode::Probing && !probe_datagram(&mut self.session, lane, data, hint, unread) {
             return false;
         }
-        let progress = self.session.parse(direction, data, hint, seen);
+        let progress = self.session.parse_further(direction, data, hint, seen);
         let takes_it = matches!(progress, Progress::Consumed { .. });
         if !takes_it {
             self.follow_datagram(direction, progress, unread);
@@ -219,8 +219,14 @@ impl Conversation {
             }
         }
         if lane.held.is_none() {
-            let rest = self.read(0, direction, data, hint, pool, seen, unread);
-            return self.keep(direction, data.get(rest..).unwrap_or(&[]), pool, unread);
+            let probe =
+                if lane.mode == Mode::Probing { self.probe_stream(direction, data, hint, unread) } else { Probe::Yes };
+            let used = match probe {
+                Probe::Yes => self.read(0, direction, data, hint, pool, seen, unread),
+                Probe::Unsure => 0,
+                Probe::No => return,
+            };
+            return self.keep(direction, data.get(used..).unwrap_or(&[]), pool, unread);
         }
         if !pool.hold(&mut lane.held, data) {
             return self.stop(direction, Unread::NoMemory, pool, unread);

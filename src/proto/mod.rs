@@ -351,7 +351,7 @@ macro_rules! protocols {
             }
 
             /// [`Parser::accounts`] of the session's protocol.
-            #[inline]
+            #[inline(always)]
             pub fn accounts(&self) -> bool {
                 match self {
                     Self::Unknown => false,

@@ -133,7 +133,8 @@ impl Conversation {
     }
 
     /// Whether the bytes at a segment's start are a message's of the session's protocol, or of any while there is none.
-    fn probe_stream(
+    #[inline(never)]
+    pub(super) fn probe_stream(
         &mut self,
         direction: Direction,
         data: &[u8],
