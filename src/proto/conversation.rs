@@ -161,6 +161,7 @@ impl Conversation {
         seen: Seen<'_>,
         unread: &mut dyn FnMut(Unread),
     ) -> bool {
+        debug_assert!(self.is_at_parser(direction) && self.whole.is_none());
         let progress = self.session.parse(direction, data, hint, seen);
         self.settle(pool, unread);
         let takes_all = matches!(progress, Progress::Consumed { bytes, .. } if bytes == data.len());
