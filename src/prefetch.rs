@@ -27,18 +27,24 @@ pub fn line<T>(value: &T) {
 
 /// Fetch all the lines of `value`.
 #[inline(always)]
-#[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
 pub fn lines<T>(value: &T) {
+    lines_at(std::slice::from_ref(value), 0);
+}
+
+/// Fetch all the lines of `table[at]`. What would lie past the end may be asked for: nothing happens to it.
+#[inline(always)]
+#[cfg_attr(not(target_arch = "x86_64"), allow(unused_variables))]
+pub fn lines_at<T>(table: &[T], at: usize) {
     #[cfg(target_arch = "x86_64")]
     #[expect(unsafe_code, reason = "the only prefetch in stable Rust is the intrinsic")]
-    // SAFETY: as in `line`; every address lies within the referenced value.
+    // SAFETY: as in `line`, whatever the address: it is reckoned without a claim to lie in the table.
     unsafe {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        let start = std::ptr::from_ref(value).cast::<i8>();
-        let mut at = 0;
-        while at < size_of::<T>() {
-            _mm_prefetch::<_MM_HINT_T0>(start.add(at));
-            at += 64;
+        let start = table.as_ptr().wrapping_add(at).cast::<i8>();
+        let mut line = 0;
+        while line < size_of::<T>() {
+            _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(line));
+            line += 64;
         }
     }
 }

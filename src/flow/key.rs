@@ -64,18 +64,21 @@ impl FlowKey {
         Self::between(packet, (packet.source_port, packet.destination_port))
     }
 
-    /// The same for an IPv4 packet of those without VLAN tag and tunnel: address and port of an end are one number.
+    /// Makes the key that of an IPv4 packet of those, without VLAN tag and tunnel: address and port of an end are one number. It must be
+    /// such a key already, or the default: what they have in common is not written again.
     #[inline(always)]
-    pub fn of_ipv4(packet: &Packet) -> (Self, End) {
+    pub fn set_ipv4(&mut self, packet: &Packet) -> End {
+        debug_assert!((self.ends[0][0] | self.ends[1][0] | self.rest[1]) == 0, "another key");
         let source = packet.source.halves()[1] << 16 | u64::from(packet.source_port);
         let destination = packet.destination.halves()[1] << 16 | u64::from(packet.destination_port);
         let from_low = source <= destination;
         // As below: no branch.
         let part = (source ^ destination) & u64::from(from_low).wrapping_sub(1);
         let (low, high) = (source ^ part, destination ^ part);
-        let what = low << 48 | (high & 0xffff) << 32 | u64::from(packet.protocol) << 8;
-        let key = Self { ends: [[0, low >> 16], [0, high >> 16]], rest: [what, 0] };
-        (key, End::of(from_low))
+        self.ends[0][1] = low >> 16;
+        self.ends[1][1] = high >> 16;
+        self.rest[0] = low << 48 | (high & 0xffff) << 32 | u64::from(packet.protocol) << 8;
+        End::of(from_low)
     }
 
     #[inline(always)]
@@ -106,7 +109,6 @@ impl FlowKey {
     #[inline]
     pub fn hash(&self, seed: HashSeed) -> u64 {
         let ([low, high], [what, network]) = (self.ends, self.rest);
-        let a = fold(low[1] ^ seed.0 ^ MULTIPLES[2], high[1] ^ MULTIPLES[0]);
         let mut b = what;
         if low[0] | high[0] != 0 {
             b ^= fold(low[0] ^ MULTIPLES[1], high[0] ^ seed.0 ^ MULTIPLES[3]);
@@ -114,7 +116,13 @@ impl FlowKey {
         if network != 0 {
             b ^= fold(network ^ seed.0 ^ MULTIPLES[0], MULTIPLES[1]);
         }
-        fold(a ^ MULTIPLES[2], b ^ MULTIPLES[3])
+        mix(low[1], high[1], b, seed)
+    }
+
+    /// The same for a key of [`FlowKey::set_ipv4`].
+    #[inline(always)]
+    pub fn hash_ipv4(&self, seed: HashSeed) -> u64 {
+        mix(self.ends[0][1], self.ends[1][1], self.rest[0], seed)
     }
 
     /// Address and port of one end (ICMP: what stands for the port).
@@ -188,6 +196,12 @@ fn icmp_ports(packet: &Packet) -> (u16, u16) {
     (kind, other)
 }
 
+#[inline(always)]
+fn mix(low: u64, high: u64, rest: u64, seed: HashSeed) -> u64 {
+    let ends = fold(low ^ seed.0 ^ MULTIPLES[2], high ^ MULTIPLES[0]);
+    fold(ends ^ MULTIPLES[2], rest ^ MULTIPLES[3])
+}
+
 #[inline]
 fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
@@ -230,10 +244,13 @@ mod tests {
     fn the_short_way_for_ipv4_is_the_same() {
         let ends =
             [([192, 0, 2, 1], 40000), ([192, 0, 2, 1], 80), ([10, 0, 0, 255], 80), ([223, 255, 255, 255], 0xffff)];
+        let mut key = FlowKey::default();
         for (source, source_port) in ends {
             for (destination, destination_port) in ends {
                 let packet = packet(source, destination, (source_port, destination_port));
-                assert!(FlowKey::of(&packet) == Some(FlowKey::of_ipv4(&packet)));
+                let from = key.set_ipv4(&packet);
+                assert!(FlowKey::of(&packet) == Some((key, from)));
+                assert_eq!(key.hash_ipv4(HashSeed(7)), key.hash(HashSeed(7)));
             }
         }
     }

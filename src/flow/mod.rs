@@ -17,7 +17,7 @@ pub use defrag::{Defrag, DefragCounters, Lost, MAX_BYTES as MAX_DEFRAG_BYTES, Sh
 pub use key::{End, FlowKey, HashSeed};
 pub use pool::{Held, Pool};
 pub use stream::{Chunk, MAX_PENDING_BYTES, MAX_PENDING_SEGMENTS, Outlet, Segment, Stream, StreamCounters};
-pub use table::{Candidate, FlowTable, Home, Room, Slot};
+pub use table::{Base, Candidate, FlowTable, Home, Room, Slot};
 
 use std::net::IpAddr;
 
@@ -95,6 +95,8 @@ mod mind {
     pub(super) const WATCHED: u8 = 2;
     /// They want to know of those that open or end a TCP conversation.
     pub(super) const TURNS_WATCHED: u8 = 4;
+    /// It has left the table.
+    pub(super) const GONE: u8 = 8;
 }
 
 /// Of which packets of a flow the floors above want to know.
@@ -137,22 +139,30 @@ pub enum Accepted {
     Yes(Direction),
     /// It does, and is one that is watched for ([`Flow::watch`]).
     Watched(Direction),
-    /// It starts another one on the same addresses and ports: this one has timed out, or was closed and a SYN came.
+    /// It starts another one on the same addresses and ports: this one has timed out or left the table, or was closed and a SYN came.
     StartsAnother,
 }
 
-impl<S: Default> Flow<S> {
+/// What the floors above keep with a flow.
+pub trait Keep: Default {
+    /// Makes it anew. Part by part: what is built elsewhere and copied waits until all that was written before lies in the cache, and
+    /// records of new flows seldom do.
+    fn renew(&mut self) {
+        *self = Self::default();
+    }
+}
+
+impl Keep for () {}
+
+impl<S: Keep> Flow<S> {
     /// The flow that a packet starts.
     pub fn start(key: FlowKey, packet: &Packet, from: End, now: Timestamp) -> Self {
         let mut flow = Self::default();
         flow.restart(key, packet, from, now);
         flow
     }
-}
 
-impl<S> Flow<S> {
-    /// [`Flow::start`] in the place of another, part by part: nothing is built elsewhere and copied. What the floors above keep is theirs to
-    /// renew.
+    /// The same in the place of another ([`Keep::renew`]).
     #[inline]
     pub fn restart(&mut self, key: FlowKey, packet: &Packet, from: End, now: Timestamp) {
         let (turn, vlans) = (self.identity.turn.wrapping_add(1), packet.vlans);
@@ -167,9 +177,12 @@ impl<S> Flow<S> {
         self.tags = [0; 2];
         self.open = Open::default();
         self.last = now;
-        self.streams = Default::default();
+        self.streams.iter_mut().for_each(Stream::renew);
+        self.state.renew();
     }
+}
 
+impl<S> Flow<S> {
     /// What it is filed under.
     pub fn key(&self) -> &FlowKey {
         &self.identity.key
@@ -188,7 +201,7 @@ impl<S> Flow<S> {
         if self.is_expired(now) && !self.continues(packet, direction) {
             return Accepted::StartsAnother;
         }
-        let is_minded = self.minded & (mind::HALF_OPEN | mind::WATCHED) != 0;
+        let is_minded = self.minded & (mind::HALF_OPEN | mind::WATCHED | mind::GONE) != 0;
         if packet.tcp_flags & TURNING != 0 || is_minded {
             return self.accept_minded(packet, direction, now);
         }
@@ -199,7 +212,8 @@ impl<S> Flow<S> {
     /// The same of a packet that may change how far the conversation has come, or that is watched for.
     #[inline(never)]
     fn accept_minded(&mut self, packet: &Packet, direction: Direction, now: Timestamp) -> Accepted {
-        if self.key().protocol() == protocol::TCP && !self.advance(packet, direction) {
+        let is_gone = self.minded & mind::GONE != 0;
+        if is_gone || (self.key().protocol() == protocol::TCP && !self.advance(packet, direction)) {
             return Accepted::StartsAnother;
         }
         if self.lifecycle != Lifecycle::HalfOpen {
@@ -211,6 +225,11 @@ impl<S> Flow<S> {
             0 => Accepted::Yes(direction),
             _ => Accepted::Watched(direction),
         }
+    }
+
+    /// It is in the table no more: whoever still holds its record has no flow.
+    fn leave(&mut self) {
+        self.minded = mind::GONE;
     }
 
     /// Has [`Flow::accept`] tell of such packets from now on.

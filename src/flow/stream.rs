@@ -126,6 +126,18 @@ impl StreamCounters {
 }
 
 impl Stream {
+    /// Makes it one of which nothing was seen, part by part ([`Keep::renew`](super::Keep::renew)).
+    #[inline]
+    pub(super) fn renew(&mut self) {
+        self.pending = None;
+        self.position = 0;
+        self.next = 0;
+        self.is_started = false;
+        self.start_is_known = false;
+        self.strikes = 0;
+        self.has_reached_end = false;
+    }
+
     /// Whether any segment has come.
     pub fn is_started(&self) -> bool {
         self.is_started

@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroU64;
 
 use self::bucket::{Bucket, WAYS, age};
-use super::{Flow, FlowKey};
+use super::{Flow, FlowKey, Keep};
 use crate::time::Timestamp;
 use crate::{memory, prefetch};
 
@@ -40,17 +40,18 @@ pub struct FlowTable<S> {
     places: Vec<Place>,
     free: Vec<u32>,
     regions: Vec<Region>,
-    /// Buckets of one region, a power of two, and its logarithm.
+    /// Buckets of one region, a power of two, and its logarithm and what of a hash chooses one of them.
     stride: usize,
     shift: u32,
+    mask: u64,
     /// Flows of one region.
     capacity: usize,
 }
 
 #[derive(Clone, Default)]
 struct Region {
-    /// Records of its flows, in the order that [`FlowTable::sweep`] looks at them.
-    turns: VecDeque<u32>,
+    /// Its flows, in the order that [`FlowTable::sweep`] looks at them.
+    turns: VecDeque<Turn>,
     /// Bucket where a victim was last looked for.
     hand: usize,
 }
@@ -64,6 +65,10 @@ pub struct Slot(pub u32);
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Home(u64);
 
+/// Number of a region's first bucket.
+#[derive(Debug, Clone, Copy)]
+pub struct Base(u32);
+
 /// Where a flow may be: the first whose mark fits. Record and way in one number that is never 0, so that one may be or not in a word.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate(NonZeroU64);
@@ -74,9 +79,10 @@ impl Candidate {
         Self(NonZeroU64::MIN | u64::from(record) << 8 | (way as u64) << 1)
     }
 
+    /// The record.
     #[inline(always)]
-    fn record(self) -> u32 {
-        (self.0.get() >> 8) as u32
+    pub fn slot(self) -> Slot {
+        Slot((self.0.get() >> 8) as u32)
     }
 
     #[inline(always)]
@@ -86,7 +92,7 @@ impl Candidate {
 }
 
 /// A bucket and one of its ways, in one number.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Place(u32);
 
 impl Place {
@@ -104,6 +110,14 @@ impl Place {
     fn way(self) -> usize {
         self.0 as usize % WAYS
     }
+}
+
+/// A flow that is to be looked at: its record, and the place that named it when it was put here. Only a full table moves records, so what
+/// is read of a flow in its turn mostly lies side by side with the next.
+#[derive(Clone, Copy)]
+struct Turn {
+    record: u32,
+    place: Place,
 }
 
 /// Where a new flow goes.
@@ -143,7 +157,7 @@ impl Home {
     }
 }
 
-impl<S: Default> FlowTable<S> {
+impl<S: Keep> FlowTable<S> {
     /// A table of `regions`, each for `capacity` flows (at least 16). Address space is taken now, memory as flows come.
     pub fn new(regions: usize, capacity: usize) -> Self {
         let capacity = capacity.max(LEAST_FLOWS);
@@ -161,6 +175,7 @@ impl<S: Default> FlowTable<S> {
             regions: vec![Region::default(); regions],
             stride,
             shift: stride.ilog2(),
+            mask: stride as u64 - 1,
             capacity,
         }
     }
@@ -168,7 +183,8 @@ impl<S: Default> FlowTable<S> {
     /// Bytes that a region for `capacity` flows takes when full.
     pub fn bytes_for(capacity: usize) -> usize {
         let capacity = capacity.max(LEAST_FLOWS);
-        Self::buckets_for(capacity) * size_of::<Bucket>() + capacity * (size_of::<Flow<S>>() + 3 * size_of::<u32>())
+        Self::buckets_for(capacity) * size_of::<Bucket>()
+            + capacity * (size_of::<Flow<S>>() + size_of::<Turn>() + 2 * size_of::<u32>())
     }
 
     fn buckets_for(capacity: usize) -> usize {
@@ -185,11 +201,15 @@ impl<S: Default> FlowTable<S> {
         self.len() == 0
     }
 
-    /// Where a key of this hash lies in a region.
+    /// A region's first bucket.
+    pub fn base(&self, region: usize) -> Base {
+        Base((region << self.shift) as u32)
+    }
+
+    /// Where a key of this hash lies in the region with this base.
     #[inline(always)]
-    pub fn home(&self, region: usize, hash: u64) -> Home {
-        let bucket = region << self.shift | (hash as usize & (self.stride - 1));
-        Home(u64::from(tag(hash)) << 32 | bucket as u64)
+    pub fn home(&self, base: Base, hash: u64) -> Home {
+        Home(u64::from(tag(hash)) << 32 | u64::from(base.0) | hash & self.mask)
     }
 
     /// The region that a home lies in.
@@ -201,9 +221,7 @@ impl<S: Default> FlowTable<S> {
     /// Asks for the first bucket of a home.
     #[inline]
     pub fn prefetch_bucket(&self, home: Home) {
-        if let Some(bucket) = self.buckets.get(home.bucket()) {
-            prefetch::line(bucket);
-        }
+        prefetch::lines_at(&self.buckets, home.bucket());
     }
 
     /// Asks for the record that the first bucket holds for a home. `None` if it holds none: the flow is probably new.
@@ -215,7 +233,7 @@ impl<S: Default> FlowTable<S> {
             return None;
         };
         let record = bucket.records[way];
-        prefetch::lines(&self.records[record as usize]);
+        prefetch::lines_at(&self.records, record as usize);
         Some(Candidate::new(record, way))
     }
 
@@ -233,18 +251,15 @@ impl<S: Default> FlowTable<S> {
         }
     }
 
-    /// The flow of a key, if it is the one that [`FlowTable::prefetch_record`] pointed at and still there.
-    #[inline]
-    pub fn confirm(&mut self, home: Home, candidate: Candidate, key: &FlowKey, now: Timestamp) -> Option<Slot> {
-        let bucket = &mut self.buckets[home.bucket()];
-        let (record, way) = (candidate.record(), candidate.way());
-        // Another packet of the group may have put another flow there.
-        let is_there = (bucket.marks[way] == home.mark()) & (bucket.records[way] == record);
-        if !is_there || self.records[record as usize].key() != key {
-            return None;
-        }
-        bucket.ages[way] = age(now);
-        Some(Slot(record))
+    /// The flow of a key, if it is the one that [`FlowTable::prefetch_record`] pointed at.
+    ///
+    /// Another packet of the group may have had that flow leave: [`Flow::accept`] says so. What is noted in its place then is an age that
+    /// another flow there may have, or none.
+    #[inline(always)]
+    pub fn confirm(&mut self, home: Home, candidate: Candidate, key: &FlowKey, now: Timestamp) -> Option<&mut Flow<S>> {
+        let flow = self.records.get_mut(candidate.slot().0 as usize).filter(|flow| flow.key() == key)?;
+        self.buckets[home.bucket()].ages[candidate.way()] = age(now);
+        Some(flow)
     }
 
     /// The flow of a key.
@@ -291,7 +306,7 @@ impl<S: Default> FlowTable<S> {
         match self.buckets[first].find(0) {
             Some(way) if !self.is_full(region) => {
                 let slot = self.free_record();
-                self.regions[region].turns.push_back(slot.0);
+                self.regions[region].turns.push_back(Turn { record: slot.0, place: Place::new(first, way) });
                 self.put(first, way, slot, home, now);
                 Room::Free(slot)
             }
@@ -315,7 +330,7 @@ impl<S: Default> FlowTable<S> {
             Some(way) if !self.is_full(self.region(home)) => {
                 let slot = self.free_record();
                 let region = self.region(home);
-                self.regions[region].turns.push_back(slot.0);
+                self.regions[region].turns.push_back(Turn { record: slot.0, place: Place::new(into, way) });
                 (into, way, Room::Free(slot))
             }
             _ => {
@@ -348,6 +363,8 @@ impl<S: Default> FlowTable<S> {
             self.places.push(Place::new(0, 0));
             record as u32
         });
+        let next = self.free.last().map_or(self.records.len(), |&next| next as usize);
+        prefetch::lines_at(&self.records, next);
         Slot(record)
     }
 
@@ -374,25 +391,27 @@ impl<S: Default> FlowTable<S> {
     pub fn sweep(&mut self, region: usize, now: Timestamp) -> Option<Slot> {
         let Self { buckets, records, places, free, regions, .. } = self;
         let turns = &mut regions[region].turns;
-        let record = turns.pop_front()?;
-        let place = places[record as usize];
+        let Turn { record, mut place } = turns.pop_front()?;
+        if !buckets[place.bucket()].names(place.way(), record) {
+            place = places[record as usize];
+        }
         let bucket = &mut buckets[place.bucket()];
         let is_over = bucket.is_idle(place.way(), now) && records[record as usize].is_expired(now);
         if is_over {
             bucket.marks[place.way()] = 0;
+            records[record as usize].leave();
             free.push(record);
         } else {
-            turns.push_back(record);
+            turns.push_back(Turn { record, place });
         }
         // The next flow is asked for if it is idle, and the bucket of the one behind it.
-        if let Some(&next) = turns.get(1) {
-            prefetch::line(&buckets[places[next as usize].bucket()]);
+        if let Some(next) = turns.get(1) {
+            prefetch::lines_at(buckets, next.place.bucket());
         }
-        if let Some(&next) = turns.front()
-            && let place = places[next as usize]
-            && buckets[place.bucket()].is_idle(place.way(), now)
+        if let Some(next) = turns.front()
+            && buckets[next.place.bucket()].is_idle(next.place.way(), now)
         {
-            prefetch::lines(&records[next as usize]);
+            prefetch::lines_at(records, next.record as usize);
         }
         is_over.then_some(Slot(record))
     }

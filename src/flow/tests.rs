@@ -235,7 +235,7 @@ proptest! {
         for host in hosts {
             let packet = syn(host, 80);
             let (key, from) = FlowKey::of(&packet).expect("addresses");
-            let home = table.home(1, key.hash(SEED));
+            let home = table.home(table.base(1), key.hash(SEED));
             let slot = table.find(home, &key, now).unwrap_or_else(|| {
                 let room = table.insert(home, now);
                 assert!(matches!(room, Room::Free(_)));
@@ -276,7 +276,7 @@ fn a_full_table_evicts_its_oldest_and_never_grows() {
         let packet = syn(host, 80);
         let now = Timestamp::from_parts(u64::from(host), 0);
         let (key, from) = FlowKey::of(&packet).expect("addresses");
-        let home = table.home(1, key.hash(SEED));
+        let home = table.home(table.base(1), key.hash(SEED));
         assert!(table.find(home, &key, now).is_none());
         let room = table.insert(home, now);
         let flow = table.get_mut(room.slot());
@@ -300,7 +300,7 @@ fn sweeping_takes_out_what_timed_out_and_nothing_else() {
         let packet = syn(host, 80);
         let now = Timestamp::from_parts(if host < 50 { 1000 } else { 1100 }, 0);
         let (key, from) = FlowKey::of(&packet).expect("addresses");
-        let slot = table.insert(table.home(1, key.hash(SEED)), now).slot();
+        let slot = table.insert(table.home(table.base(1), key.hash(SEED)), now).slot();
         *table.get_mut(slot) = Flow::start(key, &packet, from, now);
         table.get_mut(slot).state = host;
     }

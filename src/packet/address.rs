@@ -18,6 +18,13 @@ impl Address {
         Self([0, MAPPED | u64::from(u32::from_be_bytes(octets))])
     }
 
+    /// Makes one that is IPv4 already, or the default, this one: half of it need not be written.
+    #[inline]
+    pub(super) fn set_v4(&mut self, octets: [u8; 4]) {
+        debug_assert!(self.0[0] == 0, "another address");
+        self.0[1] = MAPPED | u64::from(u32::from_be_bytes(octets));
+    }
+
     /// From IPv6 octets.
     #[inline]
     pub fn v6(octets: [u8; 16]) -> Self {

@@ -294,16 +294,17 @@ pub fn decode(data: &[u8], link: LinkType) -> Packet {
 /// else there is are added to `beside`.
 #[inline(always)]
 pub fn decode_into(packet: &mut Packet, data: &[u8], link: LinkType, beside: &mut Beside) {
-    if decode_common(packet, data, link) == Form::Uncommon {
+    if decode_common(packet, data, link, Form::Uncommon) == Form::Uncommon {
         decode_any(packet, data, link, beside);
     }
 }
 
 /// Decodes one frame's bytes in place of what the packet was, if it is of a common form: whole UDP, or TCP, straight in IP in Ethernet,
-/// and nothing beside it. Nothing is written if it is not.
+/// and nothing beside it. Nothing is written if it is not. `before` is what this said when it wrote the packet, [`Form::Uncommon`] if
+/// another did.
 #[inline(always)]
-pub fn decode_common(packet: &mut Packet, data: &[u8], link: LinkType) -> Form {
-    if link == LinkType::ETHERNET { fast::decode(packet, data) } else { Form::Uncommon }
+pub fn decode_common(packet: &mut Packet, data: &[u8], link: LinkType, before: Form) -> Form {
+    if link == LinkType::ETHERNET { fast::decode(packet, data, before) } else { Form::Uncommon }
 }
 
 /// [`decode_into`] for a frame of whatever form.

@@ -31,10 +31,8 @@ pub(super) struct Decoded {
 pub(super) struct Headers {
     /// The frames' own, then the others.
     items: Vec<Item>,
-    /// How many are the frames' own.
-    own: usize,
-    /// All of them in capture order.
-    order: Vec<u32>,
+    /// All of them in capture order: stretches of `items`.
+    stretches: Vec<Range<u32>>,
     /// Datagrams that were put together.
     rebuilt: Vec<Rebuilt>,
     /// Items besides the frames' own, in order: those that come before the own item of their frame, and those behind it.
@@ -79,8 +77,8 @@ pub(super) struct Item {
     pub(super) key: FlowKey,
     pub(super) from: End,
     pub(super) role: Role,
-    /// Whether it is the frame's own and of a common form: TCP or UDP, readable.
-    pub(super) is_plain: bool,
+    /// Of the frame's own, what it was decoded from: of a common form it is TCP or UDP, and readable.
+    pub(super) form: Form,
     /// Which of the frames it is of.
     pub(super) frame: u16,
     /// Where the flow is, for who is told of items as they are decoded ([`Headers::decode`]).
@@ -112,8 +110,14 @@ impl Item {
         (self.hash >> 56) as usize % SHARDS
     }
 
+    /// Whether it is the frame's own and of a common form.
+    #[inline]
+    pub(super) fn is_plain(&self) -> bool {
+        self.form != Form::Uncommon
+    }
+
     fn file_under_flow(&mut self, seed: HashSeed) {
-        self.is_plain = false;
+        self.form = Form::Uncommon;
         match FlowKey::of(&self.packet) {
             Some((key, from)) => (self.hash, self.key, self.from) = (key.hash(seed), key, from),
             None => self.hash = 0,
@@ -176,7 +180,7 @@ impl Decoded {
         self.parts.resize_with(workers, Vec::new);
         self.parts.iter_mut().for_each(Vec::clear);
         let worker_of: [u8; SHARDS] = std::array::from_fn(|shard| (shard % workers) as u8);
-        for &at in &self.headers.order {
+        for at in self.headers.stretches.iter().cloned().flatten() {
             self.parts[usize::from(worker_of[self.headers.items[at as usize].shard()])].push(at);
         }
     }
@@ -227,10 +231,14 @@ impl Headers {
         (&frames[usize::from(item.frame)], item)
     }
 
-    /// The items in capture order; none if there are none but the frames' own.
-    #[inline]
-    pub(super) fn order(&self) -> Option<&[u32]> {
-        Some(self.order.as_slice()).filter(|_| self.items.len() > self.own)
+    /// All items in capture order, each with its frame, given the frames that were decoded.
+    #[inline(always)]
+    pub(super) fn for_each<'i>(&'i self, frames: &'i [FrameMeta], mut act: impl FnMut(&'i FrameMeta, &'i Item)) {
+        for stretch in &self.stretches {
+            for item in &self.items[stretch.start as usize..stretch.end as usize] {
+                act(&frames[usize::from(item.frame)], item);
+            }
+        }
     }
 
     /// What the items' offsets are into, given the capture's bytes.
@@ -246,7 +254,7 @@ impl Headers {
     /// Each frame by itself.
     #[inline(never)]
     fn read(&mut self, data: &[u8], frames: &[FrameMeta], seed: HashSeed, ahead: impl Fn(&mut Item)) {
-        let Self { items, own, rebuilt, before, behind, folded, parts, beside, .. } = self;
+        let Self { items, stretches, rebuilt, before, behind, folded, parts, beside } = self;
         rebuilt.clear();
         before.clear();
         behind.clear();
@@ -254,17 +262,21 @@ impl Headers {
         parts.clear();
         beside.clear();
         items.resize(frames.len(), Item::default());
-        *own = frames.len();
+        stretches.clear();
+        stretches.push(0..frames.len() as u32);
         for (at, (frame, item)) in frames.iter().zip(items).enumerate() {
-            (item.frame, item.role, item.rebuilt) = (at as u16, Role::Own, 0);
-            let bytes = frame_bytes_if_whole(data, frame);
-            let form = bytes.map_or(Form::Uncommon, |bytes| packet::decode_common(&mut item.packet, bytes, frame.link));
-            item.is_plain = form != Form::Uncommon;
-            // Hashed where it is made: of most keys half the words are known to be 0.
+            let (bytes, old) = (frame_bytes_if_whole(data, frame), item.form);
+            let own = &mut item.packet;
+            let form = bytes.map_or(Form::Uncommon, |bytes| packet::decode_common(own, bytes, frame.link, old));
+            // Of two IPv4 packets one after the other in the same place only that is written in which they differ.
+            if (form, old) != (Form::Ipv4, Form::Ipv4) {
+                (item.frame, item.role, item.rebuilt, item.form) = (at as u16, Role::Own, 0, form);
+                item.key = FlowKey::default();
+            }
             match form {
                 Form::Ipv4 => {
-                    (item.key, item.from) = FlowKey::of_ipv4(&item.packet);
-                    item.hash = item.key.hash(seed);
+                    item.from = item.key.set_ipv4(&item.packet);
+                    item.hash = item.key.hash_ipv4(seed);
                 }
                 Form::Other => {
                     (item.key, item.from) = FlowKey::of_ports(&item.packet);
@@ -291,28 +303,30 @@ impl Headers {
 
     /// Gives further items their places among the frames' own: stretches of own items, and between them what comes before or behind one.
     fn merge(&mut self) {
-        let own = self.items.len() as u32;
-        self.order.clear();
-        let mut before = own..own + self.before.len() as u32;
-        let mut behind = before.end..before.end + self.behind.len() as u32;
-        self.items.append(&mut self.before);
-        self.items.append(&mut self.behind);
-        let frame_of = |items: &Range<u32>| items.clone().next().map(|at| u32::from(self.items[at as usize].frame));
+        let Self { items, stretches, before, behind, .. } = self;
+        if before.is_empty() && behind.is_empty() {
+            return;
+        }
+        let own = items.len() as u32;
+        let mut first = own..own + before.len() as u32;
+        let mut second = first.end..first.end + behind.len() as u32;
+        items.append(before);
+        items.append(behind);
+        stretches.clear();
+        let frame_of = |further: &Range<u32>| further.clone().next().map(|at| u32::from(items[at as usize].frame));
         let mut next = 0;
         loop {
-            let (first, second) = (frame_of(&before), frame_of(&behind));
-            let Some(frame) = first.into_iter().chain(second).min() else { break };
-            if first == Some(frame) {
-                self.order.extend(next..frame);
-                next = next.max(frame);
-                self.order.extend(before.next());
-            } else {
-                self.order.extend(next..=frame);
-                next = next.max(frame + 1);
-                self.order.extend(behind.next());
+            let frames = [frame_of(&first), frame_of(&second)];
+            let Some(frame) = frames.into_iter().flatten().min() else { break };
+            let is_before = frames[0] == Some(frame);
+            let (further, end) = if is_before { (&mut first, frame) } else { (&mut second, frame + 1) };
+            if next < end {
+                stretches.push(next..end);
+                next = end;
             }
+            stretches.extend(further.next().map(|at| at..at + 1));
         }
-        self.order.extend(next..own);
+        stretches.push(next..own);
     }
 }
 

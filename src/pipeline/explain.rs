@@ -180,7 +180,7 @@ impl Run {
         let item = Item { packet: *packet, key, from, hash: key.hash(REPLAY_SEED), ..Item::default() };
         let flows = &mut self.worker.flows;
         // One worker has all shards, each in the region of its number.
-        let slot: Slot = flows.find(flows.home(item.shard(), item.hash), &key, frame.time)?;
+        let slot: Slot = flows.find(flows.home(flows.base(item.shard()), item.hash), &key, frame.time)?;
         let flow = flows.get(slot);
         let (address, port) = key.end(from);
         let is_originator = flow.identity.originator() == (address.ip(), port);

@@ -215,6 +215,23 @@ pub(super) fn tell(
     counters.visibility.packet(item.key.network(), vlans, verdict, frame.wire_bytes);
 }
 
+/// Counts a packet in a direction that is read no more, if what was said of those before it is true of it too.
+#[inline(always)]
+pub(super) fn tell_again(
+    flow: &Flow<State>,
+    direction: Direction,
+    (frame, item): Framed<'_>,
+    counters: &mut Counters,
+) -> bool {
+    let tag = flow.tags[direction.index()];
+    let is_told = flow.open.packets == 0 && Verdict::is_lasting_tag(tag);
+    if is_told {
+        let vlans = || item.packet.vlan_ids().to_vec();
+        counters.visibility.packet_of_tag(item.key.network(), vlans, tag, frame.wire_bytes);
+    }
+    is_told
+}
+
 /// Of a packet whose payload was looked at, with how far its direction was before. `None`: the rest of its message tells.
 #[inline(always)]
 pub(super) fn read(flow: &Flow<State>, direction: Direction, before: Reading, data: &[u8]) -> Option<Verdict> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::pending::Pending;
 use super::waiting::Waiting;
-use crate::flow::{Direction, Flow, FlowTable, Pool, Slot};
+use crate::flow::{Direction, Flow, FlowTable, Keep, Pool, Slot};
 use crate::indicator::{IndicatorIx, Where};
 use crate::matcher::{Carry, MatchSet, Trail};
 use crate::packet::FrameRef;
@@ -38,10 +38,9 @@ pub(super) struct State {
     pub(super) seldom: Seldom,
 }
 
-impl State {
-    /// Makes it that of a new flow, in place of what was kept of the last one.
+impl Keep for State {
     #[inline]
-    pub(super) fn renew(&mut self) {
+    fn renew(&mut self) {
         self.conversation.renew();
         self.seldom.0 = None;
     }

@@ -145,7 +145,7 @@ impl Verdict {
 
     /// As a flow keeps it for a direction: 0 is for one in which nothing came yet.
     #[inline]
-    pub(super) fn tag(self) -> u8 {
+    pub(super) const fn tag(self) -> u8 {
         self as u8 + 1
     }
 
@@ -153,6 +153,12 @@ impl Verdict {
     #[inline]
     pub(super) fn of_tag(tag: u8) -> Self {
         Self::ALL.get(usize::from(tag.wrapping_sub(1))).copied().unwrap_or_default()
+    }
+
+    /// Whether a tag is that of one that says what a direction is from then on.
+    #[inline]
+    pub(super) fn is_lasting_tag(tag: u8) -> bool {
+        tag >= Self::UnknownText.tag()
     }
 
     /// Whether it says what a direction is from then on.

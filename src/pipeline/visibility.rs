@@ -70,6 +70,15 @@ impl Visibility {
         count.bytes += u64::from(bytes);
     }
 
+    /// Counts a packet, given its verdict's tag.
+    #[inline]
+    pub(super) fn packet_of_tag(&mut self, network: u64, vlans: impl FnOnce() -> Vec<u16>, tag: u8, bytes: u32) {
+        if let Some(count) = self.of_network(network, vlans).counts.get_mut(usize::from(tag.wrapping_sub(1))) {
+            count.packets += 1;
+            count.bytes += u64::from(bytes);
+        }
+    }
+
     /// Counts packets whose verdict was open until now.
     pub(super) fn packets(
         &mut self,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use arrayvec::ArrayVec;
 
+use self::payload::pass;
 use super::aside::Aside;
 use super::counters::Counters;
 use super::decoded::{Bytes, Headers, Item, frame_bytes};
@@ -21,7 +22,7 @@ use super::shard::{Shard, Table, Wait};
 use super::verdict::Verdict;
 use super::{Options, SHARDS};
 use crate::alert::{Alert, FlowRecord};
-use crate::flow::{Accepted, Candidate, Direction, Home, Room, Slot, StreamCounters};
+use crate::flow::{Accepted, Base, Candidate, Direction, Home, Room, Slot, StreamCounters};
 use crate::indicator::Transport;
 use crate::matcher::{EndpointKey, MatchSet};
 use crate::packet::{self, Ends, FrameMeta, FrameRef, protocol};
@@ -30,19 +31,8 @@ use crate::time::Timestamp;
 /// Packets whose misses overlap. More would push the first out of the nearest cache again.
 pub(super) const GROUP: usize = 64;
 
-/// Items of a group: one a frame, and those that lie beside them. Groups with more are taken in pieces.
+/// Items of a group: one a frame, and some that lie beside them. Groups with more are taken in pieces.
 const GROUP_ITEMS: usize = GROUP + GROUP / 2;
-
-/// The order of items of which none but the frames' own are there.
-const IN_ORDER: [u32; GROUP] = {
-    let mut order = [0; GROUP];
-    let mut at = 0;
-    while at < GROUP {
-        order[at] = at as u32;
-        at += 1;
-    }
-    order
-};
 
 /// Packets of a shard between two looks for a flow that timed out and for holes that are overdue.
 const HOUSEKEEPING_INTERVAL: u64 = 64;
@@ -60,6 +50,9 @@ struct Visit<'i> {
     ends: u8,
 }
 
+/// The items of a group.
+type Visits<'i> = ArrayVec<Visit<'i>, GROUP_ITEMS>;
+
 /// See the module.
 pub(super) struct Worker {
     pub(super) shards: Vec<Shard>,
@@ -69,8 +62,8 @@ pub(super) struct Worker {
     pub(super) flows: Table,
     /// Of the flows of a group that are probably new: both ends, hashed for the filters.
     ends: Vec<[EndpointKey; 2]>,
-    /// By shard number: where it is in `shards`.
-    places: [u8; SHARDS],
+    /// By shard number: where its region begins.
+    bases: [Base; SHARDS],
     pub(super) scans_tcp: bool,
     pub(super) scans_udp: bool,
     verifies_checksums: bool,
@@ -97,12 +90,13 @@ impl Worker {
         if aside.as_ref().is_some_and(|aside| aside.has_log()) {
             eyes.note_flows();
         }
+        let flows = Table::new(shards, per_shard(options.max_flows));
         Self {
             shards: (0..shards).map(|_| Shard::new(per_shard(options.max_stream_bytes))).collect(),
             packets: [0; SHARDS],
-            flows: Table::new(shards, per_shard(options.max_flows)),
+            bases: std::array::from_fn(|number| flows.base(number / stride)),
+            flows,
             ends: Vec::with_capacity(GROUP_ITEMS),
-            places: std::array::from_fn(|number| (number / stride) as u8),
             scans_tcp: set.has_patterns_for(Transport::Tcp),
             scans_udp: set.has_patterns_for(Transport::Udp),
             verifies_checksums: options.verifies_checksums,
@@ -128,11 +122,9 @@ impl Worker {
     pub(super) fn process_decoded(&mut self, headers: &Headers, data: &[u8], group: &[FrameMeta]) {
         let bytes = headers.bytes(data);
         self.count(group.iter());
-        let order = headers.order().unwrap_or(&IN_ORDER[..group.len()]);
-        order.chunks(GROUP_ITEMS).for_each(|order| {
-            let framed = |&at: &u32| headers.framed(at, group);
-            self.process(bytes, order.iter().map(framed).map(|framed| (framed, framed.1.home)));
-        });
+        let mut visits = Visits::new();
+        headers.for_each(group, |frame, item| self.visit(&bytes, &mut visits, (frame, item), item.home));
+        self.make(&bytes, &mut visits);
     }
 
     /// Takes up to [`GROUP`] items of a batch through everything that was decoded elsewhere.
@@ -144,7 +136,9 @@ impl Worker {
             data.prefetch(framed);
         }
         self.count(items.clone().filter(|(_, item)| item.role.is_own()).map(|(frame, _)| frame));
-        self.process(data, items.zip(homes));
+        let mut visits = Visits::new();
+        items.zip(homes).for_each(|(framed, home)| self.visit(&data, &mut visits, framed, home));
+        self.make(&data, &mut visits);
     }
 
     fn count<'f>(&mut self, frames: impl Iterator<Item = &'f FrameMeta>) {
@@ -154,43 +148,83 @@ impl Worker {
         self.counters.captured_bytes += bytes;
     }
 
-    /// Takes up to [`GROUP_ITEMS`] items, each with its home, through everything.
+    /// Asks for the record of an item's flow and puts it with the others of its group.
     #[inline(always)]
-    fn process<'i>(&mut self, data: Bytes<'_>, items: impl Iterator<Item = (Framed<'i>, Home)>) {
-        let mut visits = ArrayVec::<Visit<'i>, GROUP_ITEMS>::new();
+    fn visit<'i>(&mut self, data: &Bytes<'_>, visits: &mut Visits<'i>, framed: Framed<'i>, home: Home) {
+        if visits.is_full() {
+            self.make(data, visits);
+        }
+        let (guess, mut ends) = (self.flows.prefetch_record(home, framed.0.time), 0);
+        if guess.is_none() {
+            ends = self.ends.len() as u8;
+            self.ends.push(self.eyes.prefetch_ends(framed.1));
+        }
+        visits.push(Visit { framed, home, guess, ends });
+    }
+
+    /// Takes the items of a group through everything.
+    #[inline(never)]
+    fn make(&mut self, data: &Bytes<'_>, visits: &mut Visits<'_>) {
+        for visit in visits.iter() {
+            self.step(*data, visit);
+        }
+        visits.clear();
         self.ends.clear();
-        for (framed, home) in items {
-            let (guess, mut ends) = (self.flows.prefetch_record(home, framed.0.time), 0);
-            if guess.is_none() {
-                ends = self.ends.len() as u8;
-                self.ends.push(self.eyes.prefetch_ends(framed.1));
-            }
-            visits.push(Visit { framed, home, guess, ends });
-        }
-        for visit in &visits {
-            self.step(data, visit);
-        }
     }
 
     /// Where the table's first bucket for an item's flow is.
     #[inline(always)]
     fn home(&self, item: &Item) -> Home {
-        self.flows.home(usize::from(self.places[item.shard()]), item.hash)
+        self.flows.home(self.bases[item.shard()], item.hash)
     }
 
     /// One packet.
     #[inline(always)]
     fn step(&mut self, data: Bytes<'_>, visit: &Visit<'_>) {
-        let (frame, item) = visit.framed;
+        let framed @ (frame, item) = visit.framed;
         if self.due <= frame.number {
             self.give_up_overdue((frame.file, frame.number));
         }
-        if !self.passes_plain || !item.is_plain {
+        if !self.passes_plain || !item.is_plain() {
             return self.step_any(data, visit);
         }
-        let (slot, direction) = self.track(visit);
-        self.step_plain(slot, direction, data, visit.framed, visit.home);
+        if let Some(guess) = visit.guess
+            && let Some(flow) = self.flows.confirm(visit.home, guess, &item.key, frame.time)
+        {
+            match flow.accept(&item.packet, item.from, frame.time) {
+                Accepted::Yes(direction) => {
+                    let passed = pass(flow, direction, data, framed, self.scans_tcp, &mut self.counters);
+                    if let Err(verdict) = passed {
+                        self.read_plain(guess.slot(), direction, data, framed, (visit.home, verdict));
+                    }
+                }
+                Accepted::Watched(direction) => {
+                    let (slot, direction) = self.attend_watched(guess.slot(), direction, framed);
+                    self.step_plain(slot, direction, data, visit);
+                }
+                Accepted::StartsAnother => self.step_anew(data, visit),
+            }
+        } else {
+            self.step_anew(data, visit);
+        }
         self.keep_house(self.flows.region(visit.home), frame.time);
+    }
+
+    /// One packet that is plain, of a flow that the first look did not find.
+    #[inline(never)]
+    fn step_anew(&mut self, data: Bytes<'_>, visit: &Visit<'_>) {
+        let (slot, direction) = self.track_anew(visit);
+        self.step_plain(slot, direction, data, visit);
+    }
+
+    /// One packet that is plain, from its flow to its verdict.
+    #[inline(always)]
+    fn step_plain(&mut self, slot: Slot, direction: Direction, data: Bytes<'_>, visit: &Visit<'_>) {
+        let flow = self.flows.get_mut(slot);
+        let passed = pass(flow, direction, data, visit.framed, self.scans_tcp, &mut self.counters);
+        if let Err(verdict) = passed {
+            self.read_plain(slot, direction, data, visit.framed, (visit.home, verdict));
+        }
     }
 
     /// One packet that may be anything.
@@ -238,12 +272,12 @@ impl Worker {
     fn track(&mut self, visit: &Visit<'_>) -> (Slot, Direction) {
         let framed @ (frame, item) = visit.framed;
         let now = frame.time;
-        if let Some(candidate) = visit.guess
-            && let Some(slot) = self.flows.confirm(visit.home, candidate, &item.key, now)
+        if let Some(guess) = visit.guess
+            && let Some(flow) = self.flows.confirm(visit.home, guess, &item.key, now)
         {
-            match self.flows.get_mut(slot).accept(&item.packet, item.from, now) {
-                Accepted::Yes(direction) => return (slot, direction),
-                Accepted::Watched(direction) => return self.attend_watched(slot, direction, framed),
+            match flow.accept(&item.packet, item.from, now) {
+                Accepted::Yes(direction) => return (guess.slot(), direction),
+                Accepted::Watched(direction) => return self.attend_watched(guess.slot(), direction, framed),
                 Accepted::StartsAnother => {}
             }
         }
@@ -287,7 +321,6 @@ impl Worker {
         self.counters.flows += 1;
         let flow = self.flows.get_mut(slot);
         flow.restart(item.key, &item.packet, item.from, frame.time);
-        flow.state.renew();
         let direction = match flow.accept(&item.packet, item.from, frame.time) {
             Accepted::Yes(direction) | Accepted::Watched(direction) => direction,
             Accepted::StartsAnother => Direction::ToResponder,

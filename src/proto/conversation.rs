@@ -51,20 +51,21 @@ pub enum Reading {
 }
 
 impl Conversation {
-    /// `network.protocol`, once known.
-    pub fn protocol(&self) -> Option<&'static str> {
-        self.session.name()
-    }
-
-    /// Makes it that of a flow of which nothing was seen yet. Mostly nothing was kept of the last one: then there is nothing to drop.
+    /// Makes it one of which nothing was seen, part by part ([`Keep::renew`](crate::flow::Keep::renew)).
     #[inline]
     pub fn renew(&mut self) {
+        // Mostly nothing was kept of the last one: then there is nothing to drop.
         if !matches!(self.session, Session::Unknown) {
             self.session = Session::Unknown;
         }
         self.lanes.both().into_iter().for_each(Lane::renew);
         self.charged_bytes = 0;
         self.whole = None;
+    }
+
+    /// `network.protocol`, once known.
+    pub fn protocol(&self) -> Option<&'static str> {
+        self.session.name()
     }
 
     /// How far a direction is.

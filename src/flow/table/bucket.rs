@@ -60,6 +60,12 @@ impl Bucket {
         (best != 0).then_some(((best >> 8) as u16, best as usize % WAYS))
     }
 
+    /// Whether a way names a record.
+    #[inline(always)]
+    pub(super) fn names(&self, way: usize, record: u32) -> bool {
+        (self.records[way] == record) & (self.marks[way] != 0)
+    }
+
     /// Whether the flow of a way has been silent so long that it may have timed out.
     #[inline(always)]
     pub(super) fn is_idle(&self, way: usize, now: Timestamp) -> bool {

@@ -105,7 +105,7 @@ impl Worker {
         let Some(names) = self.eyes.names.take() else { return };
         for name in range.filter_map(|at| names.get(at)) {
             let hash = name.identity.key().hash(seed);
-            let home = self.flows.home((hash >> 56) as usize % SHARDS, hash);
+            let home = self.flows.home(self.flows.base((hash >> 56) as usize % SHARDS), hash);
             let Some(slot) = self.flows.peek(home, name.identity.key()) else { continue };
             let flow = self.flows.get_mut(slot);
             // The same addresses and ports may be another conversation by now.

@@ -5,6 +5,7 @@ use super::{Framed, Worker, judge};
 use crate::flow::{Direction, Flow, Home, Outlet, Segment, Slot};
 use crate::indicator::Transport;
 use crate::packet::{FrameRef, Packet, protocol, tcp_flag};
+use crate::pipeline::counters::Counters;
 use crate::pipeline::decoded::Bytes;
 use crate::pipeline::eyes::Delivery;
 use crate::pipeline::shard::{State, is_waiting};
@@ -43,28 +44,9 @@ impl Worker {
         verdict
     }
 
-    /// A packet that is plain (`Item::is_plain`), from its payload to its verdict.
-    #[inline(always)]
-    pub(super) fn step_plain(
-        &mut self,
-        slot: Slot,
-        direction: Direction,
-        data: Bytes<'_>,
-        framed: Framed<'_>,
-        home: Home,
-    ) {
-        let flow = self.flows.get_mut(slot);
-        match unread(flow, direction, data, framed, self.scans_tcp) {
-            Some(verdict) if judge::is_told(flow, direction, framed, verdict) => {
-                judge::tell(flow, direction, framed, verdict, &mut self.counters);
-            }
-            verdict => self.read_plain(slot, direction, data, framed, (home, verdict)),
-        }
-    }
-
-    /// The same where its payload is to be read, or its verdict waits.
+    /// A plain packet ([`Item::is_plain`]) of which more is to do than to count it: its payload is to be read, or its verdict waits.
     #[inline(never)]
-    fn read_plain(
+    pub(super) fn read_plain(
         &mut self,
         slot: Slot,
         direction: Direction,
@@ -384,30 +366,41 @@ fn is_usual(packet: &Packet) -> bool {
     packet.tcp_flags & TURNING == 0 && packet.payload_missing_bytes == 0
 }
 
-/// The verdict of a plain packet whose payload nobody reads, if that is so.
+/// Counts a plain packet whose payload nobody reads and whose verdict is told. Of another one returns the verdict, if it is known.
 #[inline(always)]
-fn unread(
+pub(super) fn pass(
     flow: &mut Flow<State>,
     direction: Direction,
     data: Bytes<'_>,
     framed: Framed<'_>,
     scans_tcp: bool,
-) -> Option<Verdict> {
+    counters: &mut Counters,
+) -> Result<(), Option<Verdict>> {
     let packet = &framed.1.packet;
     if !is_usual(packet) {
-        return None;
-    }
-    if packet.payload_bytes == 0 {
-        return Some(Verdict::Inspected);
+        return Err(None);
     }
     let is_tcp = packet.protocol == protocol::TCP;
-    if flow.is_quiet[direction.index()] {
+    let verdict = if packet.payload_bytes == 0 {
+        Verdict::Inspected
+    } else if flow.is_quiet[direction.index()] {
         if is_tcp {
             flow.streams[direction.index()].follow(packet.sequence.wrapping_add(packet.payload_bytes));
         }
-        return Some(judge::lasting(flow, direction, || data.payload(framed)));
+        if judge::tell_again(flow, direction, framed, counters) {
+            return Ok(());
+        }
+        judge::lasting(flow, direction, || data.payload(framed))
+    } else if is_tcp && !scans_tcp && steps_over(flow, direction, packet) {
+        Verdict::PassedOver
+    } else {
+        return Err(None);
+    };
+    if !judge::is_told(flow, direction, framed, verdict) {
+        return Err(Some(verdict));
     }
-    (is_tcp && !scans_tcp && steps_over(flow, direction, packet)).then_some(Verdict::PassedOver)
+    judge::tell(flow, direction, framed, verdict, counters);
+    Ok(())
 }
 
 /// Whether a plain segment is the next of its stream and holds nothing but bytes that its parser steps over, most of a long body: then

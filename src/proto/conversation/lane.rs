@@ -62,16 +62,20 @@ impl Lanes {
 }
 
 impl Lane {
+    /// See [`super::Conversation::renew`].
+    #[inline]
+    pub(super) fn renew(&mut self) {
+        self.held = None;
+        self.skip_bytes = 0;
+        self.need_bytes = 0;
+        self.probes = 0;
+        self.mode = Mode::Probing;
+    }
+
     /// Whether the next bytes are the parser's at once.
     #[inline]
     pub(super) fn is_at_parser(&self) -> bool {
         self.mode == Mode::Parsing && self.held.is_none() && self.skip_bytes == 0
-    }
-
-    #[inline]
-    pub(super) fn renew(&mut self) {
-        self.held = None;
-        (self.skip_bytes, self.need_bytes, self.probes, self.mode) = (0, 0, 0, Mode::Probing);
     }
 
     pub(super) fn begin(&mut self, unread: &mut dyn FnMut(Unread)) {
