@@ -159,5 +159,5 @@ fn seen(observable: Observable<'_>) {
     if let Value::Text(text) = observable.value {
         assert!(text.len() <= 1 << 16, "{} has {} bytes", observable.at.0, text.len());
     }
-    assert!(observable.with.iter().all(|field| !field.path.0.is_empty()));
+    observable.each_field(&mut |field| assert!(!field.path.0.is_empty()));
 }

@@ -106,6 +106,9 @@ impl Alert {
         (indicator, how): (IndicatorIx, How),
         set: &Arc<MatchSet>,
     ) -> Self {
+        let mut with = Vec::new();
+        observable.each_field(&mut |field| with.push(OwnedField::from(field)));
+        with.retain(|field| !field.is_empty());
         Self {
             frame,
             capture: Arc::clone(capture),
@@ -118,7 +121,7 @@ impl Alert {
                 Value::Elsewhere(_) => String::new(),
             },
             how,
-            with: observable.with.iter().map(OwnedField::from).filter(|field| !field.is_empty()).collect(),
+            with,
             repeats: None,
             evidence: None,
             indicator,
@@ -218,6 +221,8 @@ impl From<&Field<'_>> for OwnedField {
             FieldValue::Word(word) => OwnedValue::Text(word.to_owned()),
             FieldValue::Number(number) => OwnedValue::Number(number),
             FieldValue::Made(make) => OwnedValue::Text(printable(&make())),
+            // They are read one by one.
+            FieldValue::Several(_) => OwnedValue::Text(String::new()),
         };
         Self { path: field.path, value }
     }

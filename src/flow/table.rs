@@ -299,9 +299,31 @@ impl<S: Keep> FlowTable<S> {
 
     /// Makes room for a flow that [`FlowTable::find`] did not find. The caller finishes the flow that had to go, if the slot
     /// is [`Room::Taken`], and puts the new one in its place.
+    #[inline]
     pub fn insert(&mut self, home: Home, now: Timestamp) -> Room {
+        let (first, region) = (home.bucket(), self.region(home));
+        // The first bucket if it has room: a flow that lies there is found without a second miss.
+        match self.buckets[first].find(0) {
+            Some(way) if !self.is_full(region) => {
+                let slot = self.free_record();
+                self.regions[region].turns.push_back(Turn { record: slot.0, place: Place::new(first, way) });
+                self.put(first, way, slot, home, now);
+                Room::Free(slot)
+            }
+            _ => self.insert_where_full(home, now),
+        }
+    }
+
+    fn put(&mut self, at: usize, way: usize, slot: Slot, home: Home, now: Timestamp) {
+        let bucket = &mut self.buckets[at];
+        (bucket.marks[way], bucket.records[way], bucket.ages[way]) = (home.mark(), slot.0, age(now));
+        self.places[slot.0 as usize] = Place::new(at, way);
+    }
+
+    /// The same where the first bucket, or the region, is full.
+    #[inline(never)]
+    fn insert_where_full(&mut self, home: Home, now: Timestamp) -> Room {
         let (first, second) = (home.bucket(), self.second(home));
-        // The first if it has room: a flow that lies there is found without a second miss.
         let into = if self.buckets[first].find(0).is_some() { first } else { second };
         let empty = self.buckets[into].find(0);
         let (at, way, room) = match empty {
@@ -325,9 +347,7 @@ impl<S: Keep> FlowTable<S> {
         if at != first {
             self.buckets[first].has_spilt = true;
         }
-        let bucket = &mut self.buckets[at];
-        (bucket.marks[way], bucket.records[way], bucket.ages[way]) = (home.mark(), room.slot().0, age(now));
-        self.places[room.slot().0 as usize] = Place::new(at, way);
+        self.put(at, way, room.slot(), home, now);
         room
     }
 
@@ -427,13 +447,17 @@ impl<S: Keep> FlowTable<S> {
     }
 
     /// The same for who has no more use for the table: each is gone as soon as it was looked at, while it is in the cache.
-    pub fn end(self, mut each: impl FnMut(Slot, &Flow<S>)) {
+    pub fn end(mut self, mut each: impl FnMut(Slot, &Flow<S>)) {
         let live = self.live();
-        for (at, flow) in self.records.into_iter().enumerate() {
+        let mut at = 0;
+        // Each is dropped where it lies.
+        self.records.retain_mut(|flow| {
             if live[at] {
-                each(Slot(at as u32), &flow);
+                each(Slot(at as u32), flow);
             }
-        }
+            at += 1;
+            false
+        });
     }
 
     /// For each record, whether a flow is in it.

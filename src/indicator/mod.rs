@@ -17,7 +17,9 @@ mod wants;
 pub use condition::{Condition, Named, PROTOCOLS, Sighting};
 pub use context::{About, Context, ContextRef};
 pub use kind::{Index, KINDS, Kind};
-pub use observable::{Elsewhere, EncodedName, Field, FieldValue, MAX_NAME_TEXT_BYTES, Observable, Seen, Value, Where};
+pub use observable::{
+    Elsewhere, EncodedName, Field, FieldValue, Fields, MAX_NAME_TEXT_BYTES, Observable, Seen, Spelled, Value, Where,
+};
 pub use store::{Added, IndicatorSet, Settled};
 pub use wants::{Digest, Wants};
 

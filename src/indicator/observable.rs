@@ -31,7 +31,7 @@ pub enum Value<'a> {
     /// A name, URL, fingerprint, ... as bytes: traffic need not be UTF-8.
     Text(&'a [u8]),
     /// A name that is only made into text when it may matter.
-    Name(&'a dyn EncodedName),
+    Name(&'a EncodedName<'a>),
     /// The next bytes of a file, decoded, to be looked through for byte signatures and rules. One file after the other in a lane of a
     /// direction of a flow: offset 0 begins another one.
     Piece {
@@ -66,12 +66,25 @@ pub struct Elsewhere<'a> {
 }
 
 /// A domain name in the form that its protocol has, well-formed.
-pub trait EncodedName {
+#[derive(Clone, Copy)]
+pub struct EncodedName<'a> {
     /// Its last label and the one before (empty if there is none). Those of ASCII are as in its text, but for the case of letters and
     /// but for bytes that its text escapes: no indicator has a backslash, so none is such a label, written either way.
-    fn ends(&self) -> [&[u8]; 2];
+    pub ends: [&'a [u8]; 2],
+    /// All of it.
+    pub whole: &'a dyn Spelled,
+}
 
+impl EncodedName<'_> {
     /// Its text, without a dot at its end.
+    pub fn text<'t>(&self, buffer: &'t mut [u8; MAX_NAME_TEXT_BYTES]) -> &'t [u8] {
+        self.whole.text(buffer)
+    }
+}
+
+/// What can be made into text.
+pub trait Spelled {
+    /// See [`EncodedName::text`].
     fn text<'t>(&self, buffer: &'t mut [u8; MAX_NAME_TEXT_BYTES]) -> &'t [u8];
 }
 
@@ -98,6 +111,24 @@ pub enum FieldValue<'a> {
     Number(u64),
     /// Text that costs more than a look-up: made only when an alert is raised. Nothing is left out.
     Made(&'a dyn Fn() -> Vec<u8>),
+    /// Not one field but several, that are made only when somebody reads them ([`Observable::each_field`]); the path is none.
+    Several(&'a dyn Fields),
+}
+
+/// Fields that are made when somebody reads them.
+pub trait Fields {
+    /// Calls `read` with each, in the order of the alert.
+    fn each(&self, read: &mut dyn FnMut(&Field<'_>));
+}
+
+impl Observable<'_> {
+    /// Calls `read` with each field that goes with it.
+    pub fn each_field(&self, read: &mut dyn FnMut(&Field<'_>)) {
+        self.with.iter().for_each(|field| match field.value {
+            FieldValue::Several(fields) => fields.each(read),
+            _ => read(field),
+        });
+    }
 }
 
 impl<'a> Field<'a> {
@@ -114,6 +145,12 @@ impl<'a> Field<'a> {
     /// A text field that is made when it is needed.
     pub fn made(path: &'static str, make: &'a dyn Fn() -> Vec<u8>) -> Self {
         Self { path: Where(path), value: FieldValue::Made(make) }
+    }
+
+    /// Several fields that are made when somebody reads them.
+    #[inline]
+    pub fn several(fields: &'a dyn Fields) -> Self {
+        Self { path: Where(""), value: FieldValue::Several(fields) }
     }
 
     /// A numeric field.

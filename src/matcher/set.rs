@@ -186,17 +186,11 @@ impl MatchSet {
 
     /// Whether an indicator may cover what was shown: only then is [`super::Matcher::seen`] worth calling. Asks for names alone, of which
     /// there are many and hardly any that an indicator covers.
-    #[inline]
+    #[inline(always)]
     pub fn maybe(&self, observable: &Observable<'_>) -> bool {
         match (observable.value, observable.kind.index) {
-            (Value::Name(name), Index::Suffix) => {
-                let [last, before] = name.ends();
-                self.index.suffix.key_of(last, before).is_none_or(|key| self.index.suffix.maybe(key))
-            }
-            (Value::Text(name), Index::Suffix) => {
-                let name = name.strip_suffix(b".").unwrap_or(name);
-                !name.is_ascii() || self.index.suffix.maybe(self.index.suffix.key(name))
-            }
+            (Value::Name(name), Index::Suffix) => self.index.suffix.maybe_encoded(name),
+            (Value::Text(name), Index::Suffix) => self.index.suffix.maybe_text(name),
             _ => true,
         }
     }
@@ -307,8 +301,7 @@ impl Indexes {
             }
             (Value::Text(name), Index::Suffix) => self.find_name(set, name, report),
             (Value::Name(name), Index::Suffix) => {
-                let [last, before] = name.ends();
-                if self.suffix.key_of(last, before).is_none_or(|key| self.suffix.maybe(key)) {
+                if self.suffix.maybe_encoded(name) {
                     self.find_name(set, name.text(&mut [0; MAX_NAME_TEXT_BYTES]), report);
                 }
             }

@@ -9,7 +9,7 @@
 use super::bloom::Bloom;
 use super::exact::{Exact, Filler};
 use super::hash::Seeds;
-use crate::indicator::{Index, IndicatorIx, IndicatorSet, Match};
+use crate::indicator::{EncodedName, Index, IndicatorIx, IndicatorSet, Match};
 
 /// Every name of a set. The contract of [`Bloom`] holds for the whole.
 pub struct Suffix {
@@ -94,7 +94,7 @@ impl Suffix {
 
     /// [`Suffix::key`] of a name that ends with these labels; `before` is empty if there is only one. `None` if one is not ASCII: it
     /// has another form.
-    #[inline]
+    #[inline(always)]
     pub fn key_of(&self, last: &[u8], before: &[u8]) -> Option<NameKey> {
         let last = self.seeds.chain_lower_ascii(self.seeds.start(), last)?;
         let two = if before.is_empty() { last } else { self.seeds.chain_lower_ascii(last, before)? };
@@ -108,9 +108,23 @@ impl Suffix {
     }
 
     /// Whether the name of this key may be an indicator or below one.
-    #[inline]
+    #[inline(always)]
     pub fn maybe(&self, key: NameKey) -> bool {
         self.at_or_below.maybe(self.at_or_below.probe(key.two)) || self.single.maybe(self.single.probe(key.last))
+    }
+
+    /// The same of a name as its protocol has it.
+    #[inline(always)]
+    pub fn maybe_encoded(&self, name: &EncodedName<'_>) -> bool {
+        let [last, before] = name.ends;
+        self.key_of(last, before).is_none_or(|key| self.maybe(key))
+    }
+
+    /// The same of a name as text, perhaps with a dot at its end.
+    #[inline(never)]
+    pub fn maybe_text(&self, name: &[u8]) -> bool {
+        let name = name.strip_suffix(b".").unwrap_or(name);
+        !name.is_ascii() || self.maybe(self.key(name))
     }
 
     /// Every indicator that is `name` or that `name` is below of, widest first, with the number of labels that `name` has

@@ -113,7 +113,7 @@ impl Run {
         let flows = self.worker.counters.flows;
         let verdicts = Verdict::ALL.map(|verdict| self.worker.counters.visibility.of(verdict).packets);
         let open = self.flow_of(&frame, &packet).map_or(0, |(flow, _)| flow.open.packets);
-        let unread = self.worker.unread.tally.clone();
+        let unread = self.worker.unread.tally();
         let streams = self.worker.streams;
         self.worker.eyes.record(Recorder::default());
         self.look_at(data, &[frame]);
@@ -130,7 +130,7 @@ impl Run {
         Explanation {
             verdict: grown.filter(|_| !is_open).map(|(&verdict, _)| verdict),
             flow,
-            unread: newer(&unread, &self.worker.unread.tally),
+            unread: newer(&unread, &self.worker.unread.tally()),
             streams: since(&streams, &self.worker.streams),
             seen: recorder.noted,
             left_out: recorder.left_out,

@@ -318,45 +318,14 @@ impl Eyes {
         }
     }
 
-    /// [`Eyes::see`] of whatever a parser shows: pieces of files are scanned. Most is done with at a first glance.
+    /// Whether [`Look::see`] has anything to do but to glance: most is done with then.
     #[inline(always)]
-    fn look(
-        &mut self,
-        at: (&Identity, &mut Seldom),
-        observable: &Observable<'_>,
-        hint: &Hint,
-        from: (Direction, FrameRef),
-    ) {
+    fn may_matter(&self, observable: &Observable<'_>) -> bool {
         let may_matter = match observable.value {
             Value::Piece { .. } | Value::Elsewhere(_) => true,
             _ => self.looks.kind(observable.kind) && self.set.maybe(observable),
         };
-        if may_matter || !self.alone {
-            self.look_closely(at, observable, hint, from);
-        }
-    }
-
-    #[inline(never)]
-    fn look_closely(
-        &mut self,
-        (identity, seldom): (&Identity, &mut Seldom),
-        observable: &Observable<'_>,
-        hint: &Hint,
-        (direction, frame): (Direction, FrameRef),
-    ) {
-        if let Some(shown) = &mut self.shown {
-            shown.note(observable);
-        }
-        match observable.value {
-            Value::Piece { .. } => self.scan_piece((identity, seldom), hint, direction, observable.value, frame),
-            Value::Elsewhere(file) => self.named.push(Naming::new(identity, direction, file, frame)),
-            _ => self.see(identity, seldom, observable, frame),
-        }
-        if self.has_rules
-            && let Some(message) = message_of(observable)
-        {
-            self.judge_message((identity, seldom), (message, observable), frame);
-        }
+        may_matter || !self.alone
     }
 
     #[cold]
@@ -460,6 +429,44 @@ impl Eyes {
         self.settle(identity, &mut state.seldom, protocol, frame);
         for alert in &mut self.alerts[first..] {
             alert.flow.protocol = protocol;
+        }
+    }
+}
+
+/// Eyes on what a parser shows, of the bytes of one flow.
+struct Look<'l> {
+    eyes: &'l mut Eyes,
+    identity: &'l Identity,
+    seldom: &'l mut Seldom,
+    hint: &'l Hint,
+    direction: Direction,
+    frame: FrameRef,
+}
+
+impl Look<'_> {
+    /// [`Eyes::see`] of whatever a parser shows: pieces of files are scanned.
+    #[inline(always)]
+    fn see(&mut self, observable: &Observable<'_>) {
+        if self.eyes.may_matter(observable) {
+            self.see_closely(observable);
+        }
+    }
+
+    #[inline(never)]
+    fn see_closely(&mut self, observable: &Observable<'_>) {
+        let Self { eyes, identity, seldom, hint, direction, frame } = self;
+        if let Some(shown) = &mut eyes.shown {
+            shown.note(observable);
+        }
+        match observable.value {
+            Value::Piece { .. } => eyes.scan_piece((identity, seldom), hint, *direction, observable.value, *frame),
+            Value::Elsewhere(file) => eyes.named.push(Naming::new(identity, *direction, file, *frame)),
+            _ => eyes.see(identity, seldom, observable, *frame),
+        }
+        if eyes.has_rules
+            && let Some(message) = message_of(observable)
+        {
+            eyes.judge_message((identity, seldom), (message, observable), *frame);
         }
     }
 }

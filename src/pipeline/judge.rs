@@ -323,10 +323,9 @@ pub(super) fn end_open(flow: &Flow<State>, counters: &mut Counters) -> Verdict {
     let end = at_end(flow);
     let (network, vlans) = (flow.identity.network(), || flow.identity.vlans().to_vec());
     let Open { packets, bytes } = flow.open;
-    counters.visibility.packets(network, vlans, end, u64::from(packets), u64::from(bytes));
     let [there, back] = flow.tags.map(Verdict::of_tag);
     let of_open = if packets > 0 { end } else { Verdict::Inspected };
     let verdict = there.max(back).max(of_open);
-    counters.visibility.flow(network, vlans, verdict);
+    counters.visibility.ended(network, vlans, verdict, (end, u64::from(packets), u64::from(bytes)));
     verdict
 }

@@ -203,8 +203,7 @@ impl Verdict {
     /// Of the payload of a protocol that nothing recognises, by its first bytes.
     #[cold]
     pub(super) fn class_of(data: &[u8]) -> Self {
-        let start = data.get(..16).unwrap_or(data);
-        if start.iter().all(|&byte| matches!(byte, b' '..=b'~' | b'\r' | b'\n' | b'\t')) {
+        if is_text(data) {
             return Self::UnknownText;
         }
         if is_framed(data) {
@@ -217,39 +216,64 @@ impl Verdict {
 /// What a parser says where a ClientHello hides its name (draft-ietf-tls-esni).
 const ENCRYPTED_HELLO: &str = "encrypted_client_hello";
 
-/// Whether a number within the first bytes is the length of all, or of what follows it.
+/// Whether the first bytes are text.
+fn is_text(data: &[u8]) -> bool {
+    let start = data.get(..16).unwrap_or(data);
+    start.iter().all(|&byte| matches!(byte, b' '..=b'~' | b'\r' | b'\n' | b'\t'))
+}
+
+/// Whether a number within the first bytes is the length of all, or of what follows it: of two bytes or four, from any of the first
+/// five on, in either order.
 fn is_framed(data: &[u8]) -> bool {
-    // The low byte of such a number is that of the length of all, less eight at most.
-    let start = data.get(..8).unwrap_or(data);
-    if start.iter().all(|byte| (data.len() as u8).wrapping_sub(*byte) > 8) {
-        return false;
+    const PLACES: usize = 5;
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let word =
+        data.first_chunk::<8>().copied().unwrap_or_else(|| std::array::from_fn(|at| data.get(at).map_or(0, |b| *b)));
+    // The low byte of such a number is that of the length of all, less eight at most: a bit for each byte that may be one, all at once.
+    let less = bytewise_difference(ONES * u64::from(data.len() as u8), u64::from_le_bytes(word));
+    let mut low_bytes = less.wrapping_sub(ONES * 9) & !less & (ONES << 7);
+    while low_bytes != 0 {
+        let low = low_bytes.trailing_zeros() as usize / 8;
+        let two = |at: usize| data.get(at..at + 2).and_then(|bytes| <[u8; 2]>::try_from(bytes).ok());
+        let four = |at: usize| data.get(at..at + 4).and_then(|bytes| <[u8; 4]>::try_from(bytes).ok());
+        let is_length =
+            |number: Option<usize>, end: usize| number.is_some_and(|n| n == data.len() || n + end == data.len());
+        let is_little_endian = || {
+            is_length(two(low).map(|n| u16::from_le_bytes(n).into()), low + 2)
+                || is_length(four(low).map(|n| u32::from_le_bytes(n) as usize), low + 4)
+        };
+        let is_big_endian = |bytes: usize| match low.checked_sub(bytes - 1).filter(|at| *at < PLACES) {
+            Some(at) if bytes == 2 => is_length(two(at).map(|n| u16::from_be_bytes(n).into()), at + 2),
+            Some(at) => is_length(four(at).map(|n| u32::from_be_bytes(n) as usize), at + 4),
+            None => false,
+        };
+        if low < PLACES && is_little_endian() || is_big_endian(2) || is_big_endian(4) {
+            return true;
+        }
+        low_bytes &= low_bytes - 1;
     }
-    let is_length = |number: usize, end: usize| number == data.len() || number + end == data.len();
-    let two = |at: usize| data.get(at..at + 2).and_then(|bytes| bytes.try_into().ok());
-    let four = |at: usize| data.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
-    let short = |at: usize| {
-        two(at).is_some_and(|bytes: [u8; 2]| {
-            [u16::from_be_bytes(bytes), u16::from_le_bytes(bytes)].iter().any(|&n| is_length(usize::from(n), at + 2))
-        })
-    };
-    let long = |at: usize| {
-        four(at).is_some_and(|bytes: [u8; 4]| {
-            [u32::from_be_bytes(bytes), u32::from_le_bytes(bytes)].iter().any(|&n| is_length(n as usize, at + 4))
-        })
-    };
-    (0..5).any(short) || (0..5).any(long)
+    false
+}
+
+/// The difference of each pair of bytes.
+fn bytewise_difference(one: u64, other: u64) -> u64 {
+    const HIGH: u64 = u64::from_le_bytes([0x80; 8]);
+    ((one | HIGH) - (other & !HIGH)) ^ ((one ^ !other) & HIGH)
 }
 
 /// Whether the first bytes are as many different ones as random ones are: of 64, 57 on average and hardly ever below 50.
+#[inline(never)]
 fn looks_random(data: &[u8]) -> bool {
     const BYTES: usize = 64;
     const LEAST_DIFFERENT: u32 = 50;
     let Some(start) = data.first_chunk::<BYTES>() else { return false };
-    let mut seen = [0u64; 4];
+    let mut seen = [0u8; 256];
     for &byte in start {
-        seen[usize::from(byte >> 6)] |= 1 << (byte & 63);
+        seen[usize::from(byte)] = 1;
     }
-    seen.iter().map(|bits| bits.count_ones()).sum::<u32>() >= LEAST_DIFFERENT
+    // Eight sums at once, none of which can be more than 32.
+    let sums = seen.as_chunks::<8>().0.iter().map(|eight| u64::from_le_bytes(*eight)).fold(0, u64::wrapping_add);
+    sums.to_le_bytes().iter().map(|sum| u32::from(*sum)).sum::<u32>() >= LEAST_DIFFERENT
 }
 
 #[cfg(test)]
@@ -263,6 +287,41 @@ mod tests {
         }
         assert!(Verdict::Gap < Verdict::Encrypted && !Verdict::Gap.is_lasting() && Verdict::Encrypted.is_lasting());
         assert_eq!(Verdict::of_tag(0), Verdict::Inspected);
+    }
+
+    /// [`is_framed`] number by number.
+    fn is_framed_slowly(data: &[u8]) -> bool {
+        let is_length = |number: usize, end: usize| number == data.len() || number + end == data.len();
+        (0..5).any(|at| {
+            let two = data.get(at..at + 2).map(|bytes| [bytes[0], bytes[1]]);
+            let four = data.get(at..at + 4).map(|bytes| [bytes[0], bytes[1], bytes[2], bytes[3]]);
+            two.is_some_and(|n| {
+                [u16::from_be_bytes(n), u16::from_le_bytes(n)].iter().any(|&n| is_length(n.into(), at + 2))
+            }) || four.is_some_and(|n| {
+                [u32::from_be_bytes(n), u32::from_le_bytes(n)].iter().any(|&n| is_length(n as usize, at + 4))
+            })
+        })
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_length_is_found_wherever_it_may_be(
+            mut data in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..600),
+            at in 0usize..10,
+            less in 0usize..10,
+            form in 0usize..6,
+        ) {
+            let length = data.len().wrapping_sub(less);
+            let [short, long] = [(length as u16).to_be_bytes().to_vec(), (length as u32).to_be_bytes().to_vec()];
+            let mut number = if form < 2 { short } else { long };
+            if form % 2 == 1 {
+                number.reverse();
+            }
+            if form < 4 && let Some(place) = data.get_mut(at..at + number.len()) {
+                place.copy_from_slice(&number);
+            }
+            proptest::prop_assert_eq!(is_framed(&data), is_framed_slowly(&data));
+        }
     }
 
     #[test]

@@ -93,6 +93,20 @@ impl Visibility {
         count.bytes += bytes;
     }
 
+    /// Counts a flow that ended, and its packets and their bytes whose verdict was open until now.
+    pub(super) fn ended(
+        &mut self,
+        network: u64,
+        vlans: impl FnOnce() -> Vec<u16>,
+        verdict: Verdict,
+        (of_open, packets, bytes): (Verdict, u64, u64),
+    ) {
+        let counts = &mut self.of_network(network, vlans).counts;
+        counts[of_open as usize].packets += packets;
+        counts[of_open as usize].bytes += bytes;
+        counts[verdict as usize].flows += 1;
+    }
+
     /// Counts a flow.
     pub(super) fn flow(&mut self, network: u64, vlans: impl FnOnce() -> Vec<u16>, verdict: Verdict) {
         self.of_network(network, vlans).counts[verdict as usize].flows += 1;

@@ -481,7 +481,7 @@ impl Worker {
         self.end_waits();
         let Self { flows, unread, counters, aside, .. } = &mut self;
         std::mem::replace(flows, Table::new(0, 0)).end(|slot, flow| {
-            flow.state.conversation.unfinished().into_iter().for_each(|why| unread.tally.count(why));
+            flow.state.conversation.unfinished().into_iter().for_each(|why| unread.note(why));
             let verdict = judge::end_open(flow, counters);
             aside.iter_mut().for_each(|aside| aside.stop(slot, flow, verdict));
         });
@@ -497,7 +497,7 @@ impl Worker {
         counters.wire_bytes = counters.visibility.total().bytes;
         counters.no_memory = self.shards.iter().map(|shard| shard.pool.refused).sum();
         counters.streams = self.streams;
-        counters.unread = self.unread.tally.clone();
+        counters.unread = self.unread.tally();
         counters.suppressed = self.eyes.suppressed.clone();
         counters.held_back = self.eyes.held_back();
         if let Some(aside) = &self.aside {

@@ -54,7 +54,10 @@ impl Conversation {
     /// Makes it one of which nothing was seen, part by part ([`Keep::renew`](crate::flow::Keep::renew)).
     #[inline]
     pub fn renew(&mut self) {
-        self.session = Session::Unknown;
+        // Mostly nothing was kept of the last one: then there is nothing to drop.
+        if !matches!(self.session, Session::Unknown) {
+            self.session = Session::Unknown;
+        }
         self.lanes.both().into_iter().for_each(Lane::renew);
         self.charged_bytes = 0;
         self.whole = None;
@@ -102,7 +105,13 @@ impl Conversation {
         false
     }
 
-    /// A datagram.
+    /// Whether the next bytes of a direction are its parser's at once, as most are ([`Conversation::next`]).
+    #[inline]
+    pub fn is_at_parser(&self, direction: Direction) -> bool {
+        self.lanes.get(direction).is_at_parser()
+    }
+
+    /// A datagram. Whether it has left everything as it was but what its parser knows.
     #[inline]
     pub fn datagram(
         &mut self,
@@ -112,47 +121,60 @@ impl Conversation {
         pool: &mut Pool,
         seen: Seen<'_>,
         unread: &mut dyn FnMut(Unread),
-    ) {
+    ) -> bool {
         let lane = self.lanes.of(direction);
+        let was_parsing = lane.mode == Mode::Parsing;
         if lane.mode == Mode::Probing && !probe_datagram(&mut self.session, lane, data, hint, unread) {
-            return;
+            return false;
         }
-        match self.session.parse(direction, data, hint, seen) {
-            Progress::Consumed { .. } | Progress::Skip(_) | Progress::Reprobe(_) => {}
-            Progress::Damaged { reason, .. } | Progress::Stopped(reason) => unread(Unread::Parser(reason)),
-            Progress::DoneDirection => self.lanes.of(direction).mode = Mode::Done,
-            Progress::Done => self.lanes.both().into_iter().for_each(|lane| lane.mode = Mode::Done),
+        let progress = self.session.parse_further(direction, data, hint, seen);
+        let takes_it = matches!(progress, Progress::Consumed { .. });
+        if !takes_it {
+            self.follow_datagram(direction, progress, unread);
         }
         // No other parser keeps anything of datagrams.
         if matches!(self.session, Session::Quic(_) | Session::OpenVpn(_)) {
             self.settle(pool, unread);
         }
+        was_parsing && takes_it
     }
 
-    /// The next bytes of a stream. Mostly its parser is where the last ones ended, and all that there is to do is to call it.
+    /// What a parser says of a datagram that it did not just take.
+    #[inline(never)]
+    fn follow_datagram(&mut self, direction: Direction, progress: Progress, unread: &mut dyn FnMut(Unread)) {
+        match progress {
+            Progress::Consumed { .. } | Progress::Skip(_) | Progress::Reprobe(_) => {}
+            Progress::Damaged { reason, .. } | Progress::Stopped(reason) => unread(Unread::Parser(reason)),
+            Progress::DoneDirection => self.lanes.of(direction).mode = Mode::Done,
+            Progress::Done => self.lanes.both().into_iter().for_each(|lane| lane.mode = Mode::Done),
+        }
+    }
+
+    /// The next bytes of a stream, its direction [at its parser](Conversation::is_at_parser). Whether that has left everything as it was
+    /// but what the parser knows: mostly it takes all of them.
     #[inline(always)]
-    pub fn stream(
+    pub fn next(
         &mut self,
         direction: Direction,
-        chunk: &Chunk<'_>,
+        data: &[u8],
         hint: &Hint,
         pool: &mut Pool,
         seen: Seen<'_>,
         unread: &mut dyn FnMut(Unread),
-    ) {
-        if chunk.gap_bytes == 0 && self.whole.is_none() && self.lanes.get(direction).is_at_parser() {
-            let used = self.read(direction, chunk.data, hint, pool, seen, unread);
-            if used < chunk.data.len() {
-                self.keep(direction, chunk.data.get(used..).unwrap_or(&[]), pool, unread);
-            }
-            return;
+    ) -> bool {
+        debug_assert!(self.is_at_parser(direction) && self.whole.is_none());
+        let progress = self.session.parse(direction, data, hint, seen);
+        self.settle(pool, unread);
+        let takes_all = matches!(progress, Progress::Consumed { bytes, .. } if bytes == data.len());
+        if !takes_all {
+            self.go_on(progress, direction, data, hint, pool, seen, unread);
         }
-        self.stream_any(direction, chunk, hint, pool, seen, unread);
+        takes_all
     }
 
-    /// The same in every other case.
+    /// The next bytes of a stream, or a hole before them.
     #[inline(never)]
-    fn stream_any(
+    pub fn stream(
         &mut self,
         direction: Direction,
         chunk: &Chunk<'_>,
@@ -175,6 +197,7 @@ impl Conversation {
     }
 
     /// Offers the next bytes of a stream to the session.
+    #[inline(always)]
     fn offer(
         &mut self,
         direction: Direction,
@@ -198,8 +221,14 @@ impl Conversation {
             }
         }
         if lane.held.is_none() {
-            let rest = self.read(direction, data, hint, pool, seen, unread);
-            return self.keep(direction, data.get(rest..).unwrap_or(&[]), pool, unread);
+            let probe =
+                if lane.mode == Mode::Probing { self.probe_stream(direction, data, hint, unread) } else { Probe::Yes };
+            let used = match probe {
+                Probe::Yes => self.read(0, direction, data, hint, pool, seen, unread),
+                Probe::Unsure => 0,
+                Probe::No => return,
+            };
+            return self.keep(direction, data.get(used..).unwrap_or(&[]), pool, unread);
         }
         if !pool.hold(&mut lane.held, data) {
             return self.stop(direction, Unread::NoMemory, pool, unread);
@@ -208,7 +237,7 @@ impl Conversation {
             return self.check_length(direction, pool, unread);
         }
         let Some(held) = lane.held.take() else { return };
-        let used = self.read(direction, &held.bytes, hint, pool, seen, unread);
+        let used = self.read(0, direction, &held.bytes, hint, pool, seen, unread);
         let lane = self.lanes.of(direction);
         lane.held = Some(held);
         if lane.mode == Mode::Done {
@@ -261,7 +290,7 @@ impl Conversation {
         };
         let mut rest = data;
         for _ in 0..MAX_ROUNDS_ASIDE {
-            match session.parse(direction, rest, hint, seen) {
+            match session.parse_further(direction, rest, hint, seen) {
                 Progress::Consumed { bytes, .. } | Progress::Damaged { bytes, .. } if bytes > 0 => {
                     rest = rest.get(bytes..).unwrap_or(&[]);
                 }
@@ -297,16 +326,17 @@ impl Conversation {
     }
 
     /// Settles what the session has to account for.
-    #[inline]
+    #[inline(always)]
     fn settle(&mut self, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
-        let account = self.session.account();
-        if account != Account::default() || self.charged_bytes != 0 {
-            self.settle_account(&account, pool, unread);
+        if self.session.accounts() || self.charged_bytes != 0 {
+            return self.settle_account(pool, unread);
         }
+        debug_assert_eq!(self.session.account(), Account::default(), "it has more to say than it says");
     }
 
-    #[cold]
-    fn settle_account(&mut self, account: &Account, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
+    #[inline(never)]
+    fn settle_account(&mut self, pool: &mut Pool, unread: &mut dyn FnMut(Unread)) {
+        let account = self.session.account();
         (0..account.files_begun).for_each(|_| unread(Unread::FileBegun));
         (0..account.files_ended).for_each(|_| unread(Unread::FileEnded));
         if let Some(reason) = account.lost {

@@ -65,16 +65,16 @@ impl Parser for Ftp {
         self.names = self.names.saturating_sub(1);
         loop {
             let rest = data.get(at..).unwrap_or(&[]);
-            if rest.first() == Some(&TLS_HANDSHAKE) {
+            match rest.first() {
+                None => return Progress::Consumed { bytes: at, need: 0 },
                 // The answer to AUTH was not seen.
-                return Progress::Reprobe(at);
+                Some(&TLS_HANDSHAKE) => return Progress::Reprobe(at),
+                Some(_) => {}
             }
             let Some(end) = memchr::memchr(b'\n', rest) else {
-                let is_long = rest.len() >= MAX_LINE_BYTES;
                 return match rest.len() {
-                    _ if is_long => Progress::Stopped("ftp_line_too_long"),
-                    0 => Progress::Consumed { bytes: at, need: 0 },
-                    length => Progress::Consumed { bytes: at, need: length + 1 },
+                    length if length < MAX_LINE_BYTES => Progress::Consumed { bytes: at, need: length + 1 },
+                    _ => Progress::Stopped("ftp_line_too_long"),
                 };
             };
             at += end + 1;
@@ -89,6 +89,11 @@ impl Parser for Ftp {
                 self.command(line, hint, seen);
             }
         }
+    }
+
+    #[inline]
+    fn accounts(&self) -> bool {
+        self.has_left_out
     }
 
     fn account(&mut self) -> Account {
@@ -175,6 +180,25 @@ fn data_address(ip: IpAddr, port: u16, with: &[Field<'_>], seen: Seen<'_>) {
 
 /// `h1,h2,h3,h4,p1,p2`, perhaps with something after it.
 fn addresses_of_port(text: &[u8]) -> Option<(IpAddr, u16)> {
+    let [a, b, c, d, high, low] = usual_numbers(text).or_else(|| numbers_among_blanks(text))?;
+    Some((IpAddr::V4(Ipv4Addr::new(a, b, c, d)), u16::from_be_bytes([high, low])))
+}
+
+/// Six numbers as nearly everybody writes them.
+fn usual_numbers(text: &[u8]) -> Option<[u8; 6]> {
+    const MAX_DIGITS: usize = 3;
+    let (mut numbers, mut rest) = ([0_u8; 6], text);
+    for (place, number) in numbers.iter_mut().enumerate() {
+        let after = if place > 0 { rest.strip_prefix(b",")? } else { rest };
+        let digits = after.iter().take(MAX_DIGITS + 1).take_while(|byte| byte.is_ascii_digit()).count();
+        let (text, more) = after.split_at_checked(digits).filter(|_| digits <= MAX_DIGITS)?;
+        (*number, rest) = (small_number(text)?, more);
+    }
+    Some(numbers)
+}
+
+/// Six numbers with blanks, signs or more zeros.
+fn numbers_among_blanks(text: &[u8]) -> Option<[u8; 6]> {
     let mut numbers = [0_u8; 6];
     let mut parts = text.split(|byte| *byte == b',');
     let last = numbers.len() - 1;
@@ -184,8 +208,7 @@ fn addresses_of_port(text: &[u8]) -> Option<(IpAddr, u16)> {
             if place == last { part.iter().take_while(|byte| byte.is_ascii_digit()).count() } else { part.len() };
         *number = small_number(part.get(..digits)?)?;
     }
-    let [a, b, c, d, high, low] = numbers;
-    Some((IpAddr::V4(Ipv4Addr::new(a, b, c, d)), u16::from_be_bytes([high, low])))
+    Some(numbers)
 }
 
 fn small_number(text: &[u8]) -> Option<u8> {

@@ -188,6 +188,10 @@ impl Parser for Http {
     }
 
     #[inline]
+    fn accounts(&self) -> bool {
+        self.files.is_some()
+    }
+
     fn account(&mut self) -> Account {
         self.files.as_mut().map_or(Account::default(), |files| files.account())
     }
@@ -208,11 +212,11 @@ impl Http {
     fn step(&mut self, direction: Direction, rest: &[u8], hint: &Hint, seen: Seen<'_>) -> Step {
         let half = self.half(direction);
         // Nearly every head comes whole.
-        if half.phase == Phase::Start
-            && half.scanned == 0
-            && let Some((head, fields, bytes)) = Head::whole(rest)
-        {
-            return self.message(direction, (&head, &fields, bytes), hint, seen);
+        if half.phase == Phase::Start && half.scanned == 0 {
+            let mut fields = Fields::none();
+            if let Some((head, bytes)) = Head::whole(rest, &mut fields) {
+                return self.message(direction, (&head, &fields, bytes), hint, seen);
+            }
         }
         match half.phase {
             Phase::Start | Phase::Head => match half.find_head(rest) {

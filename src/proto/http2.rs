@@ -160,6 +160,10 @@ impl Parser for Http2 {
     }
 
     #[inline]
+    fn accounts(&self) -> bool {
+        true
+    }
+
     fn account(&mut self) -> Account {
         let tables: usize = self.halves.iter().map(Half::memory_bytes).sum();
         let bodies = self.bodies.as_mut().map_or(Account::default(), |bodies| bodies.account());

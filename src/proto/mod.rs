@@ -157,8 +157,13 @@ pub trait Parser: Default {
         let _ = (direction, hint, seen);
     }
 
-    /// What it has to account for since it was last asked. Asked after every call, so the default must cost nothing.
+    /// Whether [`Parser::account`] has anything to say now: asked after every call, so it must cost nearly nothing.
     #[inline]
+    fn accounts(&self) -> bool {
+        false
+    }
+
+    /// What it has to account for since it was last asked.
     fn account(&mut self) -> Account {
         Account::default()
     }
@@ -315,12 +320,18 @@ macro_rules! protocols {
             }
 
             /// [`Parser::parse`] of the session's protocol.
-            #[inline]
+            #[inline(always)]
             pub fn parse(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress {
                 match self {
                     Self::Unknown => Progress::Stopped("protocol not identified"),
                     $(Self::$variant(parser) => parser.parse(direction, data, hint, seen),)+
                 }
+            }
+
+            /// [`Session::parse`] for who does not call it all the time.
+            #[inline(never)]
+            pub fn parse_further(&mut self, direction: Direction, data: &[u8], hint: &Hint, seen: Seen<'_>) -> Progress {
+                self.parse(direction, data, hint, seen)
             }
 
             /// [`Parser::cut`] of the session's protocol.
@@ -339,8 +350,16 @@ macro_rules! protocols {
                 }
             }
 
+            /// [`Parser::accounts`] of the session's protocol.
+            #[inline(always)]
+            pub fn accounts(&self) -> bool {
+                match self {
+                    Self::Unknown => false,
+                    $(Self::$variant(parser) => parser.accounts(),)+
+                }
+            }
+
             /// [`Parser::account`] of the session's protocol.
-            #[inline]
             pub fn account(&mut self) -> Account {
                 match self {
                     Self::Unknown => Account::default(),

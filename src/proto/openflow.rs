@@ -140,7 +140,7 @@ fn show(frame: &[u8], direction: Direction, hint: &Hint, seen: Seen<'_>) {
     };
     let payload = packet.payload(frame);
     if let Identified::Yes(mut session) = Session::identify(payload, &hint) {
-        let _ = session.parse(direction, payload, &hint, seen);
+        let _ = session.parse_further(direction, payload, &hint, seen);
     }
 }
 

@@ -71,6 +71,10 @@ impl Parser for OpenVpn {
     }
 
     #[inline]
+    fn accounts(&self) -> bool {
+        self.session.is_some()
+    }
+
     fn account(&mut self) -> Account {
         self.session.as_mut().map_or(Account::default(), |session| session.account())
     }

@@ -93,6 +93,10 @@ impl Parser for Pop3 {
     }
 
     #[inline]
+    fn accounts(&self) -> bool {
+        self.mail.is_some()
+    }
+
     fn account(&mut self) -> Account {
         let memory_bytes = self.mail.as_ref().map_or(0, |mail| mail.memory_bytes());
         Account { memory_bytes, ..Account::default() }

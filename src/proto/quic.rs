@@ -78,6 +78,10 @@ impl Parser for Quic {
     }
 
     #[inline]
+    fn accounts(&self) -> bool {
+        self.sides.is_some()
+    }
+
     fn account(&mut self) -> Account {
         let sides = self.sides.iter().flat_map(|sides| sides.iter());
         Account { memory_bytes: sides.map(Side::memory_bytes).sum(), ..Account::default() }

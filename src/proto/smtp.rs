@@ -112,6 +112,10 @@ impl Parser for Smtp {
     }
 
     #[inline]
+    fn accounts(&self) -> bool {
+        self.halves.iter().any(|half| half.mail.is_some())
+    }
+
     fn account(&mut self) -> Account {
         let mails = self.halves.iter().filter_map(|half| half.mail.as_ref());
         Account { memory_bytes: mails.map(|mail| mail.memory_bytes()).sum(), ..Account::default() }

@@ -40,17 +40,18 @@ pub(crate) fn text_of(seen: &Observable<'_>) -> String {
 /// [`text_of`] and the fields that came with it, ` path=value` each; an alert leaves out what is empty.
 pub(crate) fn text_with_fields(seen: &Observable<'_>) -> String {
     let mut out = text_of(seen);
-    for field in seen.with {
+    seen.each_field(&mut |field| {
         let value = match field.value {
             FieldValue::Text(text) => String::from_utf8_lossy(text).into_owned(),
             FieldValue::Word(word) => word.to_owned(),
             FieldValue::Number(number) => number.to_string(),
             FieldValue::Made(make) => String::from_utf8_lossy(&make()).into_owned(),
+            FieldValue::Several(_) => String::new(),
         };
         if !value.is_empty() {
             let _ = write!(out, " {}={value}", field.path.0);
         }
-    }
+    });
     out
 }
 

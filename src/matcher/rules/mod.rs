@@ -83,11 +83,24 @@ impl<'a> Shown<'a> {
                 _ => {}
             }
         }
-        self.observable.with.iter().find_map(|Field { path: at, value }| match value {
-            FieldValue::Text(text) if at.0 == path => Some(Cow::Borrowed(*text)),
-            FieldValue::Made(make) if at.0 == path => Some(Cow::Owned(make())),
-            _ => None,
+        self.observable.with.iter().find_map(|field| match field.value {
+            FieldValue::Text(text) if field.path.0 == path => Some(Cow::Borrowed(text)),
+            FieldValue::Several(fields) => {
+                let mut found = None;
+                fields.each(&mut |field| found = found.take().or_else(|| made(field, path)));
+                found.map(Cow::Owned)
+            }
+            _ => made(field, path).map(Cow::Owned),
         })
+    }
+}
+
+/// The text of a field at `path`.
+fn made(field: &Field<'_>, path: &str) -> Option<Vec<u8>> {
+    match field.value {
+        FieldValue::Text(text) if field.path.0 == path => Some(text.to_vec()),
+        FieldValue::Made(make) if field.path.0 == path => Some(make()),
+        _ => None,
     }
 }
 

@@ -172,9 +172,12 @@ impl Eyes {
 /// The message whose fields come with an observable, once a message.
 pub(super) fn message_of(observable: &Observable<'_>) -> Option<Message> {
     let has = |path: &str, wanted: Option<&str>| {
-        observable.with.iter().any(|field| {
-            field.path.0 == path && wanted.is_none_or(|word| matches!(field.value, FieldValue::Word(w) if w == word))
-        })
+        let mut has = false;
+        observable.each_field(&mut |field| {
+            has |= field.path.0 == path
+                && wanted.is_none_or(|word| matches!(field.value, FieldValue::Word(w) if w == word));
+        });
+        has
     };
     Some(match observable.at.0 {
         "dns.question.name" if has("dns.type", Some("query")) => Message::DnsQuery,

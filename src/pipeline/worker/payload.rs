@@ -107,18 +107,56 @@ impl Worker {
         if !is_whole || !stream.goes_on_with(packet.sequence) {
             return self.push_any(shard, slot, direction, data, framed);
         }
+        if !state.conversation.is_at_parser(direction) {
+            return self.push_next(shard, slot, direction, data, framed);
+        }
         let (frame, payload) = (framed.0.reference(), data.payload(framed));
-        let (before, was_holding) = (state.conversation.reading(direction), state.conversation.holds(direction));
         let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
         let chunk = stream.take_next(payload, frame);
-        Delivery { identity, state, direction, scans, eyes, unread }.chunk(&chunk, &mut self.shards[shard].pool);
-        match state.conversation.holds(direction) {
+        let mut delivery = Delivery { identity, state, direction, scans, eyes, unread };
+        if delivery.chunk(&chunk, true, &mut self.shards[shard].pool) {
+            return Some(self.unread.take_worst());
+        }
+        self.conclude_push(shard, slot, direction, (Reading::Parsing, false), (frame, payload))
+    }
+
+    /// The same where its parser does not get it at once: a part of a message is held, or no protocol is recognised yet.
+    #[inline(never)]
+    fn push_next(
+        &mut self,
+        shard: usize,
+        slot: Slot,
+        direction: Direction,
+        data: Bytes<'_>,
+        framed: Framed<'_>,
+    ) -> Option<Verdict> {
+        let (frame, payload) = (framed.0.reference(), data.payload(framed));
+        let Flow { identity, streams, state, .. } = self.flows.get_mut(slot);
+        let before = (state.conversation.reading(direction), state.conversation.holds(direction));
+        let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
+        let chunk = streams[direction.index()].take_next(payload, frame);
+        let mut delivery = Delivery { identity, state, direction, scans, eyes, unread };
+        delivery.chunk(&chunk, false, &mut self.shards[shard].pool);
+        self.conclude_push(shard, slot, direction, before, (frame, payload))
+    }
+
+    /// What became of a segment that was next, and of its direction, with how far that was before and whether it held a part of a message.
+    #[inline(never)]
+    fn conclude_push(
+        &mut self,
+        shard: usize,
+        slot: Slot,
+        direction: Direction,
+        (before, was_holding): (Reading, bool),
+        (frame, payload): (FrameRef, &[u8]),
+    ) -> Option<Verdict> {
+        match self.flows.get(slot).state.conversation.holds(direction) {
             true if !was_holding => self.wait(shard, slot, direction, frame),
             true => {}
             false => self.note_quiet(slot),
         }
         match self.unread.take_worst() {
-            Verdict::Inspected => judge::read(self.flows.get_mut(slot), direction, before, payload),
+            Verdict::Inspected => judge::read(self.flows.get(slot), direction, before, payload),
             worst => Some(worst),
         }
     }
@@ -298,7 +336,10 @@ impl Worker {
         let scans = self.scans_udp && transport == Transport::Udp;
         let (eyes, unread) = (&mut self.eyes, &mut self.unread);
         let frame = framed.0.reference();
-        Delivery { identity, state, direction, scans, eyes, unread }.datagram(transport, payload, pool, frame);
+        let mut delivery = Delivery { identity, state, direction, scans, eyes, unread };
+        if delivery.datagram(transport, payload, pool, frame) {
+            return self.unread.take_worst();
+        }
         is_quiet[direction.index()] = !scans && !state.conversation.wants(direction);
         match self.unread.take_worst() {
             Verdict::Inspected => judge::read(flow, direction, before, payload).unwrap_or_default(),

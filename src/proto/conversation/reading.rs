@@ -22,38 +22,30 @@ enum Next {
 }
 
 impl Conversation {
-    /// Offers bytes until no more of them can be used, and returns how many were.
-    #[inline]
-    pub(super) fn read(
+    /// Does what is left to do with bytes that a parser was offered, and of which it said `progress`.
+    #[expect(clippy::too_many_arguments, reason = "what a parser is called with, and what it said")]
+    #[inline(never)]
+    pub(super) fn go_on(
         &mut self,
+        progress: Progress,
         direction: Direction,
         data: &[u8],
         hint: &Hint,
         pool: &mut Pool,
         seen: Seen<'_>,
         unread: &mut dyn FnMut(Unread),
-    ) -> usize {
-        if self.lanes.get(direction).mode != Mode::Parsing {
-            return self.read_on(0, direction, data, hint, pool, seen, unread);
-        }
-        let progress = self.session.parse(direction, data, hint, seen);
-        self.settle(pool, unread);
-        match progress {
-            Progress::Consumed { bytes, need } if bytes == data.len() => {
-                self.lanes.of(direction).need_bytes = u32::try_from(need).unwrap_or(u32::MAX);
-                bytes
-            }
-            _ => match self.follow(direction, data.len(), progress, pool, unread) {
-                Next::At(at) => self.read_on(at, direction, data, hint, pool, seen, unread),
-                Next::Used(used) => used,
-            },
-        }
+    ) {
+        let used = match self.follow(direction, data.len(), progress, pool, unread) {
+            Next::At(at) => self.read(at, direction, data, hint, pool, seen, unread),
+            Next::Used(used) => used,
+        };
+        self.keep(direction, data.get(used..).unwrap_or(&[]), pool, unread);
     }
 
-    /// The same from the `at`-th byte on.
+    /// Offers bytes from the `at`-th on until no more of them can be used, and returns how many were.
     #[expect(clippy::too_many_arguments, reason = "what a parser is called with, and where")]
     #[inline(never)]
-    fn read_on(
+    pub(super) fn read(
         &mut self,
         mut at: usize,
         direction: Direction,
@@ -76,7 +68,7 @@ impl Conversation {
                     Probe::No => return data.len(),
                 }
             }
-            let progress = self.session.parse(direction, rest, hint, seen);
+            let progress = self.session.parse_further(direction, rest, hint, seen);
             self.settle(pool, unread);
             match self.follow(direction, rest.len(), progress, pool, unread) {
                 Next::At(bytes) => at += bytes,
@@ -141,7 +133,8 @@ impl Conversation {
     }
 
     /// Whether the bytes at a segment's start are a message's of the session's protocol, or of any while there is none.
-    fn probe_stream(
+    #[inline(never)]
+    pub(super) fn probe_stream(
         &mut self,
         direction: Direction,
         data: &[u8],

@@ -3,7 +3,7 @@
 use super::name::Name;
 use super::record;
 use crate::indicator::kind::{self, DOMAIN};
-use crate::indicator::{Field, Observable, Seen, Value, Where};
+use crate::indicator::{Field, Fields, Observable, Seen, Value, Where};
 
 /// How much may be wrong with a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,18 +78,16 @@ pub(super) fn walk(bytes: &[u8], care: Care, seen: Seen<'_>) -> Result<(), &'sta
     }
     let mut walk = Walk { bytes, care, at: Header::BYTES, seen };
     let first = if header.questions > 0 { Some(walk.question()?) } else { None };
-    let text = || first.map(|(name, _)| name.to_text()).unwrap_or_default();
-    let fields = Fields::new(&header, first.map(|(_, kind)| (&text as &dyn Fn() -> Vec<u8>, kind)));
+    let about = About { message: bytes, question: first.as_ref() };
+    let with = [Field::several(&about)];
     if let Some((name, _)) = &first {
-        walk.show_name(QUESTION, name, &fields);
+        walk.show_name(QUESTION, name, &with);
     }
-    for _ in 1..header.questions {
-        let (name, kind) = walk.question()?;
-        let text = || name.to_text();
-        walk.show_name(QUESTION, &name, &Fields::new(&header, Some((&text, kind))));
+    if header.questions > 1 {
+        walk.further_questions(header.questions - 1)?;
     }
     if header.records() > 0 {
-        walk.records(header.records(), first.as_ref(), &fields)?;
+        walk.records(header.records(), first.as_ref(), &with)?;
     }
     if walk.at < bytes.len() { Err("bytes after the DNS message") } else { Ok(()) }
 }
@@ -107,7 +105,7 @@ type Question<'m> = (Name<'m>, u16);
 
 impl<'m> Walk<'m, '_> {
     /// Steps over a question.
-    #[inline]
+    #[inline(always)]
     fn question(&mut self) -> Result<Question<'m>, &'static str> {
         let name = Name::read(self.bytes, self.at).ok_or("malformed name in a DNS question")?;
         let words = self.bytes.get(name.next..).and_then(|rest| rest.first_chunk());
@@ -120,11 +118,22 @@ impl<'m> Walk<'m, '_> {
         Ok((name, kind))
     }
 
+    /// Shows what is asked besides the first question: by hardly anybody.
+    #[cold]
+    fn further_questions(&mut self, count: u16) -> Result<(), &'static str> {
+        for _ in 0..count {
+            let question = self.question()?;
+            let about = About { message: self.bytes, question: Some(&question) };
+            self.show_name(QUESTION, &question.0, &[Field::several(&about)]);
+        }
+        Ok(())
+    }
+
     fn records(
         &mut self,
         count: u32,
         question: Option<&Question<'m>>,
-        fields: &Fields<'_>,
+        fields: &[Field<'_>],
     ) -> Result<(), &'static str> {
         let mut damage = Ok(());
         // The owner of most records is a pointer to the question's name, which stands right behind the header.
@@ -159,7 +168,7 @@ impl<'m> Walk<'m, '_> {
     }
 
     /// Steps over a record's owner and shows it, unless it is the question's name.
-    fn owner(&mut self, question: Option<&Question<'m>>, fields: &Fields<'_>) -> Result<(), &'static str> {
+    fn owner(&mut self, question: Option<&Question<'m>>, fields: &[Field<'_>]) -> Result<(), &'static str> {
         let owner = Name::read(self.bytes, self.at).ok_or("malformed owner name in a DNS record")?;
         if !question.is_some_and(|(asked, _)| owner.is(asked)) {
             self.show_name("dns.answers.name", &owner, fields);
@@ -169,57 +178,54 @@ impl<'m> Walk<'m, '_> {
     }
 
     /// Shows the name at `at` as a record's data, which ends at `limit`; where the name ends.
-    pub(super) fn data_name(&mut self, at: usize, limit: usize, fields: &Fields<'_>) -> Option<usize> {
+    pub(super) fn data_name(&mut self, at: usize, limit: usize, fields: &[Field<'_>]) -> Option<usize> {
         let name = Name::read(self.bytes, at).filter(|name| name.next <= limit)?;
         self.show_name("dns.answers.data", &name, fields);
         Some(name.next)
     }
 
     /// Shows an address of a record's data.
-    pub(super) fn data_addr(&mut self, addr: std::net::IpAddr, fields: &Fields<'_>) {
+    pub(super) fn data_addr(&mut self, addr: std::net::IpAddr, fields: &[Field<'_>]) {
         let (kind, at) = (kind::of_addr(addr), Where("dns.resolved_ip"));
-        (self.seen)(Observable { kind, value: Value::Addr(addr), at, with: fields.list() });
+        (self.seen)(Observable { kind, value: Value::Addr(addr), at, with: fields });
     }
 
     /// Shows a name; the root is none.
-    fn show_name(&mut self, at: &'static str, name: &Name<'_>, fields: &Fields<'_>) {
+    #[inline(always)]
+    fn show_name(&mut self, at: &'static str, name: &Name<'_>, fields: &[Field<'_>]) {
         if !name.is_root() {
-            (self.seen)(Observable { kind: &DOMAIN, value: Value::Name(name), at: Where(at), with: fields.list() });
+            let value = Value::Name(&name.encoded());
+            (self.seen)(Observable { kind: &DOMAIN, value, at: Where(at), with: fields });
         }
     }
 }
 
-/// What goes with each observable of a message.
-pub(super) struct Fields<'a> {
-    fields: [Field<'a>; 5],
-    used: usize,
+/// What goes with each observable of a message: most names are of no interest to anybody, and it is made when one is.
+struct About<'w, 'm> {
+    message: &'m [u8],
+    question: Option<&'w Question<'m>>,
 }
 
-impl<'a> Fields<'a> {
-    /// Of a message's first question: its name and type.
-    fn new(header: &Header, question: Option<(&'a dyn Fn() -> Vec<u8>, u16)>) -> Self {
-        let id = Field::number("dns.id", header.id.into());
+impl Fields for About<'_, '_> {
+    fn each(&self, read: &mut dyn FnMut(&Field<'_>)) {
+        let Some(header) = Header::read(self.message) else { return };
         let is_response = header.is_response();
-        let which = Field::word("dns.type", if is_response { "answer" } else { "query" });
-        let code = header.flags & RESPONSE_CODE;
-        let code = match RESPONSE_CODES.get(usize::from(code)) {
-            Some(word) => Field::word("dns.response_code", word),
-            None => Field::number("dns.response_code", code.into()),
-        };
-        // The last one is a response's alone.
-        let Some((name, kind)) = question else {
-            return Self { fields: [id, which, code, id, id], used: 2 + usize::from(is_response) };
-        };
-        let name = Field::made("dns.question.name", name);
-        let kind = match record::type_name(kind) {
-            Some(word) => Field::word("dns.question.type", word),
-            None => Field::number("dns.question.type", kind.into()),
-        };
-        Self { fields: [id, which, name, kind, code], used: 4 + usize::from(is_response) }
-    }
-
-    fn list(&self) -> &[Field<'a>] {
-        self.fields.get(..self.used).unwrap_or_default()
+        read(&Field::number("dns.id", header.id.into()));
+        read(&Field::word("dns.type", if is_response { "answer" } else { "query" }));
+        if let Some((name, kind)) = self.question {
+            read(&Field::made("dns.question.name", &|| name.to_text()));
+            read(&match record::type_name(*kind) {
+                Some(word) => Field::word("dns.question.type", word),
+                None => Field::number("dns.question.type", (*kind).into()),
+            });
+        }
+        if is_response {
+            let code = header.flags & RESPONSE_CODE;
+            read(&match RESPONSE_CODES.get(usize::from(code)) {
+                Some(word) => Field::word("dns.response_code", word),
+                None => Field::number("dns.response_code", code.into()),
+            });
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! that a dot in the text is always a label boundary and no label can pose as two). Other bytes, UTF-8 of mDNS among them,
 //! stay. Most names are of no interest to anybody: they are found well-formed, and made into text when they are.
 
-use crate::indicator::{EncodedName, MAX_NAME_TEXT_BYTES};
+use crate::indicator::{EncodedName, MAX_NAME_TEXT_BYTES, Spelled};
 
 /// Longest name on the wire, RFC 1035 section 2.3.4.
 const MAX_WIRE_BYTES: usize = 255;
@@ -19,6 +19,8 @@ pub(super) struct Name<'m> {
     pub(super) next: usize,
     /// Where its last label and the one before begin, with their lengths; 0 if there is none.
     ends: [usize; 2],
+    /// Its length on the wire, spelled out.
+    wire: usize,
 }
 
 impl<'m> Name<'m> {
@@ -34,29 +36,30 @@ impl<'m> Name<'m> {
         loop {
             // That there is a byte behind a label says that all of the label is there.
             let lead = *message.get(position)?;
-            let size = usize::from(lead & !POINTER);
-            if lead & POINTER == 0 {
-                if size == 0 {
-                    break;
+            match lead {
+                0 => break,
+                1..=MAX_LABEL_BYTES => {
+                    let size = 1 + usize::from(lead);
+                    wire += size;
+                    if wire > MAX_WIRE_BYTES {
+                        return None;
+                    }
+                    ends = [position, ends[0]];
+                    position += size;
                 }
-                wire += 1 + size;
-                if wire > MAX_WIRE_BYTES {
-                    return None;
+                _ => {
+                    let target = usize::from(lead & !POINTER) << 8 | usize::from(*message.get(position + 1)?);
+                    hops += 1;
+                    if lead < POINTER || target >= run || target < HEADER_BYTES || hops > MAX_HOPS {
+                        return None;
+                    }
+                    next.get_or_insert(position + 2);
+                    run = target;
+                    position = target;
                 }
-                ends = [position, ends[0]];
-                position += 1 + size;
-                continue;
             }
-            let target = size << 8 | usize::from(*message.get(position + 1)?);
-            hops += 1;
-            if lead & POINTER != POINTER || target >= run || target < HEADER_BYTES || hops > MAX_HOPS {
-                return None;
-            }
-            next.get_or_insert(position + 2);
-            run = target;
-            position = target;
         }
-        Some(Self { message, at, next: next.unwrap_or(position + 1), ends })
+        Some(Self { message, at, next: next.unwrap_or(position + 1), ends, wire })
     }
 
     /// Whether it is the name of the zone above all.
@@ -65,7 +68,13 @@ impl<'m> Name<'m> {
     }
 
     /// Whether two names are the same, whatever the case of their letters.
+    #[inline]
     pub(super) fn is(&self, other: &Self) -> bool {
+        self.wire == other.wire && self.has_labels_of(other)
+    }
+
+    #[inline(never)]
+    fn has_labels_of(&self, other: &Self) -> bool {
         self.labels().map(Some).chain([None]).zip(other.labels().map(Some).chain([None])).all(|pair| match pair {
             (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
             (one, other) => one == other,
@@ -91,20 +100,26 @@ impl<'m> Name<'m> {
         })
     }
 
+    /// The name as it is shown.
+    #[inline]
+    pub(super) fn encoded(&self) -> EncodedName<'_> {
+        EncodedName { ends: self.ends.map(|at| self.label(at)), whole: self }
+    }
+
+    /// The label at `at`; at 0, where the header lies, there is none.
+    #[inline]
+    fn label(&self, at: usize) -> &'m [u8] {
+        let size = if at > 0 { self.message.get(at).map_or(0, |size| usize::from(*size)) } else { 0 };
+        self.message.get(at + 1..at + 1 + size).unwrap_or_default()
+    }
+
     /// Its text on the heap, for an alert.
     pub(super) fn to_text(self) -> Vec<u8> {
         self.text(&mut [0; MAX_NAME_TEXT_BYTES]).to_vec()
     }
 }
 
-impl EncodedName for Name<'_> {
-    fn ends(&self) -> [&[u8]; 2] {
-        self.ends.map(|at| match self.message.get(at..) {
-            Some([size, rest @ ..]) if at > 0 => rest.get(..usize::from(*size)).unwrap_or_default(),
-            _ => &[],
-        })
-    }
-
+impl Spelled for Name<'_> {
     fn text<'t>(&self, buffer: &'t mut [u8; MAX_NAME_TEXT_BYTES]) -> &'t [u8] {
         let mut len = 0;
         for label in self.labels() {
@@ -133,6 +148,8 @@ fn is_odd(byte: u8) -> bool {
     byte < 0x20 || matches!(byte, b'.' | b'\\' | 0x7f)
 }
 
+/// Longest label (RFC 1035 section 2.3.4).
+const MAX_LABEL_BYTES: u8 = 63;
 /// A pointer's two high bits; also the mask of a length byte's type.
 const POINTER: u8 = 0xc0;
 /// Header of a message: no name lies in it.
@@ -229,7 +246,7 @@ mod tests {
         let ends = |labels: &[&[u8]]| {
             let message = wire(labels);
             let name = Name::read(&message, 12).expect("a name");
-            name.ends().map(|label| String::from_utf8_lossy(label).into_owned())
+            name.encoded().ends.map(|label| String::from_utf8_lossy(label).into_owned())
         };
         assert_eq!(ends(&["b\u{fc}".as_bytes(), b"Evil", b"example"]), ["example", "Evil"]);
         assert_eq!(ends(&[b"a", b"b.c", "b\u{fc}".as_bytes()]), ["b\u{fc}", "b.c"]);

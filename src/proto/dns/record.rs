@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::ops::Range;
 
-use super::message::{Fields, Walk};
+use super::message::Walk;
 use crate::bytes::Reader;
+use crate::indicator::Field;
 
 /// Shows what the record's data, bytes `data` of the message, names. Types that name nothing are stepped over.
 pub(super) fn show(
@@ -12,7 +13,7 @@ pub(super) fn show(
     kind: u16,
     class: u16,
     data: Range<usize>,
-    fields: &Fields<'_>,
+    fields: &[Field<'_>],
 ) -> Result<(), &'static str> {
     let rdata = walk.bytes.get(data.clone()).unwrap_or_default();
     // A dynamic update asks or deletes with empty data (RFC 2136 section 2.4).
@@ -35,7 +36,12 @@ pub(super) fn show(
 }
 
 /// SVCB and HTTPS (RFC 9460 section 2.2): a priority, the target's name (the root stands for the owner), parameters.
-fn service(walk: &mut Walk<'_, '_>, rdata: &[u8], data: Range<usize>, fields: &Fields<'_>) -> Result<(), &'static str> {
+fn service(
+    walk: &mut Walk<'_, '_>,
+    rdata: &[u8],
+    data: Range<usize>,
+    fields: &[Field<'_>],
+) -> Result<(), &'static str> {
     let end = walk.data_name(data.start + 2, data.end, fields).ok_or(DAMAGED)?;
     let read = end.checked_sub(data.start).ok_or(DAMAGED)?;
     let mut parameters = Reader::new(rdata.get(read..).ok_or(DAMAGED)?);
@@ -53,7 +59,7 @@ fn service(walk: &mut Walk<'_, '_>, rdata: &[u8], data: Range<usize>, fields: &F
 }
 
 /// One address or several of `N` bytes.
-fn addresses<const N: usize>(walk: &mut Walk<'_, '_>, list: &[u8], fields: &Fields<'_>) -> Result<(), &'static str>
+fn addresses<const N: usize>(walk: &mut Walk<'_, '_>, list: &[u8], fields: &[Field<'_>]) -> Result<(), &'static str>
 where
     IpAddr: From<[u8; N]>,
 {

@@ -55,7 +55,8 @@ fn unfolded(head: &Head<'_>, fields: &Fields<'_>, hint: &Hint, seen: Seen<'_>) -
 /// Reports as much of a head as whole lines of it are there; the last line counts without its end if the message `ends` there.
 pub(super) fn whole_lines(data: &[u8], ends: bool, hint: &Hint, seen: Seen<'_>) {
     let data = data.trim_ascii_start();
-    if let Some((message, fields, _)) = Head::whole(data) {
+    let mut fields = Fields::none();
+    if let Some((message, _)) = Head::whole(data, &mut fields) {
         head(&message, &fields, hint, seen);
         return;
     }

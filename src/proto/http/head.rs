@@ -30,14 +30,13 @@ impl<'a> Head<'a> {
         Some(Self { line: Line::parse(line)?, headers })
     }
 
-    /// The head that bytes start with, if all of it is there, with its fields and its length: what [`find_end`], [`Head::new`]
-    /// and [`Fields::of`] say in one pass.
-    #[inline]
-    pub(super) fn whole(bytes: &'a [u8]) -> Option<(Self, Fields<'a>, usize)> {
+    /// The head that bytes start with, if all of it is there, and its length; its fields go to `fields`, which has none yet. What
+    /// [`find_end`], [`Head::new`] and [`Fields::of`] say in one pass.
+    pub(super) fn whole(bytes: &'a [u8], fields: &mut Fields<'a>) -> Option<(Self, usize)> {
         let Self { line, headers: below } = Self::new(bytes)?;
-        let (fields, length) = Fields::until_end(below)?;
+        let length = fields.read(below, |line| matches!(line, b"\n" | b"\r\n"))?;
         let headers = below.get(..length)?;
-        Some((Self { line, headers }, fields, bytes.len() - below.len() + length))
+        Some((Self { line, headers }, bytes.len() - below.len() + length))
     }
 }
 
@@ -182,17 +181,17 @@ pub(super) enum Name {
 }
 
 impl Name {
-    /// The name that begins with this letter, as most peers write it.
-    #[inline]
-    fn beginning(first: u8) -> Option<(Self, &'static [u8])> {
-        Some(match first | 0x20 {
-            b'h' => (Self::Host, b"Host"),
-            b'u' => (Self::UserAgent, b"User-Agent"),
-            b'r' => (Self::Referer, b"Referer"),
-            b'l' => (Self::Location, b"Location"),
-            b'c' => (Self::ContentLength, b"Content-Length"),
-            b't' => (Self::TransferEncoding, b"Transfer-Encoding"),
-            b'e' => (Self::Expect, b"Expect"),
+    /// The name that may begin with these bytes, as most peers write it.
+    #[inline(always)]
+    fn beginning(start: [u8; 4]) -> Option<(Self, &'static [u8])> {
+        Some(match &start.map(|byte| byte | 0x20) {
+            b"host" => (Self::Host, b"Host"),
+            b"user" => (Self::UserAgent, b"User-Agent"),
+            b"refe" => (Self::Referer, b"Referer"),
+            b"loca" => (Self::Location, b"Location"),
+            b"cont" => (Self::ContentLength, b"Content-Length"),
+            b"tran" => (Self::TransferEncoding, b"Transfer-Encoding"),
+            b"expe" => (Self::Expect, b"Expect"),
             _ => return None,
         })
     }
@@ -233,12 +232,17 @@ impl<'a> Lines<'a> {
 }
 
 /// The field of a line that begins with `first`, if it matters.
-#[inline]
+#[inline(always)]
 fn field(first: u8, line: &[u8]) -> Option<(Name, &[u8])> {
     if is_blank(first) {
         return field_among_blanks(line);
     }
-    let (name, text) = Name::beginning(first)?;
+    let named = Name::beginning(*line.first_chunk()?)?;
+    field_named(named, line)
+}
+
+#[inline(never)]
+fn field_named<'a>((name, text): (Name, &'static [u8]), line: &'a [u8]) -> Option<(Name, &'a [u8])> {
     let (found, after) = line.split_at_checked(text.len())?;
     let (next, value) = after.split_first()?;
     if *next != b':' && !next.is_ascii_whitespace() || found != text && !found.eq_ignore_ascii_case(text) {
@@ -253,7 +257,7 @@ fn field_among_blanks(line: &[u8]) -> Option<(Name, &[u8])> {
     let name_end = line.iter().take(MAX_NAME_BYTES).position(|byte| *byte == b':')?;
     let (found, value) = line.split_at_checked(name_end)?;
     let found = found.trim_ascii();
-    let (name, text) = Name::beginning(*found.first()?)?;
+    let (name, text) = Name::beginning(*found.first_chunk()?)?;
     found.eq_ignore_ascii_case(text).then(|| (name, value.get(1..).unwrap_or(&[]).trim_ascii()))
 }
 
@@ -281,24 +285,23 @@ crate::bytes::opaque_debug!(Fields<'_>, "Fields");
 const MAX_FOUND: usize = 8;
 
 impl<'a> Fields<'a> {
+    /// None yet.
+    #[inline]
+    pub(super) fn none() -> Self {
+        Self { found: [(Name::Host, &[][..]); MAX_FOUND], count: 0, rest: Lines { rest: &[] }, folded: false }
+    }
+
     /// Of lines that are all there is.
     pub(super) fn of(headers: &'a [u8]) -> Self {
-        Self::read(headers, |_| false).0
+        let mut fields = Self::none();
+        fields.read(headers, |_| false);
+        fields
     }
 
-    /// Of lines up to the empty one, and the length of all of them; `None` if it is not there.
-    #[inline]
-    fn until_end(headers: &'a [u8]) -> Option<(Self, usize)> {
-        let (fields, end) = Self::read(headers, |line| matches!(line, b"\n" | b"\r\n"));
-        end.map(|end| (fields, end))
-    }
-
-    /// Of lines up to the one that is the end, and where that ends.
+    /// Takes in lines up to the one that is the end, and says where that ends.
     #[inline(always)]
-    fn read(headers: &'a [u8], is_end: impl Fn(&[u8]) -> bool) -> (Self, Option<usize>) {
+    fn read(&mut self, headers: &'a [u8], is_end: impl Fn(&[u8]) -> bool) -> Option<usize> {
         let mut lines = Lines { rest: headers };
-        let mut fields =
-            Self { found: [(Name::Host, &[][..]); MAX_FOUND], count: 0, rest: Lines { rest: &[] }, folded: false };
         let mut overflow = None;
         let mut end = None;
         let mut before = headers.len();
@@ -307,12 +310,12 @@ impl<'a> Fields<'a> {
                 end = Some(headers.len() - lines.rest.len());
                 break;
             }
-            fields.folded |= is_blank(first);
+            self.folded |= is_blank(first);
             if let Some(field) = field(first, line) {
-                match fields.found.get_mut(fields.count) {
+                match self.found.get_mut(self.count) {
                     Some(slot) => {
                         *slot = field;
-                        fields.count += 1;
+                        self.count += 1;
                     }
                     None if overflow.is_none() => overflow = Some(headers.len() - before),
                     None => {}
@@ -321,9 +324,9 @@ impl<'a> Fields<'a> {
             before = lines.rest.len();
         }
         if let Some(start) = overflow {
-            fields.rest.rest = headers.get(start..end.unwrap_or(headers.len())).unwrap_or(&[]);
+            self.rest.rest = headers.get(start..end.unwrap_or(headers.len())).unwrap_or(&[]);
         }
-        (fields, end)
+        end
     }
 
     /// All of them, in order.

@@ -202,6 +202,7 @@ fn a_request_shows_url_host_agent_and_referrer() {
                     FieldValue::Word(word) => format!("{}={word}", f.path.0),
                     FieldValue::Number(number) => format!("{}={number}", f.path.0),
                     FieldValue::Made(make) => format!("{}={}", f.path.0, text(&make())),
+                    FieldValue::Several(_) => String::new(),
                 })
                 .collect::<Vec<_>>()
                 .join(" "),
