@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use hashbrown::HashTable;
-use picket::flow::{Flow, FlowKey, FlowTable, HashSeed, Home};
+use picket::flow::{Flow, FlowKey, FlowTable, HashSeed, Home, Keep};
 use picket::packet::{Address, Packet, protocol};
 use picket::time::Timestamp;
 
@@ -18,7 +18,12 @@ const FLOWS: u32 = 1 << 18;
 const GROUP: usize = 64;
 const SEED: HashSeed = HashSeed(7);
 /// What the floors above keep with a flow, in size.
-type State = [u64; 16];
+#[derive(Default)]
+struct State {
+    _kept: [u64; 16],
+}
+
+impl Keep for State {}
 
 fn packet(number: u32) -> Packet {
     let [a, b, c, d] = number.to_be_bytes();
@@ -40,7 +45,7 @@ fn bench(c: &mut Criterion) {
     for number in 0..FLOWS {
         let packet = packet(number);
         let (key, from) = FlowKey::of(&packet).expect("addresses");
-        let home = table.home(0, key.hash(SEED));
+        let home = table.home(table.base(0), key.hash(SEED));
         let slot = table.insert(home, now).slot();
         table.get_mut(slot).restart(key, &packet, from, now);
         boxes.insert_unique(key.hash(SEED), Box::new(Flow::start(key, &packet, from, now)), |flow| {
@@ -52,7 +57,7 @@ fn bench(c: &mut Criterion) {
         .map(|n| FlowKey::of(&packet(n.wrapping_mul(2_654_435_761) % FLOWS)).expect("addresses").0)
         .collect();
     let found_in_table = wanted.iter().filter(|key| {
-        let home = table.home(0, key.hash(SEED));
+        let home = table.home(table.base(0), key.hash(SEED));
         table.find(home, key, now).is_some()
     });
     let expected = found_in_table.count();
@@ -64,7 +69,7 @@ fn bench(c: &mut Criterion) {
     group.bench_function("one at a time", |b| {
         b.iter(|| {
             let found = wanted.iter().filter(|key| {
-                let home = table.home(0, key.hash(SEED));
+                let home = table.home(table.base(0), key.hash(SEED));
                 table.find(home, black_box(key), now).is_some()
             });
             assert_eq!(found.count(), expected);
@@ -86,7 +91,7 @@ fn in_groups(table: &mut FlowTable<State>, wanted: &[FlowKey], now: Timestamp) -
     for group in wanted.chunks(GROUP) {
         let mut homes = [Home::default(); GROUP];
         for (key, home) in group.iter().zip(&mut homes) {
-            *home = table.home(0, key.hash(SEED));
+            *home = table.home(table.base(0), key.hash(SEED));
             table.prefetch_bucket(*home);
         }
         let mut candidates = [None; GROUP];
@@ -94,8 +99,8 @@ fn in_groups(table: &mut FlowTable<State>, wanted: &[FlowKey], now: Timestamp) -
             *candidate = table.prefetch_record(*home, now);
         }
         for ((key, &home), candidate) in group.iter().zip(&homes).zip(candidates) {
-            let confirmed = candidate.and_then(|candidate| table.confirm(home, candidate, key, now));
-            found += usize::from(confirmed.or_else(|| table.find(home, key, now)).is_some());
+            let is_there = candidate.is_some_and(|candidate| table.confirm(home, candidate, key, now).is_some());
+            found += usize::from(is_there || table.find(home, key, now).is_some());
         }
     }
     found

@@ -98,7 +98,7 @@ struct Place(u32);
 impl Place {
     #[inline(always)]
     fn new(bucket: usize, way: usize) -> Self {
-        Self((bucket * WAYS | way) as u32)
+        Self((bucket * WAYS + way) as u32)
     }
 
     #[inline(always)]
@@ -251,14 +251,17 @@ impl<S: Keep> FlowTable<S> {
         }
     }
 
-    /// The flow of a key, if it is the one that [`FlowTable::prefetch_record`] pointed at.
-    ///
-    /// Another packet of the group may have had that flow leave: [`Flow::accept`] says so. What is noted in its place then is an age that
-    /// another flow there may have, or none.
+    /// The flow of a key, if it is the one that [`FlowTable::prefetch_record`] pointed at and has still its place. If another packet of the
+    /// group had it leave, [`Flow::accept`] says so.
     #[inline(always)]
     pub fn confirm(&mut self, home: Home, candidate: Candidate, key: &FlowKey, now: Timestamp) -> Option<&mut Flow<S>> {
-        let flow = self.records.get_mut(candidate.slot().0 as usize).filter(|flow| flow.key() == key)?;
-        self.buckets[home.bucket()].ages[candidate.way()] = age(now);
+        let (record, way) = (candidate.slot().0, candidate.way());
+        let flow = self.records.get_mut(record as usize).filter(|flow| flow.key() == key)?;
+        let bucket = &mut self.buckets[home.bucket()];
+        if bucket.records[way] != record {
+            return None;
+        }
+        bucket.ages[way] = age(now);
         Some(flow)
     }
 

@@ -7,6 +7,9 @@ use proptest::prelude::*;
 use super::*;
 use crate::packet::{Address, FrameRef};
 
+impl Keep for u16 {}
+impl Keep for u32 {}
+
 const SEED: HashSeed = HashSeed(99);
 
 fn frame(number: u64) -> FrameRef {

@@ -222,7 +222,7 @@ mod tests {
                 prop_assert_eq!(fast, slow);
                 // Over another one it is the same.
                 let mut other = Vec::new();
-                let step = builder(earlier.0, None);
+                let step = self::builder(earlier.0, None);
                 if earlier.1 {
                     step.tcp(4321, 443, 70, 1000).fin().ack(90).write(&mut other, b"other").expect("writes");
                 } else {
