@@ -354,7 +354,9 @@ impl<S: Keep> FlowTable<S> {
         room
     }
 
-    fn is_full(&self, region: usize) -> bool {
+    /// Whether a new flow in a region takes the place of another.
+    #[inline]
+    pub fn is_full(&self, region: usize) -> bool {
         self.regions[region].turns.len() >= self.capacity
     }
 

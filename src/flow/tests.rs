@@ -297,6 +297,26 @@ fn a_full_table_evicts_its_oldest_and_never_grows() {
 }
 
 #[test]
+fn flows_of_a_table_that_was_full_have_their_turn() {
+    let mut table: FlowTable<u16> = FlowTable::new(2, 64);
+    let mut last = Timestamp::ZERO;
+    for host in 0..20_000u16 {
+        let packet = syn(host, 80);
+        last = Timestamp::from_parts(u64::from(host / 100), 0);
+        let (key, from) = FlowKey::of(&packet).expect("addresses");
+        if host % 64 == 0 {
+            table.sweep(1, last);
+        }
+        let slot = table.insert(table.home(table.base(1), key.hash(SEED)), last).slot();
+        *table.get_mut(slot) = Flow::start(key, &packet, from, last);
+    }
+    let later = Timestamp::from_ns(last.as_ns() + timeout::TCP_HALF_OPEN.as_nanos() as u64 + 1);
+    let full = table.len();
+    let gone = (0..full).filter(|_| table.sweep(1, later).is_some()).count();
+    assert_eq!((gone, table.len()), (full, 0));
+}
+
+#[test]
 fn sweeping_takes_out_what_timed_out_and_nothing_else() {
     let mut table: FlowTable<u16> = FlowTable::new(2, 1024);
     for host in 0..100u16 {

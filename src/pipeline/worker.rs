@@ -304,13 +304,17 @@ impl Worker {
                 }
             }
         }
-        self.expire(self.flows.region(home), now);
+        let shard = self.flows.region(home);
+        // In a full table one has to go in any case.
+        if !self.flows.is_full(shard) {
+            self.expire(shard, now);
+        }
         let room = self.flows.insert(home, now);
         if let Room::Taken(slot) = room {
             let is_evicted = !self.flows.get(slot).is_expired(now);
             self.counters.evicted_flows += u64::from(is_evicted);
             self.counters.expired_flows += u64::from(!is_evicted);
-            self.finish(self.flows.region(home), slot, is_evicted);
+            self.finish(shard, slot, is_evicted);
         }
         (room.slot(), self.begin(room.slot(), visit))
     }
