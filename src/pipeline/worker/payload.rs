@@ -44,7 +44,7 @@ impl Worker {
         verdict
     }
 
-    /// A plain packet ([`Item::is_plain`]) of which more is to do than to count it: its payload is to be read, or its verdict waits.
+    /// A plain packet (`Item::is_plain`) of which more is to do than to count it: its payload is to be read, or its verdict waits.
     #[inline(never)]
     pub(super) fn read_plain(
         &mut self,
