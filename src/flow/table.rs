@@ -14,11 +14,13 @@
 //! a batch overlap those misses. The table never looks at a clock: time is the packet's.
 
 mod bucket;
+mod turn;
 
 use std::collections::VecDeque;
 use std::num::NonZeroU64;
 
 use self::bucket::{Bucket, WAYS, age};
+use self::turn::{Place, Turn};
 use super::{Flow, FlowKey, Keep};
 use crate::time::Timestamp;
 use crate::{memory, prefetch};
@@ -89,35 +91,6 @@ impl Candidate {
     fn way(self) -> usize {
         (self.0.get() >> 1) as usize % WAYS
     }
-}
-
-/// A bucket and one of its ways, in one number.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Place(u32);
-
-impl Place {
-    #[inline(always)]
-    fn new(bucket: usize, way: usize) -> Self {
-        Self((bucket * WAYS + way) as u32)
-    }
-
-    #[inline(always)]
-    fn bucket(self) -> usize {
-        self.0 as usize / WAYS
-    }
-
-    #[inline(always)]
-    fn way(self) -> usize {
-        self.0 as usize % WAYS
-    }
-}
-
-/// A flow that is to be looked at: its record, and the place that named it when it was put here. Only a full table moves records, so what
-/// is read of a flow in its turn mostly lies side by side with the next.
-#[derive(Clone, Copy)]
-struct Turn {
-    record: u32,
-    place: Place,
 }
 
 /// Where a new flow goes.

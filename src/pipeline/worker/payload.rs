@@ -1,13 +1,14 @@
 //! What a [`Worker`] does with a packet's payload, once its flow is found: streams put their segments in order, datagrams are read as
 //! they come. Each says the packet's verdict, or that its flow is to tell.
 
-use super::{Framed, Worker, judge};
+use super::{Framed, Worker};
 use crate::flow::{Direction, Flow, Home, Outlet, Segment, Slot};
 use crate::indicator::Transport;
 use crate::packet::{FrameRef, Packet, protocol, tcp_flag};
 use crate::pipeline::counters::Counters;
 use crate::pipeline::decoded::Bytes;
 use crate::pipeline::eyes::Delivery;
+use crate::pipeline::judge;
 use crate::pipeline::shard::{State, is_waiting};
 use crate::pipeline::verdict::Verdict;
 use crate::proto::Reading;
