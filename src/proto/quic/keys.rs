@@ -1,13 +1,11 @@
 //! Initial packet protection (RFC 9001 section 5): the keys that anybody can derive from a version and the connection id
 //! that the client first chose, and the opening of a packet with them.
 //!
-//! The ciphers are RustCrypto's; here are only the salts, the labels and where in a packet what lies.
+//! The ciphers are ring's; here are only the salts, the labels and where in a packet what lies.
 
-use aes_gcm::aes::Aes128;
-use aes_gcm::aes::cipher::{BlockEncrypt, KeyInit};
-use aes_gcm::{AeadInPlace, Aes128Gcm, Nonce, Tag};
-use hkdf::Hkdf;
-use sha2::Sha256;
+use ring::aead::quic::{AES_128, HeaderProtectionKey};
+use ring::aead::{AES_128_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use ring::hkdf::{HKDF_SHA256, KeyType, Prk, Salt};
 
 use super::header::Long;
 
@@ -64,12 +62,12 @@ impl Keys {
         let (key_label, iv_label, header_label) =
             if version.is_v2 { (V2_KEY, V2_IV, V2_HEADER) } else { (KEY, IV, HEADER) };
         let mut secret = [0; 32];
-        Hkdf::<Sha256>::new(Some(version.salt), id).expand(side, &mut secret).ok()?;
-        let secret = Hkdf::<Sha256>::from_prk(&secret).ok()?;
+        expand(&Salt::new(HKDF_SHA256, version.salt).extract(id), side, &mut secret)?;
+        let secret = Prk::new_less_safe(HKDF_SHA256, &secret);
         let mut keys = Self { key: [0; 16], iv: [0; 12], header: [0; 16] };
-        secret.expand(key_label, &mut keys.key).ok()?;
-        secret.expand(iv_label, &mut keys.iv).ok()?;
-        secret.expand(header_label, &mut keys.header).ok()?;
+        expand(&secret, key_label, &mut keys.key)?;
+        expand(&secret, iv_label, &mut keys.iv)?;
+        expand(&secret, header_label, &mut keys.header)?;
         Some(keys)
     }
 
@@ -84,10 +82,9 @@ impl Keys {
         out.clear();
         out.extend_from_slice(packet.bytes);
         let at = packet.number_at;
-        let sample: [u8; 16] = packet.bytes.get(at + MAX_NUMBER_BYTES..)?.first_chunk().copied()?;
-        let mut mask = sample.into();
-        Aes128::new(&self.header.into()).encrypt_block(&mut mask);
-        let (first_mask, number_mask) = mask.split_first()?;
+        let sample = packet.bytes.get(at + MAX_NUMBER_BYTES..)?.get(..SAMPLE_BYTES)?;
+        let [first_mask, number_mask @ ..] =
+            HeaderProtectionKey::new(&AES_128, &self.header).ok()?.new_mask(sample).ok()?;
         let first = out.first_mut()?;
         *first ^= first_mask & 0x0f;
         let number_bytes = usize::from(*first & 3) + 1;
@@ -102,12 +99,25 @@ impl Keys {
             *byte ^= number;
         }
         let start = at + number_bytes;
-        let end = out.len().checked_sub(TAG_BYTES).filter(|end| *end >= start)?;
-        let (sealed, tag) = out.split_at_mut_checked(end)?;
-        let (header, sealed) = sealed.split_at_mut_checked(start)?;
-        let cipher = Aes128Gcm::new(&self.key.into());
-        cipher.decrypt_in_place_detached(Nonce::from_slice(&nonce), header, sealed, Tag::from_slice(tag)).ok()?;
-        Some((number, start..end))
+        let (header, sealed) = out.split_at_mut_checked(start)?;
+        let cipher = LessSafeKey::new(UnboundKey::new(&AES_128_GCM, &self.key).ok()?);
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let frames_bytes = cipher.open_in_place(nonce, Aad::from(&*header), sealed).ok()?.len();
+        Some((number, start..start + frames_bytes))
+    }
+}
+
+/// HKDF-Expand-Label, given the label with its lengths.
+fn expand(secret: &Prk, label: &[u8], out: &mut [u8]) -> Option<()> {
+    secret.expand(&[label], Bytes(out.len())).ok()?.fill(out).ok()
+}
+
+/// How many bytes are wanted of a key derivation.
+struct Bytes(usize);
+
+impl KeyType for Bytes {
+    fn len(&self) -> usize {
+        self.0
     }
 }
 
@@ -127,6 +137,7 @@ pub(super) fn whole_number(truncated: u64, bytes: usize, expected: u64) -> u64 {
 /// A packet number takes at most so many bytes; the header protection's sample begins behind as many.
 const MAX_NUMBER_BYTES: usize = 4;
 const MAX_NUMBER: u64 = 1 << 62;
+const SAMPLE_BYTES: usize = 16;
 /// AEAD_AES_128_GCM's.
 pub(super) const TAG_BYTES: usize = 16;
 
