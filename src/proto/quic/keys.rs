@@ -138,8 +138,6 @@ pub(super) fn whole_number(truncated: u64, bytes: usize, expected: u64) -> u64 {
 const MAX_NUMBER_BYTES: usize = 4;
 const MAX_NUMBER: u64 = 1 << 62;
 const SAMPLE_BYTES: usize = 16;
-/// AEAD_AES_128_GCM's.
-pub(super) const TAG_BYTES: usize = 16;
 
 const V2_NUMBER: u32 = 0x6b33_43cf;
 const T050_NUMBER: u32 = u32::from_be_bytes(*b"T050");

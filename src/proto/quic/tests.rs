@@ -4,13 +4,14 @@ use aes_gcm::{AeadInPlace, Aes128Gcm, Nonce};
 use proptest::prelude::*;
 
 use super::super::testing::{Hello, text_of, udp};
-use super::keys::TAG_BYTES;
 use super::*;
 
 use Direction::{ToOriginator, ToResponder};
 
 const ID: &[u8] = &[0x83, 0x94, 0xc8, 0xf0, 0x3e, 0x51, 0x57, 0x08];
 const CLIENT_ID: &[u8] = b"client";
+/// AEAD_AES_128_GCM's tag.
+const TAG_BYTES: usize = 16;
 const V1: u32 = 1;
 const V2: u32 = 0x6b33_43cf;
 const T050: u32 = 0x5430_3530;
