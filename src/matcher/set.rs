@@ -184,13 +184,15 @@ impl MatchSet {
         self.index.suffix.maybe(key)
     }
 
-    /// Whether an indicator may cover what was shown: only then is [`super::Matcher::seen`] worth calling. Asks for names alone, of which
-    /// there are many and hardly any that an indicator covers.
+    /// Whether an indicator may cover what was shown: only then is [`super::Matcher::seen`] worth calling. Asks for names and addresses alone,
+    /// of which there are many and hardly any that an indicator covers.
     #[inline(always)]
     pub fn maybe(&self, observable: &Observable<'_>) -> bool {
         match (observable.value, observable.kind.index) {
             (Value::Name(name), Index::Suffix) => self.index.suffix.maybe_encoded(name),
             (Value::Text(name), Index::Suffix) => self.index.suffix.maybe_text(name),
+            (Value::Addr(ip), _) => self.index.prefix.maybe(&self.index.prefix.key(ip, None)),
+            (Value::Endpoint(ip, port, _), _) => self.index.prefix.maybe(&self.index.prefix.key(ip, Some(port))),
             _ => true,
         }
     }
