@@ -224,6 +224,18 @@ impl<S: Keep> FlowTable<S> {
         }
     }
 
+    /// For a flow that is probably new, some time after [`FlowTable::prefetch_record`] asked for its second bucket: if it is to take the place
+    /// of another, that may be the oldest there.
+    #[inline]
+    pub fn prefetch_victim(&self, home: Home, now: Timestamp) {
+        if self.is_full(self.region(home))
+            && let bucket = &self.buckets[self.second(home)]
+            && let Some((_, way)) = bucket.oldest(now)
+        {
+            prefetch::lines_at(&self.records, bucket.records[way] as usize);
+        }
+    }
+
     /// The flow of a key, if it is the one that [`FlowTable::prefetch_record`] pointed at and has still its place. If another packet of the
     /// group had it leave, [`Flow::accept`] says so.
     #[inline(always)]

@@ -32,6 +32,9 @@ pub(super) const GROUP: usize = 64;
 /// Items of a group: one a frame, and some that lie beside them. Groups with more are taken in pieces.
 const GROUP_ITEMS: usize = GROUP + GROUP / 2;
 
+/// New flows of a group from which on it looks like a flood, and it is worth asking for who has to go.
+const MANY_NEW: usize = GROUP / 4;
+
 /// Packets of a shard between two looks for a flow that timed out and for holes that are overdue.
 const HOUSEKEEPING_INTERVAL: u64 = 64;
 
@@ -163,6 +166,10 @@ impl Worker {
     /// Takes the items of a group through everything.
     #[inline(never)]
     fn make(&mut self, data: &Bytes<'_>, visits: &mut Visits<'_>) {
+        if self.ends.len() >= MANY_NEW {
+            let new = visits.iter().filter(|visit| visit.guess.is_none());
+            new.for_each(|visit| self.flows.prefetch_victim(visit.home, visit.framed.0.time));
+        }
         for visit in visits.iter() {
             self.step(*data, visit);
         }
