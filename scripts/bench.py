@@ -129,8 +129,9 @@ def read_anew(path):
     """Has the page cache hold a capture as it does once it was read from the disk, in large pieces where the kernel has them. As it was
     written, or read here and there, it may lie in pages of 4 KiB, and reading it costs more than twice as much."""
     with open(path, "rb") as capture:
-        os.fsync(capture.fileno())
-        os.posix_fadvise(capture.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        if hasattr(os, "posix_fadvise"):
+            os.fsync(capture.fileno())
+            os.posix_fadvise(capture.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
         while capture.read(1 << 24):
             pass
 

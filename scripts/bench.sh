@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Measures Picket beside the tools that are on PATH, on one capture: CPU, wall, memory, hits. Builds the release binary first.
+# The capture is read anew from the disk before the first round, so that the page cache holds it alike whenever this runs.
 #
 #   scripts/bench.sh CAPTURE [FEED..]              feeds: given, or a generated one of 1.46 million entries
 #   scripts/bench.sh --flood [FLOWS] [FEED..]      on a generated SYN flood (4 million flows) instead, and on its first half million
