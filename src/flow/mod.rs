@@ -73,6 +73,8 @@ pub struct Flow<S> {
     fins: u8,
     /// Why its next packet is more than counted in: bits of [`mind`].
     minded: u8,
+    /// Whether nobody has touched `state` since it was made anew.
+    is_blank: bool,
     /// For each direction, whether the floors above look at its bytes no more: then a packet need not touch `state`.
     pub is_quiet: [bool; 2],
     /// For each direction, a number that the floors above keep; 0 until a packet came that way.
@@ -83,8 +85,19 @@ pub struct Flow<S> {
     pub streams: [Stream; 2],
     /// Packets that the floors above have not decided on.
     pub open: Open,
-    /// The floors above.
-    pub state: S,
+    state: S,
+}
+
+/// A flow's parts, each to be changed by itself.
+pub struct FlowParts<'f, S> {
+    /// [`Flow::identity`].
+    pub identity: &'f Identity,
+    /// [`Flow::streams`].
+    pub streams: &'f mut [Stream; 2],
+    /// [`Flow::is_quiet`].
+    pub is_quiet: &'f mut [bool; 2],
+    /// [`Flow::state_mut`].
+    pub state: &'f mut S,
 }
 
 /// Bits of [`Flow::minded`].
@@ -178,11 +191,42 @@ impl<S: Keep> Flow<S> {
         self.open = Open::default();
         self.last = now;
         self.streams.iter_mut().for_each(Stream::renew);
-        self.state.renew();
+        if !self.is_blank {
+            self.state.renew();
+            self.is_blank = true;
+        }
     }
 }
 
 impl<S> Flow<S> {
+    /// What the floors above keep with it.
+    #[inline]
+    pub fn state(&self) -> &S {
+        &self.state
+    }
+
+    /// The same, to be changed.
+    #[inline]
+    pub fn state_mut(&mut self) -> &mut S {
+        self.is_blank = false;
+        &mut self.state
+    }
+
+    /// Whether nobody has asked to change what the floors above keep with it: it is as it was made, and need not be looked at. A flood of
+    /// connections that come to nothing never touches it.
+    #[inline]
+    pub fn is_blank(&self) -> bool {
+        self.is_blank
+    }
+
+    /// Each of its parts to be changed.
+    #[inline]
+    pub fn parts(&mut self) -> FlowParts<'_, S> {
+        let Self { identity, streams, is_quiet, state, is_blank, .. } = self;
+        *is_blank = false;
+        FlowParts { identity, streams, is_quiet, state }
+    }
+
     /// What it is filed under.
     pub fn key(&self) -> &FlowKey {
         &self.identity.key

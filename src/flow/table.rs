@@ -48,6 +48,8 @@ pub struct FlowTable<S> {
     mask: u64,
     /// Flows of one region.
     capacity: usize,
+    /// Whether the last flow that had to go was blank ([`Flow::is_blank`]). A hint.
+    last_was_blank: bool,
 }
 
 #[derive(Clone, Default)]
@@ -150,6 +152,7 @@ impl<S: Keep> FlowTable<S> {
             shift: stride.ilog2(),
             mask: stride as u64 - 1,
             capacity,
+            last_was_blank: false,
         }
     }
 
@@ -220,7 +223,7 @@ impl<S: Keep> FlowTable<S> {
             prefetch::line(&self.buckets[self.second(home)]);
         }
         if is_full && let Some((_, way)) = bucket.oldest(now) {
-            prefetch::lines(&self.records[bucket.records[way] as usize]);
+            self.prefetch_leaving(bucket.records[way]);
         }
     }
 
@@ -232,7 +235,19 @@ impl<S: Keep> FlowTable<S> {
             && let bucket = &self.buckets[self.second(home)]
             && let Some((_, way)) = bucket.oldest(now)
         {
-            prefetch::lines_at(&self.records, bucket.records[way] as usize);
+            self.prefetch_leaving(bucket.records[way]);
+        }
+    }
+
+    /// Asks for what is looked at of a flow that has to go. In a flood nearly all are blank.
+    #[inline]
+    fn prefetch_leaving(&self, record: u32) {
+        let flow = &self.records[record as usize];
+        if self.last_was_blank {
+            prefetch::line(flow);
+            prefetch::line(&flow.open);
+        } else {
+            prefetch::lines(flow);
         }
     }
 
@@ -326,6 +341,7 @@ impl<S: Keep> FlowTable<S> {
                 let victim = &mut self.buckets[victim_at];
                 victim.marks[victim_way] = 0;
                 let room = Room::Taken(Slot(victim.records[victim_way]));
+                self.last_was_blank = self.records[room.slot().0 as usize].is_blank();
                 match empty {
                     Some(way) => (into, way, room),
                     None => (victim_at, victim_way, room),

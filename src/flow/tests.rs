@@ -245,11 +245,11 @@ proptest! {
                 *table.get_mut(room.slot()) = Flow::start(key, &packet, from, now);
                 room.slot()
             });
-            table.get_mut(slot).state += 1;
+            *table.get_mut(slot).state_mut() += 1;
             *twin.entry(host).or_default() += 1;
         }
         prop_assert_eq!(table.len(), twin.len());
-        let mut counts: Vec<u32> = table.iter().map(|(_, flow)| flow.state).collect();
+        let mut counts: Vec<u32> = table.iter().map(|(_, flow)| *flow.state()).collect();
         let mut expected: Vec<u32> = twin.into_values().collect();
         counts.sort_unstable();
         expected.sort_unstable();
@@ -284,10 +284,10 @@ fn a_full_table_evicts_its_oldest_and_never_grows() {
         let room = table.insert(home, now);
         let flow = table.get_mut(room.slot());
         if let Room::Taken(_) = room {
-            evicted.push(flow.state);
+            evicted.push(*flow.state());
         }
         *flow = Flow::start(key, &packet, from, now);
-        flow.state = host;
+        *flow.state_mut() = host;
         assert!(table.len() <= 64);
         assert!(table.find(home, &key, now).is_some());
     }
@@ -325,17 +325,30 @@ fn sweeping_takes_out_what_timed_out_and_nothing_else() {
         let (key, from) = FlowKey::of(&packet).expect("addresses");
         let slot = table.insert(table.home(table.base(1), key.hash(SEED)), now).slot();
         *table.get_mut(slot) = Flow::start(key, &packet, from, now);
-        table.get_mut(slot).state = host;
+        *table.get_mut(slot).state_mut() = host;
     }
     let now = Timestamp::from_parts(1000, 0).as_ns() + timeout::TCP_HALF_OPEN.as_nanos() as u64 + 1;
     let mut gone: Vec<u16> = Vec::new();
     for _ in 0..4000 {
         if let Some(slot) = table.sweep(1, Timestamp::from_ns(now)) {
-            gone.push(table.get(slot).state);
+            gone.push(*table.get(slot).state());
         }
     }
     assert_eq!((gone.len(), table.len()), (50, 50));
     assert!(gone.iter().all(|&host| host < 50));
+}
+
+#[test]
+fn a_flow_is_blank_until_somebody_has_its_state() {
+    let (key, from) = FlowKey::of(&syn(1, 80)).expect("addresses");
+    let mut flow: Flow<u16> = Flow::start(key, &syn(1, 80), from, Timestamp::ZERO);
+    assert!(flow.is_blank());
+    *flow.state_mut() = 7;
+    assert!(!flow.is_blank());
+    flow.restart(key, &syn(1, 80), from, Timestamp::ZERO);
+    assert_eq!((flow.is_blank(), *flow.state()), (true, 0), "made anew with the flow");
+    *flow.parts().state = 7;
+    assert!(!flow.is_blank());
 }
 
 #[test]

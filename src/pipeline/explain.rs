@@ -194,8 +194,8 @@ fn facts(flow: &Flow<super::shard::State>, direction: Direction, is_new: bool) -
         direction,
         is_new,
         lifecycle: flow.lifecycle(),
-        protocol: flow.state.conversation.protocol(),
-        reading: flow.state.conversation.reading(direction),
+        protocol: flow.state().conversation.protocol(),
+        reading: flow.state().conversation.reading(direction),
         has_hole: flow.streams.get(direction.index()).is_some_and(crate::flow::Stream::has_pending),
     }
 }

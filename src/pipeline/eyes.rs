@@ -222,24 +222,18 @@ impl Eyes {
         [key(packet.source, packet.source_port), key(packet.destination, packet.destination_port)]
     }
 
-    /// Looks both ends of a new flow up, if the filter says that an indicator may cover one.
+    /// Whether the filter says that an indicator may cover one of these ends.
     #[inline]
-    pub(super) fn look_at_ends(
-        &mut self,
-        keys: &[EndpointKey; 2],
-        identity: &Identity,
-        seldom: &mut Seldom,
-        frame: FrameRef,
-    ) {
-        let is_of_interest = keys.iter().any(|key| self.set.endpoint_maybe(key)) || self.recorder.is_some();
-        if is_of_interest && identity.ends() != Ends::Hardware {
-            self.see_ends(identity, seldom, frame);
-        }
+    pub(super) fn are_of_interest(&self, keys: &[EndpointKey; 2]) -> bool {
+        keys.iter().any(|key| self.set.endpoint_maybe(key)) || self.recorder.is_some()
     }
 
     /// Looks both ends of a flow up.
     #[inline(never)]
-    fn see_ends(&mut self, identity: &Identity, seldom: &mut Seldom, frame: FrameRef) {
+    pub(super) fn look_at_ends(&mut self, identity: &Identity, seldom: &mut Seldom, frame: FrameRef) {
+        if identity.ends() == Ends::Hardware {
+            return;
+        }
         for (at, facing) in [(ORIGINATOR, Direction::ToResponder), (RESPONDER, Direction::ToOriginator)] {
             self.facing = facing;
             self.see(identity, seldom, &end(identity, at, &[]), frame);
@@ -249,7 +243,9 @@ impl Eyes {
     /// Looks both ends of a live flow up, after another set took over.
     pub(super) fn look_at_ends_again(&mut self, identity: &Identity, seldom: &mut Seldom, frame: FrameRef) {
         let keys = [identity.originator(), identity.responder()].map(|(ip, port)| self.set.endpoint_key(ip, port));
-        self.look_at_ends(&keys, identity, seldom, frame);
+        if self.are_of_interest(&keys) {
+            self.look_at_ends(identity, seldom, frame);
+        }
     }
 
     /// Looks both ends of the packet up that an ICMP error quotes.

@@ -169,7 +169,7 @@ impl FlowLog {
         self.counters.records += 1;
         let identity = &flow.identity;
         self.records.push(FlowRecord {
-            flow: AlertFlow { protocol: flow.state.conversation.protocol(), ..AlertFlow::from(identity) },
+            flow: AlertFlow { protocol: flow.state().conversation.protocol(), ..AlertFlow::from(identity) },
             first,
             last: flow.last,
             packets: side.packets,

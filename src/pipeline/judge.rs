@@ -258,7 +258,7 @@ pub(super) fn tell_again(
 /// Of a packet whose payload was looked at, with how far its direction was before. `None`: the rest of its message tells.
 #[inline(always)]
 pub(super) fn read(flow: &Flow<State>, direction: Direction, before: Reading, data: &[u8]) -> Option<Verdict> {
-    let after = flow.state.conversation.reading(direction);
+    let after = flow.state().conversation.reading(direction);
     let is_read = before <= Reading::Parsing && after == Reading::Parsing;
     if is_read && !flow.streams[direction.index()].has_pending() {
         return Some(Verdict::Inspected);
@@ -274,7 +274,7 @@ fn read_or_not(flow: &Flow<State>, direction: Direction, reading: (Reading, Read
         _ if flow.streams[direction.index()].has_pending() => None,
         (Reading::Skipping, _) => Some(Verdict::PassedOver),
         (_, Reading::Unknown) => Some(class(flow, direction, data)),
-        (_, Reading::Done) if flow.state.conversation.protocol().is_none() => Some(Verdict::class_of(data)),
+        (_, Reading::Done) if flow.state().conversation.protocol().is_none() => Some(Verdict::class_of(data)),
         // The parser lost its place, and says so once.
         (_, Reading::Searching) if flow.tags[direction.index()] == Verdict::Gap.tag() => Some(Verdict::Gap),
         (_, Reading::Searching) => Some(Verdict::Malformed),
@@ -298,7 +298,7 @@ pub(super) fn lasting<'d>(flow: &Flow<State>, direction: Direction, data: impl F
 
 #[cold]
 fn why_done(flow: &Flow<State>, data: &[u8]) -> Verdict {
-    let conversation = &flow.state.conversation;
+    let conversation = &flow.state().conversation;
     match conversation.protocol() {
         _ if data.is_empty() => Verdict::Inspected,
         None => Verdict::class_of(data),
@@ -314,8 +314,12 @@ fn at_end(flow: &Flow<State>) -> Verdict {
     if is_tcp && has_spoken && flow.tags.contains(&0) {
         return Verdict::OneDirection;
     }
-    let holds = [Direction::ToResponder, Direction::ToOriginator].iter().any(|&way| flow.state.conversation.holds(way));
-    if holds { Verdict::Incomplete } else { Verdict::Inspected }
+    let holds = |way: &Direction| flow.state().conversation.holds(*way);
+    if !flow.is_blank() && [Direction::ToResponder, Direction::ToOriginator].iter().any(holds) {
+        Verdict::Incomplete
+    } else {
+        Verdict::Inspected
+    }
 }
 
 /// A flow that the end of the captures ends.

@@ -141,7 +141,7 @@ impl Seldom {
 /// Whether bytes of a direction wait: behind a hole, or for the rest of their message.
 #[inline]
 pub(super) fn is_waiting(flow: &Flow<State>, direction: Direction) -> bool {
-    flow.streams[direction.index()].has_pending() || flow.state.conversation.holds(direction)
+    flow.streams[direction.index()].has_pending() || (!flow.is_blank() && flow.state().conversation.holds(direction))
 }
 
 /// Whether a hit is to be raised.

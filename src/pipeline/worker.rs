@@ -20,7 +20,7 @@ use super::order::Place;
 use super::shard::{Shard, Table, Wait};
 use super::verdict::Verdict;
 use super::{Options, SHARDS};
-use crate::flow::{Accepted, Base, Candidate, Direction, Home, Room, Slot, StreamCounters};
+use crate::flow::{Accepted, Base, Candidate, Direction, FlowParts, Home, Room, Slot, StreamCounters};
 use crate::indicator::Transport;
 use crate::matcher::{EndpointKey, MatchSet};
 use crate::packet::{self, Ends, FrameMeta, protocol};
@@ -339,7 +339,10 @@ impl Worker {
                 None => self.ends[usize::from(visit.ends)],
                 Some(_) => self.eyes.prefetch_ends(item),
             };
-            self.eyes.look_at_ends(&keys, &flow.identity, &mut flow.state.seldom, frame.reference());
+            if self.eyes.are_of_interest(&keys) {
+                let FlowParts { identity, state, .. } = flow.parts();
+                self.eyes.look_at_ends(identity, &mut state.seldom, frame.reference());
+            }
         }
         if self.eyes.has_header_rules {
             self.eyes.judge_first(flow, (&item.packet, direction), frame.reference());
@@ -418,7 +421,10 @@ impl Worker {
                 self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
             }
         }
-        self.unread.finish(&mut self.flows.get_mut(slot).state, &mut self.shards[shard].pool);
+        let flow = self.flows.get_mut(slot);
+        if !flow.is_blank() {
+            self.unread.finish(flow.state_mut(), &mut self.shards[shard].pool);
+        }
         let verdict = self.judge_flow(slot, is_evicted);
         if self.aside.is_some() {
             self.attend_end((shard, slot), verdict, is_evicted);

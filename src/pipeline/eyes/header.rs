@@ -3,7 +3,7 @@
 //! once the conversation is established. A flow that no such rule is about is never asked for again.
 
 use super::{Eyes, ORIGINATOR, RESPONDER, transport};
-use crate::flow::{Direction, Flow, Identity, Lifecycle, Stream, Watch};
+use crate::flow::{Direction, Flow, FlowParts, Identity, Lifecycle, Stream, Watch};
 use crate::indicator::rule::{Body, Flowing, Header, Passing};
 use crate::indicator::{IndicatorIx, Observable, Value, Where, kind};
 use crate::packet::{Ends, FrameRef, Packet, protocol};
@@ -38,16 +38,18 @@ impl Eyes {
     ) {
         let first = self.alerts.len();
         self.facing = direction;
-        if flow.state.seldom.is_of_another(self.generation) && !self.have_pending(flow) {
+        if flow.state().seldom.is_of_another(self.generation) && !self.have_pending(flow) {
             return flow.watch(Watch::None);
         }
-        let passing = flow.state.seldom.pending().pass(packet, direction);
-        while let Some(rule) = flow.state.seldom.pending().take(packet, direction, &passing) {
-            self.fulfil(&flow.identity, &mut flow.state.seldom, rule, frame);
+        let passing = flow.state_mut().seldom.pending().pass(packet, direction);
+        while let Some(rule) = flow.state_mut().seldom.pending().take(packet, direction, &passing) {
+            let FlowParts { identity, state, .. } = flow.parts();
+            self.fulfil(identity, &mut state.seldom, rule, frame);
         }
-        let watch = flow.state.seldom.pending().watch();
+        let watch = flow.state_mut().seldom.pending().watch();
         flow.watch(watch);
-        self.conclude(first, &flow.identity, &mut flow.state, frame);
+        let FlowParts { identity, state, .. } = flow.parts();
+        self.conclude(first, identity, state, frame);
     }
 
     /// Judges the rules of another set by what is known of a live flow. Flags are not: who asks for them waits for the next.
@@ -62,23 +64,25 @@ impl Eyes {
         let has_come_far = matches!(flow.lifecycle(), Lifecycle::Established | Lifecycle::Closing)
             && flow.streams.iter().any(Stream::has_spoken);
         let answered = if is_tcp { [has_come_far && seen == [true; 2]; 2] } else { seen };
-        let pending = flow.state.seldom.pending();
+        let pending = flow.state_mut().seldom.pending();
         pending.note_answered(answered);
         let is_established = pending.is_established();
         let packet = Packet { protocol: flow.identity.protocol(), ..Packet::default() };
         let passing = Passing { flags: 0, is_established };
         for direction in [Direction::ToResponder, Direction::ToOriginator] {
             self.facing = direction;
-            let seldom = &mut flow.state.seldom;
+            let FlowParts { identity, state, .. } = flow.parts();
+            let seldom = &mut state.seldom;
             while seen[direction.index()]
                 && let Some(rule) = seldom.pending().take(&packet, direction, &passing)
             {
-                self.fulfil(&flow.identity, seldom, rule, frame);
+                self.fulfil(identity, seldom, rule, frame);
             }
         }
-        let watch = flow.state.seldom.pending().watch();
+        let watch = flow.state_mut().seldom.pending().watch();
         flow.watch(watch);
-        self.conclude(first, &flow.identity, &mut flow.state, frame);
+        let FlowParts { identity, state, .. } = flow.parts();
+        self.conclude(first, identity, state, frame);
     }
 
     /// Has every rule wait that may hold in a flow; false if there is none.
@@ -102,9 +106,9 @@ impl Eyes {
             return false;
         }
         // What is made only now speaks of no set yet.
-        flow.state.seldom.pending();
-        self.renew(&mut flow.state.seldom);
-        self.over_flow_cap += flow.state.seldom.pending().set(&awaited) as u64;
+        flow.state_mut().seldom.pending();
+        self.renew(&mut flow.state_mut().seldom);
+        self.over_flow_cap += flow.state_mut().seldom.pending().set(&awaited) as u64;
         true
     }
 

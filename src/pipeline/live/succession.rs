@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::super::SHARDS;
 use super::super::worker::Worker;
-use crate::flow::HashSeed;
+use crate::flow::{FlowParts, HashSeed};
 use crate::indicator::IndicatorIx;
 use crate::matcher::MatchSet;
 use crate::metrics::Tally;
@@ -93,8 +93,9 @@ impl Worker {
                 flow.is_quiet = [false; 2];
             }
             let seen = FrameRef { time: flow.last, ..frame };
-            self.eyes.renew(&mut flow.state.seldom);
-            self.eyes.look_at_ends_again(&flow.identity, &mut flow.state.seldom, seen);
+            let FlowParts { identity, state, .. } = flow.parts();
+            self.eyes.renew(&mut state.seldom);
+            self.eyes.look_at_ends_again(identity, &mut state.seldom, seen);
             self.eyes.judge_live(flow, seen);
         }
     }
@@ -114,7 +115,8 @@ impl Worker {
             if flow.is_expired(now) || is_another {
                 continue;
             }
-            self.eyes.see(&flow.identity, &mut flow.state.seldom, &name.observable(), name.frame);
+            let FlowParts { identity, state, .. } = flow.parts();
+            self.eyes.see(identity, &mut state.seldom, &name.observable(), name.frame);
         }
         self.eyes.names = Some(names);
     }

@@ -65,7 +65,7 @@ impl Worker {
         self.end_waits();
         let Self { flows, unread, counters, aside, .. } = &mut self;
         std::mem::replace(flows, Table::new(0, 0)).end(|slot, flow| {
-            flow.state.conversation.unfinished().into_iter().for_each(|why| unread.note(why));
+            flow.state().conversation.unfinished().into_iter().for_each(|why| unread.note(why));
             let verdict = judge::end_open(flow, counters);
             aside.iter_mut().for_each(|aside| aside.stop(slot, flow, verdict));
         });

@@ -2,7 +2,7 @@
 //! they come. Each says the packet's verdict, or that its flow is to tell.
 
 use super::{Framed, Worker};
-use crate::flow::{Direction, Flow, Home, Outlet, Segment, Slot};
+use crate::flow::{Direction, Flow, FlowParts, Home, Outlet, Segment, Slot};
 use crate::indicator::Transport;
 use crate::packet::{FrameRef, Packet, protocol, tcp_flag};
 use crate::pipeline::counters::Counters;
@@ -102,7 +102,7 @@ impl Worker {
         framed: Framed<'_>,
     ) -> Option<Verdict> {
         let packet = &framed.1.packet;
-        let Flow { identity, streams, state, .. } = self.flows.get_mut(slot);
+        let FlowParts { identity, streams, state, .. } = self.flows.get_mut(slot).parts();
         let stream = &mut streams[direction.index()];
         let is_whole = packet.payload_missing_bytes == 0 && packet.urgent_pointer == 0 && !packet.has(tcp_flag::SYN);
         if !is_whole || !stream.goes_on_with(packet.sequence) {
@@ -132,7 +132,7 @@ impl Worker {
         framed: Framed<'_>,
     ) -> Option<Verdict> {
         let (frame, payload) = (framed.0.reference(), data.payload(framed));
-        let Flow { identity, streams, state, .. } = self.flows.get_mut(slot);
+        let FlowParts { identity, streams, state, .. } = self.flows.get_mut(slot).parts();
         let before = (state.conversation.reading(direction), state.conversation.holds(direction));
         let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
         let chunk = streams[direction.index()].take_next(payload, frame);
@@ -151,7 +151,7 @@ impl Worker {
         (before, was_holding): (Reading, bool),
         (frame, payload): (FrameRef, &[u8]),
     ) -> Option<Verdict> {
-        match self.flows.get(slot).state.conversation.holds(direction) {
+        match self.flows.get(slot).state().conversation.holds(direction) {
             true if !was_holding => self.wait(shard, slot, direction, frame),
             true => {}
             false => self.note_quiet(slot),
@@ -167,7 +167,7 @@ impl Worker {
     #[inline(always)]
     fn steps_over_cut(&mut self, slot: Slot, direction: Direction, (frame, item): Framed<'_>) -> bool {
         let packet = &item.packet;
-        let Flow { streams, state, is_quiet, .. } = self.flows.get_mut(slot);
+        let FlowParts { streams, state, is_quiet, .. } = self.flows.get_mut(slot).parts();
         let stream = &mut streams[direction.index()];
         if packet.payload_bytes > 0
             || packet.tcp_flags & TURNING != 0
@@ -204,7 +204,7 @@ impl Worker {
             frame: frame.reference(),
         };
         let flow = self.flows.get_mut(slot);
-        let reading = flow.state.conversation.reading(direction);
+        let reading = flow.state().conversation.reading(direction);
         let out_of_window = self.streams.out_of_window;
         let was_waiting = is_waiting(flow, direction);
         match packet.urgent_pointer {
@@ -240,11 +240,11 @@ impl Worker {
     /// Notes which directions nobody looks at any more. Both: a parser may be done with the other one too, or have both probed anew.
     #[inline(always)]
     fn note_quiet(&mut self, slot: Slot) {
-        if self.scans_tcp {
+        let flow = self.flows.get_mut(slot);
+        if self.scans_tcp || flow.is_blank() {
             return;
         }
-        let flow = self.flows.get_mut(slot);
-        let [there, back] = flow.state.conversation.is_quiet();
+        let [there, back] = flow.state().conversation.is_quiet();
         flow.is_quiet = [there && !flow.streams[0].has_pending(), back && !flow.streams[1].has_pending()];
     }
 
@@ -257,7 +257,7 @@ impl Worker {
         act: impl FnOnce(&mut crate::flow::Stream, &mut Outlet<'_>),
     ) {
         let pool = &mut self.shards[shard].pool;
-        let Flow { identity, streams, state, .. } = self.flows.get_mut(slot);
+        let FlowParts { identity, streams, state, .. } = self.flows.get_mut(slot).parts();
         let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
         let mut delivery = Delivery { identity, state, direction, scans, eyes, unread };
         let emit = &mut |chunk: crate::flow::Chunk<'_>, pool: &mut crate::flow::Pool| delivery.any_chunk(&chunk, pool);
@@ -268,7 +268,7 @@ impl Worker {
     #[cold]
     fn look_at_held(&mut self, shard: usize, slot: Slot, direction: Direction, frame: FrameRef, is_end: bool) {
         let pool = &mut self.shards[shard].pool;
-        let Flow { identity, state, .. } = self.flows.get_mut(slot);
+        let FlowParts { identity, state, .. } = self.flows.get_mut(slot).parts();
         let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
         Delivery { identity, state, direction, scans, eyes, unread }.look_at_held(pool, frame, is_end);
     }
@@ -277,7 +277,7 @@ impl Worker {
     #[cold]
     pub(super) fn cut(&mut self, shard: usize, slot: Slot, direction: Direction, frame: FrameRef) {
         let pool = &mut self.shards[shard].pool;
-        let Flow { identity, state, .. } = self.flows.get_mut(slot);
+        let FlowParts { identity, state, .. } = self.flows.get_mut(slot).parts();
         let (eyes, unread, scans) = (&mut self.eyes, &mut self.unread, self.scans_tcp);
         Delivery { identity, state, direction, scans, eyes, unread }.cut(pool, frame);
     }
@@ -332,8 +332,8 @@ impl Worker {
         let pool = &mut self.shards[shard].pool;
         let flow = self.flows.get_mut(slot);
         // Of datagrams nothing is held back or stepped over.
-        let before = if flow.state.conversation.wants(direction) { Reading::Searching } else { Reading::Done };
-        let Flow { identity, state, is_quiet, .. } = flow;
+        let before = if flow.state().conversation.wants(direction) { Reading::Searching } else { Reading::Done };
+        let FlowParts { identity, state, is_quiet, .. } = flow.parts();
         let scans = self.scans_udp && transport == Transport::Udp;
         let (eyes, unread) = (&mut self.eyes, &mut self.unread);
         let frame = framed.0.reference();
@@ -354,7 +354,7 @@ impl Worker {
         if !self.eyes.looks_at_addresses() {
             return Verdict::Inspected;
         }
-        let Flow { identity, state, .. } = self.flows.get_mut(slot);
+        let FlowParts { identity, state, .. } = self.flows.get_mut(slot).parts();
         let payload = data.payload(framed);
         let (packet, frame) = (&framed.1.packet, framed.0.reference());
         self.eyes.look_at_quoted((packet, payload), direction, identity, &mut state.seldom, frame);
@@ -411,8 +411,9 @@ pub(super) fn pass(
 /// nothing else is done for it.
 #[inline(always)]
 fn steps_over(flow: &mut Flow<State>, direction: Direction, packet: &Packet) -> bool {
-    let stream = &mut flow.streams[direction.index()];
-    let steps = stream.is_at(packet.sequence) && flow.state.conversation.step_over(direction, packet.payload_bytes);
+    let FlowParts { streams, state, .. } = flow.parts();
+    let stream = &mut streams[direction.index()];
+    let steps = stream.is_at(packet.sequence) && state.conversation.step_over(direction, packet.payload_bytes);
     if steps {
         stream.step_over(packet.payload_bytes);
     }
