@@ -235,25 +235,33 @@ fn formats_are_chosen_by_flag() {
 #[test]
 fn a_folder_is_replayed_in_name_order_and_all_thread_counts_agree() {
     let scratch = tempfile::tempdir().expect("folder");
-    let replay = |threads: &str| {
-        let (alerts, summary) = (scratch.path().join(threads), scratch.path().join(format!("{threads}.json")));
+    let replay = |threads: &str, sharing: &str| {
+        let name = format!("{threads}-{sharing}");
+        let (alerts, summary) = (scratch.path().join(&name), scratch.path().join(format!("{name}.json")));
         let mut command = picket();
         command
-            .args(["replay", "--feed", FEED, "--threads", threads, "--alerts"])
+            .args(["replay", "--feed", FEED, "--threads", threads, "--sharing", sharing, "--alerts"])
             .arg(&alerts)
             .arg("--summary")
             .arg(&summary);
         let output = finish(command.arg("fixtures/pcaps"));
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
         let summary = fs::read_to_string(summary).expect("summary");
-        serde_json::from_str::<serde_json::Value>(&summary).expect("the summary is JSON");
-        fs::read_to_string(alerts).expect("alerts")
+        let mut summary: serde_json::Value = serde_json::from_str(&summary).expect("the summary is JSON");
+        // What the run took.
+        let fields = summary.as_object_mut().expect("an object");
+        fields.retain(|name, _| name != "seconds" && name != "packets_per_second" && name != "feeds");
+        (fs::read_to_string(alerts).expect("alerts"), summary)
     };
-    let one = replay("1");
-    let names: Vec<String> = documents(&one).iter().map(|a| text_at(a, "picket.capture").to_string()).collect();
+    let one = replay("1", "auto");
+    let names: Vec<String> = documents(&one.0).iter().map(|a| text_at(a, "picket.capture").to_string()).collect();
     assert!(names.len() > 100 && names.is_sorted(), "{} alerts, in name order: {}", names.len(), names.is_sorted());
     for threads in ["2", "3", "4"] {
-        assert!(replay(threads) == one, "{threads} threads differ from one");
+        for sharing in ["always", "never"] {
+            let (alerts, summary) = replay(threads, sharing);
+            assert!(alerts == one.0, "{threads} threads differ from one ({sharing})");
+            assert_eq!(summary, one.1, "{threads} threads ({sharing})");
+        }
     }
 }
 

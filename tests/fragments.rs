@@ -6,7 +6,7 @@ mod common;
 
 use std::fs;
 
-use common::{at, documents, finish, picket, replay, stderr};
+use common::{at, documents, finish, picket, replay, stderr, stdout};
 
 /// Datagrams whose pieces lie far apart: more frames than three batches have.
 const DATAGRAMS: u16 = 1500;
@@ -33,6 +33,19 @@ fn pieces_in_different_batches_are_one_datagram_for_any_number_of_threads() {
         for _ in 0..3 {
             assert!(replay(std::slice::from_ref(&file), threads).0 == alerts, "{threads} threads");
         }
+        let mut apart = picket();
+        apart.args([
+            "replay",
+            "-q",
+            "--feed",
+            common::FEED,
+            "--sharing",
+            "never",
+            "--threads",
+            &threads.to_string(),
+            &file,
+        ]);
+        assert!(stdout(&finish(&mut apart)) == alerts, "{threads} threads that read for themselves");
     }
 }
 
@@ -42,9 +55,10 @@ fn what_is_never_whole_is_said() {
     let (path, summary) = (folder.path().join("pieces.pcap"), folder.path().join("summary.json"));
     let frames: Vec<Vec<u8>> = (0..5).map(|n| piece(n, 0, &datagram(n)[..24])).collect();
     fs::write(&path, capture(&frames)).expect("written");
-    for threads in ["1", "3"] {
+    for (threads, sharing) in [("1", "auto"), ("3", "always"), ("3", "never")] {
         let mut command = picket();
-        command.args(["replay", "--feed", common::FEED, "--threads", threads, "--alerts", "/dev/null", "--summary"]);
+        command.args(["replay", "--feed", common::FEED, "--threads", threads, "--sharing", sharing]);
+        command.args(["--alerts", "/dev/null", "--summary"]);
         let output = finish(command.arg(&summary).arg(&path));
         assert!(output.status.success(), "{}", stderr(&output));
         let text = fs::read_to_string(&summary).expect("summary");

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::input::Access;
+use super::input::{Access, is_packed};
 use super::list::{Listing, OpenError};
 use super::pool::Pool;
 use super::reading::{Outcome, Problem, Reading};
@@ -98,8 +98,17 @@ impl Files {
     /// # Errors
     /// As [`Self::open`].
     pub fn open_with(paths: &[PathBuf], access: Access) -> Result<Self, OpenError> {
-        let Listing { files, troubles } = Listing::of(paths)?;
-        Ok(Self {
+        Ok(Self::of(Listing::of(paths)?, access))
+    }
+
+    /// Another reader of the same files, of one that has not begun.
+    pub fn again(&self) -> Self {
+        debug_assert_eq!(self.next, 0, "it would know what this one has met with");
+        Self::of(Listing { files: self.files.clone(), troubles: self.troubles.clone() }, self.access)
+    }
+
+    fn of(Listing { files, troubles }: Listing, access: Access) -> Self {
+        Self {
             files,
             troubles,
             access,
@@ -109,7 +118,12 @@ impl Files {
             done: Arc::default(),
             finished_bytes: 0,
             pool: Pool::default(),
-        })
+        }
+    }
+
+    /// Whether all of them are regular files and none is packed: then nothing is lost by reading them more than once. Looks at their first bytes.
+    pub fn are_plain(&self) -> bool {
+        self.files.iter().all(|file| file.size_bytes.is_some() && !is_packed(&file.path))
     }
 
     /// The files in order; [`crate::packet::FrameMeta::file`] is a position in this list.

@@ -202,6 +202,12 @@ fn read(reader: &mut impl Read, to: &mut [u8]) -> io::Result<usize> {
     }
 }
 
+/// Whether a file that can be read is packed, by its first bytes.
+pub(super) fn is_packed(path: &Path) -> bool {
+    let head = File::open(path).and_then(|mut file| read_head(&mut file));
+    head.is_ok_and(|head| compression::recognise(&head).is_some())
+}
+
 fn read_head(reader: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut head = vec![0; HEAD_BYTES];
     let mut filled = 0;

@@ -18,7 +18,7 @@ use crate::capture::Files;
 use crate::feed::LoadReport;
 use crate::marking::Clearances;
 use crate::matcher::{MatchSet, Seeds};
-use crate::pipeline::{self, AlertTally, Loaded, Options, Replay, Summary};
+use crate::pipeline::{self, AlertTally, Loaded, Options, Replay, Sharing, Summary};
 
 /// Replay hashes values with this, so that runs can be compared.
 const REPLAY_SEED: u64 = 0x7069_636b_6574;
@@ -34,6 +34,10 @@ pub struct ReplayArgs {
     /// Workers; the output does not depend on it. All cores, up to 16, if not given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=16))]
     threads: Option<u16>,
+    /// Whether workers share what one of them has read, or each reads all for itself; the output does not depend on it. By default large
+    /// captures in plain files are read by each if the processors are measured to be far apart.
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = SharingName::Auto)]
+    sharing: SharingName,
     /// Whether packets with a wrong IPv4 header, TCP or UDP checksum are inspected. Ignored by default: a machine whose network
     /// card computes checksums captures wrong ones of what it sends.
     #[arg(long, value_enum, value_name = "HOW", default_value_t = Checksums::Ignore)]
@@ -41,6 +45,26 @@ pub struct ReplayArgs {
     /// Captures: pcap or pcapng, plain or compressed; directories; - for standard input.
     #[arg(required = true, value_name = "CAPTURE")]
     captures: Vec<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SharingName {
+    /// Unless the processors are far apart.
+    Auto,
+    /// Yes.
+    Always,
+    /// No, if all captures are files.
+    Never,
+}
+
+impl From<SharingName> for Sharing {
+    fn from(name: SharingName) -> Self {
+        match name {
+            SharingName::Auto => Self::Auto,
+            SharingName::Always => Self::Always,
+            SharingName::Never => Self::Never,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -68,6 +92,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     super::run::warn_of_feeds(&report, outputs.summary().withholds());
     let mut options = Options {
         threads: args.threads.map_or_else(default_threads, usize::from),
+        sharing: args.sharing.into(),
         max_flows: args.run.max_flows as usize,
         verifies_checksums: args.checksums == Checksums::Verify,
         ..Options::default()

@@ -241,6 +241,19 @@ impl Headers {
         }
     }
 
+    /// Lists the items of one of several workers' shards, in capture order, in place of what was there.
+    pub(super) fn list_own(&self, worker: usize, workers: usize, own: &mut Vec<u32>) {
+        let is_own: [bool; SHARDS] = std::array::from_fn(|shard| shard % workers == worker);
+        own.resize(self.items.len(), 0);
+        let mut count = 0;
+        for at in self.stretches.iter().cloned().flatten() {
+            // Written in any case, for whose it is cannot be guessed.
+            own[count] = at;
+            count += usize::from(is_own[self.items[at as usize].shard()]);
+        }
+        own.truncate(count);
+    }
+
     /// What the items' offsets are into, given the capture's bytes.
     #[inline]
     pub(super) fn bytes<'a>(&'a self, captured: &'a [u8]) -> Bytes<'a> {

@@ -1,5 +1,8 @@
 //! [`replay`]: the threads and channels of a run over capture files.
 
+mod apart;
+mod distance;
+mod report;
 mod several;
 
 use std::path::Path;
@@ -17,7 +20,7 @@ use super::exit::{Exit, Readers, Said};
 use super::fragments::Assembler;
 use super::order::Place;
 use super::worker::{GROUP, Worker};
-use super::{EvidenceCounters, Options, SHARDS};
+use super::{EvidenceCounters, Options, SHARDS, Sharing};
 use crate::alert::{Alert, FlowRecord};
 use crate::capture::{BATCH_FRAMES, Batch, FileInfo, Files, Source, Trouble};
 use crate::flow::HashSeed;
@@ -30,6 +33,9 @@ const ALERT_CHANNEL: usize = 1024;
 
 /// Flow records that may wait for theirs; then the run waits.
 const FLOW_CHANNEL: usize = 4096;
+
+/// Captures that are smaller in all are read before it is known how far apart processors are.
+const LEAST_MEASURED_BYTES: u64 = 64 << 20;
 
 /// Replay hashes flows with this, so that evictions repeat; live capture takes a random one.
 pub(super) const REPLAY_SEED: HashSeed = HashSeed(0x7069_636b_6574);
@@ -48,6 +54,12 @@ impl Progress {
     /// Asks the run to stop at the next batch. What was read is finished and counted.
     pub fn stop(&self) {
         self.is_stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// So many frames more were read.
+    fn show(&self, frames: usize, files: &Files) {
+        self.frames.fetch_add(frames as u64, Ordering::Relaxed);
+        self.bytes_done.store(files.progress().bytes_done, Ordering::Relaxed);
     }
 
     /// Whether it was asked to stop.
@@ -69,6 +81,15 @@ pub struct Stages {
     pub wall: Duration,
     /// Processor time of the whole process in that time, all threads.
     pub cpu: Duration,
+}
+
+impl Stages {
+    /// Adds what another worker took for its stages.
+    fn add(&mut self, other: &Self) {
+        self.read += other.read;
+        self.decode += other.decode;
+        self.inspect += other.inspect;
+    }
 }
 
 /// What a run saw.
@@ -124,7 +145,11 @@ pub fn replay(files: Files, set: Arc<MatchSet>, options: &Options) -> Replay {
         let readers = Readers { alerts: to_reader, flows: to_flow_reader, figures: Arc::default() };
         let captures = files.files().iter().map(|file| Arc::from(file.path.as_path())).collect();
         let run = Run { files, set, captures, options, progress: shared, readers };
-        let mut outcome = if run.options.threads == 1 { run.on_one_thread() } else { run.on_several() };
+        let mut outcome = match run.options.threads {
+            1 => run.on_one_thread(),
+            _ if run.reads_apart() => run.on_several_apart(),
+            _ => run.on_several(),
+        };
         outcome.stages.wall = start.elapsed();
         outcome.stages.cpu = process_cpu().saturating_sub(cpu_start);
         outcome
@@ -183,6 +208,18 @@ impl Run {
         self.outcome(counters, clock.stages())
     }
 
+    /// Whether each of several workers is to read all for itself.
+    fn reads_apart(&self) -> bool {
+        let Some(bytes) = self.files.total_bytes() else { return false };
+        match self.options.sharing {
+            Sharing::Always => false,
+            Sharing::Never => true,
+            Sharing::Auto => {
+                bytes >= LEAST_MEASURED_BYTES && distance::are_far_apart(self.options.threads) && self.files.are_plain()
+            }
+        }
+    }
+
     /// What workers are to do: alerts are held back when they are in order.
     fn of_workers(&self) -> Options {
         Options { suppress: None, ..self.options.clone() }
@@ -193,8 +230,7 @@ impl Run {
     }
 
     fn show_progress(&self, frames: usize) {
-        self.progress.frames.fetch_add(frames as u64, Ordering::Relaxed);
-        self.progress.bytes_done.store(self.files.progress().bytes_done, Ordering::Relaxed);
+        self.progress.show(frames, &self.files);
     }
 
     fn outcome(&self, counters: Counters, stages: Stages) -> Outcome {

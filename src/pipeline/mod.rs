@@ -54,6 +54,8 @@ pub const SHARDS: usize = 16;
 pub struct Options {
     /// Workers, 1 to [`SHARDS`].
     pub threads: usize,
+    /// Whether several workers of a replay share what they read.
+    pub sharing: Sharing,
     /// Flows followed at once, in all.
     pub max_flows: usize,
     /// Bytes held back in all for messages and streams that are not complete.
@@ -69,10 +71,23 @@ pub struct Options {
     pub evidence: Option<EvidenceOptions>,
 }
 
+/// Whether several workers of a replay share what one of them has read and decoded. What comes out is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sharing {
+    /// Unless their processors are far apart, which is measured, and large captures lie in plain files.
+    #[default]
+    Auto,
+    /// Yes.
+    Always,
+    /// Each reads all of it for itself, if all captures are files.
+    Never,
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
             threads: 1,
+            sharing: Sharing::Auto,
             max_flows: 1_000_000,
             max_stream_bytes: 256 * 1024 * 1024,
             verifies_checksums: false,

@@ -79,3 +79,24 @@ fn files_are_one_timeline_and_progress_is_in_stored_bytes() {
         assert!(seen.is_sorted() && seen.len() == 1200);
     }
 }
+
+#[test]
+fn files_are_read_again_from_their_beginning_and_packed_ones_are_told() {
+    let directory = temporary();
+    let path = directory.path().join("a.pcap");
+    fs::write(&path, Pcap::default().build(&samples(&mut Random(3), 600, 300))).expect("written");
+    let mut files = Files::open(std::slice::from_ref(&path)).expect("opens");
+    let mut again = files.again();
+    assert!(files.are_plain());
+    let frames = |files: &mut Files| {
+        let (mut batch, mut count) = (Batch::default(), 0);
+        while files.poll(&mut batch) {
+            count += batch.frames.len();
+        }
+        count
+    };
+    assert_eq!((frames(&mut files), frames(&mut again)), (600, 600));
+    let packed = directory.path().join("b.pcap.gz");
+    fs::write(&packed, [0x1f, 0x8b, 8, 0]).expect("written");
+    assert!(!Files::open(&[path, packed]).expect("opens").are_plain());
+}

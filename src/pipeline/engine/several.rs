@@ -8,17 +8,14 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::{Outcome, Progress, REPLAY_SEED, Run, Stages, said};
+use super::report::{Desk, REPORT_CHANNEL, Report, put_in_order};
+use super::{Outcome, REPLAY_SEED, Run, Stages};
 use crate::capture::{Batch, Source};
 use crate::pipeline::clock::Clock;
 use crate::pipeline::counters::Counters;
 use crate::pipeline::decoded::Decoded;
-use crate::pipeline::exit::{Exit, Said};
 use crate::pipeline::fragments::Turns;
 use crate::pipeline::worker::{GROUP, Worker};
-
-/// Reports of a worker that may wait to be put in order.
-const REPORT_CHANNEL: usize = 16;
 
 /// Batches that may be read, for each worker, before the slowest worker is done with the first of them. More than one, so that
 /// not all of them can be in the making.
@@ -26,9 +23,6 @@ const AHEAD_PER_WORKER: usize = 12;
 
 /// Batches in a worker's inbox below which it reads another, if nobody else does: with fewer, workers wait for each other's reading.
 const STOCK: usize = 4;
-
-/// Batches without an alert after which a worker says how far it is: alerts of others wait for that.
-const MAX_SILENT_BATCHES: u32 = 16;
 
 /// How often a worker that has nothing to do lets others run before it sleeps.
 const MAX_YIELDS: u32 = 256;
@@ -38,12 +32,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// Decoded batches kept for reuse: as many as can be under way with a few workers.
 const MAX_SPARE: usize = 64;
-
-/// What a worker tells after each batch.
-struct Report {
-    worker: usize,
-    said: Said,
-}
 
 impl Run {
     pub(super) fn on_several(self) -> Outcome {
@@ -73,7 +61,7 @@ impl Run {
                 let (set, captures, options) = (Arc::clone(&set), Arc::clone(&captures), options.clone());
                 thread::spawn(move || {
                     let worker = Worker::new(&set, &captures, &options, workers);
-                    work(worker, number, &inbox, &shared, &reports)
+                    work(worker, number, &inbox, &shared, reports)
                 })
             })
             .collect();
@@ -83,8 +71,7 @@ impl Run {
         for handle in handles {
             let (own, time) = handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             counters.merge(&own);
-            spent.decode += time.decode;
-            spent.inspect += time.inspect;
+            spent.add(&time);
         }
         counters.merge(&orderer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
         let reader = shared.reader.lock().unwrap_or_else(PoisonError::into_inner);
@@ -280,63 +267,32 @@ fn work(
     number: usize,
     handed: &Receiver<Handed>,
     shared: &Shared,
-    reports: &Sender<Report>,
+    reports: Sender<Report>,
 ) -> (Counters, Stages) {
     let _alarm = Alarm(shared);
-    let mut desk = Desk { worker, number, clock: Clock::default(), silent_batches: 0, reports };
+    let mut desk = Desk::new(worker, number, reports);
     let mut inbox = Inbox { handed, early: Vec::new(), next: 0, end: u64::MAX };
-    let mut decoding = Clock::default();
+    let (mut decoding, mut inspecting) = (Clock::default(), Clock::default());
     while let Some(decoded) = inbox.next(shared, &mut decoding) {
         decoding.next();
-        if !desk.process(&decoded) {
+        if !process(&mut desk, &mut inspecting, &decoded) {
             shared.stop();
             break;
         }
         shared.done[number].fetch_add(1, Ordering::Relaxed);
     }
-    let Desk { worker, clock, .. } = desk;
-    let (said, counters) = worker.close();
-    let _ = reports.send(Report { worker: number, said });
-    (counters, Stages { decode: decoding.stages().decode, ..clock.stages() })
+    (desk.close(), Stages { decode: decoding.stages().decode, ..inspecting.stages() })
 }
 
-/// A worker and what it reports to.
-struct Desk<'r> {
-    worker: Worker,
-    number: usize,
-    clock: Clock,
-    silent_batches: u32,
-    reports: &'r Sender<Report>,
-}
-
-impl Desk<'_> {
-    /// Takes its part of a batch through everything; false if nobody listens any more.
-    fn process(&mut self, decoded: &Decoded) -> bool {
-        self.clock.next();
-        let mut groups = decoded.parts[self.number].chunks(GROUP).peekable();
-        groups.peek().into_iter().for_each(|first| decoded.prefetch(first));
-        while let Some(group) = groups.next() {
-            groups.peek().into_iter().for_each(|next| decoded.prefetch(next));
-            let (bytes, framed) = (decoded.headers.bytes(&decoded.data), |&at: &u32| decoded.framed(at));
-            self.clock.inspect(|| self.worker.process_own(bytes, group.iter().map(framed)));
-        }
-        let said = said(&mut self.worker, &decoded.frames);
-        self.silent_batches += 1;
-        if said.is_empty() && self.silent_batches < MAX_SILENT_BATCHES {
-            return true;
-        }
-        self.silent_batches = 0;
-        self.reports.send(Report { worker: self.number, said }).is_ok()
+/// Takes a worker's part of a batch through everything; false if nobody listens any more.
+fn process(desk: &mut Desk, clock: &mut Clock, decoded: &Decoded) -> bool {
+    clock.next();
+    let mut groups = decoded.parts[desk.number].chunks(GROUP).peekable();
+    groups.peek().into_iter().for_each(|first| decoded.prefetch(first));
+    while let Some(group) = groups.next() {
+        groups.peek().into_iter().for_each(|next| decoded.prefetch(next));
+        let (bytes, framed) = (decoded.headers.bytes(&decoded.data), |&at: &u32| decoded.framed(at));
+        clock.inspect(|| desk.worker.process_own(bytes, group.iter().map(framed)));
     }
-}
-
-fn put_in_order(reports: &Receiver<Report>, mut exit: Exit, progress: &Progress) -> Counters {
-    let mut listens = true;
-    for Report { worker, said } in reports {
-        listens = listens && exit.add(worker, said);
-        if !listens {
-            progress.stop();
-        }
-    }
-    exit.finish()
+    desk.report(&decoded.frames)
 }

@@ -1,0 +1,90 @@
+//! How far apart the processors are that threads run on: how long a cache line takes that another one has written. It measures, and
+//! decides nothing of what comes out.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A line that takes longer is far away: within a chiplet one takes 20 to 60 ns, from another chiplet or socket 100 to 300.
+const FAR_NS: u64 = 90;
+
+/// Lines that are handed on at once: more than a clock's grain.
+const LINES: usize = 16;
+
+/// How often they go around.
+const ROUNDS: u64 = 32;
+
+/// After this it is known only that there are too few processors.
+const MAX_TIME: Duration = Duration::from_millis(20);
+
+/// One cache line.
+#[derive(Default)]
+#[repr(align(64))]
+struct Line(AtomicU64);
+
+/// Lines that go around among threads.
+#[derive(Default)]
+struct Ring {
+    lines: [Line; LINES],
+    /// Whose turn it is, counted on from round to round.
+    turn: Line,
+}
+
+/// Whether lines are far away for one of so many threads at least. Takes well below a millisecond where each has a processor.
+pub(super) fn are_far_apart(threads: usize) -> bool {
+    let (ring, deadline) = (Ring::default(), Instant::now() + MAX_TIME);
+    thread::scope(|scope| {
+        let ring = &ring;
+        let measured: Vec<_> = (0..threads as u64)
+            .map(|number| scope.spawn(move || ring.line_ns(number, threads as u64, deadline)))
+            .collect();
+        measured.into_iter().filter_map(|thread| thread.join().ok().flatten()).any(|line_ns| line_ns > FAR_NS)
+    })
+}
+
+impl Ring {
+    /// How long one of its lines takes to come to this thread, mostly; `None` if it did not come in time.
+    fn line_ns(&self, number: u64, threads: u64, deadline: Instant) -> Option<u64> {
+        let mut times: Vec<u64> = Vec::with_capacity(ROUNDS as usize);
+        for round in 0..ROUNDS {
+            let mine = round * threads + number;
+            while self.turn.0.load(Ordering::Acquire) != mine {
+                if Instant::now() > deadline {
+                    return None;
+                }
+                thread::yield_now();
+            }
+            let start = Instant::now();
+            self.lines.iter().for_each(|line| _ = line.0.fetch_add(1, Ordering::Relaxed));
+            times.push(start.elapsed().as_nanos() as u64 / LINES as u64);
+            self.turn.0.store(mine + 1, Ordering::Release);
+        }
+        times.sort_unstable();
+        times.get(times.len() / 2).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_go_around_and_it_ends_in_any_case() {
+        let ring = Ring::default();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let times: Vec<_> = thread::scope(|scope| {
+            let threads: Vec<_> = (0..3)
+                .map(|n| {
+                    scope.spawn({
+                        let ring = &ring;
+                        move || ring.line_ns(n, 3, deadline)
+                    })
+                })
+                .collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).collect()
+        });
+        assert!(times.iter().all(Option::is_some), "{times:?}");
+        assert!(ring.lines.iter().all(|line| line.0.load(Ordering::Relaxed) == 3 * ROUNDS));
+        assert_eq!(Ring::default().line_ns(1, 2, Instant::now()), None, "the other never comes");
+    }
+}
