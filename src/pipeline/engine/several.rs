@@ -228,6 +228,10 @@ impl Inbox<'_> {
         while self.next < self.end {
             let handed = self.handed;
             handed.try_iter().for_each(|handed| self.take(handed));
+            if self.next >= self.end {
+                // That was the word that nothing more comes: nobody will send another.
+                break;
+            }
             // Before it has run out: then others would have too, and all would want to read at once.
             if shared.is_prompt && self.early.len() < STOCK && shared.read_if_free(clock) {
                 continue;
