@@ -5,8 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// A line that takes longer is far away. Measured here between neighbours: 33 ns; by another program a single line took 41 between
-/// neighbours and 140 from chiplet to chiplet.
+/// A line that takes longer is far away. Measured between two virtual processors that a host moved about: 33 ns or 122.
 const FAR_NS: u64 = 60;
 
 /// Lines that are handed on at once: more than a clock's grain.
