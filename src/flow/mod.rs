@@ -85,6 +85,7 @@ pub struct Flow<S> {
     pub streams: [Stream; 2],
     /// Packets that the floors above have not decided on.
     pub open: Open,
+    /// The floors above.
     state: S,
 }
 

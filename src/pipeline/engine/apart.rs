@@ -35,7 +35,7 @@ impl Run {
         let (reports_in, reports) = bounded::<Report>(workers * REPORT_CHANNEL);
         let (exit, progress) = (self.exit(workers), Arc::clone(&self.progress));
         let orderer = thread::spawn(move || put_in_order(&reports, exit, &progress));
-        let places: Arc<[Place]> = (0..workers).map(|_| Place::default()).collect();
+        let places: Arc<[Reached]> = (0..workers).map(|_| Reached::default()).collect();
         let handles: Vec<_> = (0..workers)
             .map(|number| {
                 let (set, captures, options) = (Arc::clone(&self.set), Arc::clone(&self.captures), self.of_workers());
@@ -131,7 +131,7 @@ fn go_through(mut files: Files, mut desk: Desk, pace: &Pace, progress: &Progress
 
 /// How far a worker is, in frames.
 #[derive(Default)]
-struct Place {
+struct Reached {
     now: AtomicU64,
     /// One more than where it was when it was told to stop; [`u64::MAX`] if it goes to the end of the captures, or ended already.
     stop: AtomicU64,
@@ -140,14 +140,14 @@ struct Place {
 /// What a worker knows of the others.
 struct Pace {
     number: usize,
-    places: Arc<[Place]>,
+    places: Arc<[Reached]>,
 }
 
 impl Pace {
     /// It is so far; waits for who is too far behind.
     fn go_on(&self, place: u64, progress: &Progress) {
         self.places[self.number].now.store(place, Ordering::Relaxed);
-        let is_behind = |other: &Place| other.now.load(Ordering::Relaxed).saturating_add(MAX_AHEAD_FRAMES) < place;
+        let is_behind = |other: &Reached| other.now.load(Ordering::Relaxed).saturating_add(MAX_AHEAD_FRAMES) < place;
         while self.places.iter().any(is_behind) && !progress.is_stopped() {
             thread::sleep(WAIT);
         }
@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     fn paces(count: usize) -> Vec<Pace> {
-        let places: Arc<[Place]> = (0..count).map(|_| Place::default()).collect();
+        let places: Arc<[Reached]> = (0..count).map(|_| Reached::default()).collect();
         (0..count).map(|number| Pace { number, places: Arc::clone(&places) }).collect()
     }
 
