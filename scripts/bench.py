@@ -86,12 +86,12 @@ def picket(binary, feeds, threads, capture, name):
     return Tool(name, command, hits=lines)
 
 
-def tools(binary, feeds, capture, empty, threads, quick):
+def tools(args, feeds, capture, empty):
     out = []
-    for count in threads:
-        load = picket(binary, feeds, count, empty, f"picket load, {count} threads")
+    for count in args.threads:
+        load = picket(args.picket, feeds, count, empty, f"{args.name} load, {count} threads")
         load.capture = False
-        replay = picket(binary, feeds, count, capture, f"picket, {count} threads")
+        replay = picket(args.picket, feeds, count, capture, f"{args.name}, {count} threads")
         replay.base = load.name
         out += [load, replay]
     others = [
@@ -105,7 +105,7 @@ def tools(binary, feeds, capture, empty, threads, quick):
     for tool in others:
         if not shutil.which(tool.name):
             print(f"not on PATH: {tool.name}", file=sys.stderr)
-        elif not (quick and tool.slow):
+        elif not (args.quick and tool.slow):
             out.append(tool)
     return out
 
@@ -205,8 +205,7 @@ def processor():
 
 
 def bench(capture, feeds, args, empty, label=None):
-    binary = args.picket
-    todo = tools(binary, feeds, str(pathlib.Path(capture).resolve()), empty, args.threads, args.quick)
+    todo = tools(args, feeds, str(pathlib.Path(capture).resolve()), empty)
     read_anew(capture)
     count = packets(capture)
     measure(todo, args.rounds)
@@ -230,7 +229,7 @@ def flood(args, feeds, empty, folder):
             generator.write(path, flows)
         results.append(bench(path, feeds, args, empty, f"SYN flood of {flows} flows"))
     for count in args.threads:
-        (small, few), (large, many) = [(found[f"picket, {count} threads"], n) for found, n in results]
+        (small, few), (large, many) = [(found[f"{args.name}, {count} threads"], n) for found, n in results]
         if small.runs and large.runs:
             each = (large.median(0) - small.median(0)) * 1e9 / max(many - few, 1)
             print(f"{count} threads: {each:.0f} ns a packet beyond the first {few}; "
@@ -244,7 +243,8 @@ def arguments():
     ask.add_argument("--threads", default="1,2", type=lambda text: [int(word) for word in text.split(",")])
     ask.add_argument("--flood", nargs="?", type=int, const=FLOOD_FLOWS)
     ask.add_argument("--picket", default=str(ROOT / "target/release/picket"))
-    for flag in ("--quick", "--no-build", "--no-record"):
+    ask.add_argument("--name", default="picket", help="what its rows are called")
+    for flag in ("--quick", "--no-record"):
         ask.add_argument(flag, action="store_true")
     args = ask.parse_args()
     if args.flood is None and not args.words:

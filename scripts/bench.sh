@@ -6,6 +6,7 @@
 #   scripts/bench.sh --flood [FLOWS] [FEED..]      on a generated SYN flood (4 million flows) instead, and on its first half million
 #   Writes benches/record/<arch>/<date>.csv too.
 #   options: --rounds N (5)   --quick (no slow tools; --flood implies it)   --no-build   --no-record
+#            --trained (the build of scripts/build_trained.sh instead)
 #
 # The measuring itself is scripts/bench.py: python3 with nothing but its standard library (os.wait4 gives each child's CPU and peak memory).
 set -euo pipefail
@@ -13,12 +14,17 @@ cd "$(dirname "$0")/.."
 . scripts/need.sh
 command -v python3 >/dev/null || need_packages python3
 
-build=yes
+build=yes trained=no words=()
 for word in "$@"; do
-    [ "$word" != --no-build ] || build=no
+    case $word in
+        --no-build) build=no ;;
+        --trained) trained=yes ;;
+        *) words+=("$word") ;;
+    esac
 done
+[ $trained = no ] || words+=(--picket target/trained/picket --name picket-trained)
 if [ $build = yes ]; then
     need_cargo
-    cargo build --locked --release --quiet
+    if [ $trained = yes ]; then scripts/build_trained.sh; else cargo build --locked --release --quiet; fi
 fi
-exec python3 scripts/bench.py "$@"
+exec python3 scripts/bench.py "${words[@]}"

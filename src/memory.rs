@@ -14,14 +14,17 @@ pub fn ask_for_large_pages<T>(table: &Vec<T>) {
     #[cfg(target_os = "linux")]
     {
         const PAGE_BYTES: usize = 4096;
-        let start = (table.as_ptr() as usize).next_multiple_of(PAGE_BYTES);
-        let end = (table.as_ptr() as usize + table.capacity() * size_of::<T>()) / PAGE_BYTES * PAGE_BYTES;
-        if end < start + LEAST_BYTES {
+        let bytes = table.capacity() * size_of::<T>();
+        if bytes < LEAST_BYTES {
             return;
         }
+        // Outwards to whole pages: a first page left out would be a mapping of its own to the kernel, and it does not move two mappings
+        // at once. A table that grew would be copied.
+        let start = table.as_ptr() as usize / PAGE_BYTES * PAGE_BYTES;
+        let end = (table.as_ptr() as usize + bytes).next_multiple_of(PAGE_BYTES);
         #[expect(unsafe_code, reason = "the standard library has no madvise")]
-        // SAFETY: MADV_HUGEPAGE changes how the kernel backs pages and never what they hold; the range, rounded inwards to
-        // whole pages, lies within one live allocation. A failure is no harm and is ignored.
+        // SAFETY: MADV_HUGEPAGE changes how the kernel backs pages and never what they hold, so it does not matter what else lies in
+        // the first and the last page; both hold bytes of one live allocation. A failure is no harm and is ignored.
         unsafe {
             libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_HUGEPAGE);
         }
