@@ -14,7 +14,7 @@ criterion_group!(benches, dns, tls, identify);
 criterion_main!(benches);
 
 fn dns(c: &mut Criterion) {
-    let hint = Hint { transport: Transport::Udp, source_port: 50_000, destination_port: 53, wants: Wants::NONE };
+    let hint = Hint::new(Transport::Udp, 50_000, 53, Wants::NONE);
     let odd = Hint { destination_port: 9953, ..hint };
     let query = [&dns_header(0x0100, 1, 0)[..], &dns_question("www.example.com")].concat();
     let records: Vec<u8> =
@@ -26,7 +26,7 @@ fn dns(c: &mut Criterion) {
 }
 
 fn tls(c: &mut Criterion) {
-    let hint = Hint { transport: Transport::Tcp, source_port: 50_000, destination_port: 443, wants: Wants::NONE };
+    let hint = Hint::new(Transport::Tcp, 50_000, 443, Wants::NONE);
     message(c, "tls/ClientHello", &client_hello(), &hint, 1);
     let mut wants = Wants::NONE;
     [&JA3, &JA4].into_iter().for_each(|kind| wants.add(kind, 0));
@@ -35,7 +35,7 @@ fn tls(c: &mut Criterion) {
 
 /// Probing alone: what every flow's first segments cost.
 fn identify(c: &mut Criterion) {
-    let tcp = Hint { transport: Transport::Tcp, source_port: 50_000, destination_port: 9999, wants: Wants::NONE };
+    let tcp = Hint::new(Transport::Tcp, 50_000, 9999, Wants::NONE);
     let udp = Hint { transport: Transport::Udp, ..tcp };
     let foreign: Vec<u8> = (0..1400u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 13) as u8 | 0x80).collect();
     for (name, hint) in [("identify/foreign TCP", tcp), ("identify/foreign UDP", udp)] {

@@ -79,9 +79,10 @@ def lines(scratch):
         return sum(1 for _ in out)
 
 
-def picket(binary, feeds, threads, capture, name):
+def picket(args, feeds, threads, capture, name):
     def command(scratch):
-        head = [binary, "replay", *(word for feed in feeds for word in ("--feed", feed)), "--threads", str(threads)]
+        head = [args.picket, "replay", *(word for feed in feeds for word in ("--feed", feed)), "--threads", str(threads)]
+        head += ["--protocols", args.protocols] if args.protocols else []
         return head + ["--alerts", os.path.join(scratch, "alerts.jsonl"), "--summary", os.path.join(scratch, "summary.json"), capture]
     return Tool(name, command, hits=lines)
 
@@ -89,9 +90,9 @@ def picket(binary, feeds, threads, capture, name):
 def tools(args, feeds, capture, empty):
     out = []
     for count in args.threads:
-        load = picket(args.picket, feeds, count, empty, f"{args.name} load, {count} threads")
+        load = picket(args, feeds, count, empty, f"{args.name} load, {count} threads")
         load.capture = False
-        replay = picket(args.picket, feeds, count, capture, f"{args.name}, {count} threads")
+        replay = picket(args, feeds, count, capture, f"{args.name}, {count} threads")
         replay.base = load.name
         out += [load, replay]
     others = [
@@ -244,6 +245,7 @@ def arguments():
     ask.add_argument("--flood", nargs="?", type=int, const=FLOOD_FLOWS)
     ask.add_argument("--picket", default=str(ROOT / "target/release/picket"))
     ask.add_argument("--name", default="picket", help="what its rows are called")
+    ask.add_argument("--protocols", help="the only ones that picket is to parse")
     for flag in ("--quick", "--no-record"):
         ask.add_argument(flag, action="store_true")
     args = ask.parse_args()
@@ -255,6 +257,7 @@ def arguments():
 def main():
     args = arguments()
     args.picket = str(pathlib.Path(args.picket).resolve())
+    args.name += f" --protocols {args.protocols}" if args.protocols else ""
     folder = pathlib.Path(tempfile.gettempdir()) / "picket-bench"
     folder.mkdir(exist_ok=True)
     feeds = args.words if args.flood is not None else args.words[1:]

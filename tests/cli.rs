@@ -136,6 +136,30 @@ fn wrong_checksums_are_passed_over_when_asked_for() {
     }
 }
 
+#[test]
+fn only_protocols_that_are_asked_for_are_parsed() {
+    let alerts = |names: &[&str]| {
+        let captures = ["fixtures/pcaps/dns-query-a.pcap", "fixtures/pcaps/addr-udp.pcap"];
+        let (code, out, err) = run(&[&["replay", "--feed", FEED], names, &captures[..]].concat());
+        assert_eq!(code, Some(0), "{err}");
+        let not_recognised = err.lines().find(|line| line.contains("protocol_not_recognised"));
+        let field = |alert: &serde_json::Value| text_at(&alert["threat"]["enrichments"][0], "matched.field").to_owned();
+        let fields: Vec<String> = documents(&out).iter().map(field).collect();
+        (fields, not_recognised.map(str::to_owned))
+    };
+    let (all, unknown) = alerts(&[]);
+    assert!(all.iter().any(|field| field == "dns.question.name"), "{all:?}");
+    assert_eq!(alerts(&["--protocols", "http,dns"]), (all.clone(), unknown.clone()));
+    let (left, more_unknown) = alerts(&["--protocols", "tls,http"]);
+    assert_ne!(more_unknown, unknown, "what is left out is counted");
+    let addresses: Vec<String> = all.into_iter().filter(|field| !field.starts_with("dns.")).collect();
+    assert!(!addresses.is_empty());
+    assert_eq!(left, addresses, "addresses are looked for in any case");
+    let (code, _, err) = run(&["replay", "--feed", FEED, "--protocols", "dns,gopher", THREE]);
+    assert_eq!(code, Some(2));
+    assert!(err.contains("gopher") && err.contains("postgresql"), "{err}");
+}
+
 /// What `picket explain` must say of a frame, in this order.
 #[test]
 fn a_packet_is_explained() {

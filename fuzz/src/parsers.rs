@@ -11,7 +11,7 @@ pub fn stream_and_datagrams<P: Parser>(data: &[u8]) {
     let Some((&ways, rest)) = data.split_first() else { return };
     let port = [53, 443, 80, 5353, 5355, 40000, 502, 2404, 44818, 6653][usize::from(ways >> 2) % 10];
     let transport = if ways & 1 == 0 { Transport::Tcp } else { Transport::Udp };
-    let hint = Hint { transport, source_port: 40000, destination_port: port, wants: Wants::ALL };
+    let hint = Hint::new(transport, 40000, port, Wants::ALL);
     let _ = P::probe(rest, &hint);
     let mut parser = P::default();
     if transport == Transport::Udp {
@@ -27,7 +27,7 @@ pub fn stream_and_datagrams<P: Parser>(data: &[u8]) {
 
 /// The bytes as one datagram, sent in both directions, then again with its first byte changed as they choose.
 pub fn whole_datagram<P: Parser>(data: &[u8]) {
-    let hint = Hint { transport: Transport::Udp, source_port: 40000, destination_port: 443, wants: Wants::ALL };
+    let hint = Hint::new(Transport::Udp, 40000, 443, Wants::ALL);
     let mut parser = P::default();
     let mut again = data.to_vec();
     if let [first, .., last] = &mut *again {
@@ -52,7 +52,7 @@ pub fn in_frame<P: Parser>(data: &[u8]) {
 }
 
 fn in_frame_of(destination_port: u16) -> Hint {
-    Hint { transport: Transport::Ethernet, source_port: 0, destination_port, wants: Wants::ALL }
+    Hint::new(Transport::Ethernet, 0, destination_port, Wants::ALL)
 }
 
 /// Cut where the bytes themselves say: a byte of the first half's stride gives the length of the next piece.

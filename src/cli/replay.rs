@@ -94,6 +94,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         threads: args.threads.map_or_else(default_threads, usize::from),
         sharing: args.sharing.into(),
         max_flows: args.run.max_flows as usize,
+        protocols: args.run.protocols()?,
         verifies_checksums: args.checksums == Checksums::Verify,
         ..Options::default()
     };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::bail;
+use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory};
 
@@ -17,6 +18,7 @@ use crate::feed::{self, LoadReport};
 use crate::indicator::IndicatorSet;
 use crate::marking::Clearances;
 use crate::pipeline::Summary;
+use crate::proto::{Protocols, Session};
 use crate::sink::OutputOptions;
 use crate::time::Timestamp;
 
@@ -50,6 +52,10 @@ pub(super) struct RunArgs {
     /// Flows followed at once; beyond that the oldest give way and are counted.
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = clap::value_parser!(u32).range(256..=1_000_000_000))]
     pub(super) max_flows: u32,
+    /// Protocols that are parsed, by name, with commas between; all if not given. In the flows of others only addresses and byte signatures are
+    /// looked for, and they count as not recognised. What begins inside another (STARTTLS, a proxy's CONNECT) is found in that one only.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = PossibleValuesParser::new(Session::NAMES), hide_possible_values = true)]
+    protocols: Vec<String>,
     #[command(flatten)]
     pub(super) aside: AsideArgs,
     /// No progress bar and no summary on the terminal.
@@ -68,6 +74,11 @@ impl RunArgs {
             is_live,
             configured,
         }
+    }
+
+    /// What [`RunArgs::protocols`] are.
+    pub(super) fn protocols(&self) -> anyhow::Result<Protocols> {
+        Ok(Protocols::named(&self.protocols)?)
     }
 
     /// Ends the program as it does for other wrong arguments if no feed is named: a live run may name them in its configuration.

@@ -37,7 +37,7 @@ use crate::sink::OutputOptions;
 #[derive(Args, Clone)]
 pub struct WatchArgs {
     /// Everything as this configuration says (picket config example prints one); sockets are opened, then privileges given up.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["interfaces", "feeds", "allow", "alerts", "clearance", "filter", "threads", "cpus", "spread", "keep_privileges", "format", "metrics", "socket", "repeat_window", "flow_log", "evidence"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["interfaces", "feeds", "allow", "alerts", "clearance", "protocols", "filter", "threads", "cpus", "spread", "keep_privileges", "format", "metrics", "socket", "repeat_window", "flow_log", "evidence"])]
     config: Option<PathBuf>,
     /// Interface to capture from; may be given several times.
     #[arg(short = 'i', long = "interface", required_unless_present = "config", value_name = "INTERFACE")]
@@ -202,7 +202,8 @@ impl WatchArgs {
     }
 
     fn options(&self, threads: usize) -> anyhow::Result<WatchOptions> {
-        let mut pipeline = Options { threads, max_flows: self.run.max_flows as usize, ..Options::default() };
+        let (max_flows, protocols) = (self.run.max_flows as usize, self.run.protocols()?);
+        let mut pipeline = Options { threads, max_flows, protocols, ..Options::default() };
         self.run.aside.ask(&mut pipeline, true)?;
         let cpus = self.cpus.clone().map(|Cpus(cpus)| cpus).unwrap_or_default();
         let options = WatchOptions { pipeline, cpus, ..WatchOptions::default() };
@@ -211,6 +212,7 @@ impl WatchArgs {
             pipeline: Options {
                 max_flows: plan.flows.max,
                 max_stream_bytes: plan.flows.stream_bytes.as_usize(),
+                protocols: plan.flows.protocols,
                 verifies_checksums: plan.capture.verifies_checksums,
                 ..options.pipeline
             },

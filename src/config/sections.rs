@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::destinations::FileTarget;
 use super::units::{Bytes, Period};
+use crate::proto::Protocols;
 
 /// `[capture]`: where packets come from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -138,11 +139,13 @@ pub struct Flows {
     pub max: usize,
     /// Bytes held back in all for messages and streams that are not complete.
     pub stream_bytes: Bytes,
+    /// Protocols that are parsed, by name; none named: all.
+    pub protocols: Protocols,
 }
 
 impl Default for Flows {
     fn default() -> Self {
-        Self { max: 1_000_000, stream_bytes: Bytes::mib(256) }
+        Self { max: 1_000_000, stream_bytes: Bytes::mib(256), protocols: Protocols::ALL }
     }
 }
 

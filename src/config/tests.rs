@@ -105,6 +105,11 @@ fn a_value_of_the_wrong_sort_is_said_with_an_example() {
     assert!(said.starts_with("picket.toml:9: [memory]: ") && said.contains("\"64 MiB\""), "{said}");
     let said = error(&with("[suppression]\nwindow = 5\n"));
     assert!(said.starts_with("picket.toml:9: [suppression]: ") && said.contains("\"10s\""), "{said}");
+    let said = error(&with("[flows]\nprotocols = [\"dns\", \"gopher\"]\n"));
+    assert!(
+        said.starts_with("picket.toml:9: [flows]: ") && said.contains("no protocol is called \"gopher\""),
+        "{said}"
+    );
     let said = error(&with("[metrics]\nlisten = \"localhost\"\n"));
     assert!(said.starts_with("picket.toml:9: [metrics]: "), "{said}");
     let said = error("[capture\n");

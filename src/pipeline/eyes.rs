@@ -26,7 +26,7 @@ use crate::indicator::{Field, IndicatorIx, Observable, Sighting, Transport, Valu
 use crate::matcher::{EndpointKey, Hit, How, MatchSet, Matcher};
 use crate::metrics::Tally;
 use crate::packet::{Address, Ends, FrameRef, Packet, protocol};
-use crate::proto::Hint;
+use crate::proto::{Hint, Protocols};
 
 /// Fields of the ends' addresses.
 const ORIGINATOR: Where = Where("source.ip");
@@ -39,6 +39,8 @@ const SEEN_FRAME: &str = "picket.seen_frame";
 pub(super) struct Eyes {
     matcher: Matcher,
     wants: Wants,
+    /// Those that are parsed.
+    pub(super) protocols: Protocols,
     /// Kinds that are looked at at all: those of the set, and all if somebody notes what is shown.
     looks: Wants,
     /// Nobody but the matcher looks at what is shown: what its filters turn down is done with.
@@ -91,6 +93,7 @@ impl Eyes {
         Self {
             matcher: Matcher::new(Arc::clone(set)),
             wants: wanted_of(set),
+            protocols: Protocols::ALL,
             looks: looked_at(set),
             alone: !set.has_rules() && !set.indicators().has_function_conditions(),
             set: Arc::clone(set),

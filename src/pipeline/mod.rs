@@ -45,6 +45,7 @@ pub use verdict::Verdict;
 pub use visibility::{Count, Line, NetworkReport, Report, Visibility};
 
 use crate::alert::SuppressOptions;
+use crate::proto::Protocols;
 
 /// Logical shards, spread over the workers: so many workers can share the work, and so many independent tables there are.
 pub const SHARDS: usize = 16;
@@ -60,6 +61,8 @@ pub struct Options {
     pub max_flows: usize,
     /// Bytes held back in all for messages and streams that are not complete.
     pub max_stream_bytes: usize,
+    /// Protocols that are parsed. The flows of others are looked at for addresses and byte signatures alone, and counted as not recognised.
+    pub protocols: Protocols,
     /// Whether packets with a wrong IPv4 header, TCP or UDP checksum are counted and not inspected. A receiver drops them; but
     /// a card that computes checksums itself lets the sending machine capture wrong ones.
     pub verifies_checksums: bool,
@@ -90,6 +93,7 @@ impl Default for Options {
             sharing: Sharing::Auto,
             max_flows: 1_000_000,
             max_stream_bytes: 256 * 1024 * 1024,
+            protocols: Protocols::ALL,
             verifies_checksums: false,
             suppress: None,
             flow_log: None,

@@ -86,6 +86,7 @@ impl Worker {
         let per_shard = |total: usize| total.div_ceil(SHARDS);
         let shards = SHARDS.div_ceil(stride);
         let mut eyes = Eyes::new(set, captures);
+        eyes.protocols = options.protocols;
         eyes.suppress(options.suppress.as_ref());
         let aside = Aside::new(options, shards);
         if aside.as_ref().is_some_and(|aside| aside.has_log()) {

@@ -32,6 +32,7 @@ pub mod openflow;
 pub mod openvpn;
 pub mod pop3;
 pub mod postgresql;
+mod protocols;
 pub mod quic;
 pub mod server_hello;
 pub mod smtp;
@@ -45,6 +46,7 @@ mod whole;
 pub mod x509;
 
 pub use conversation::{Conversation, MAX_PROBES, Reading};
+pub use protocols::{Protocols, UnknownProtocol};
 pub use starts::Starts;
 pub use unread::Unread;
 
@@ -64,9 +66,16 @@ pub struct Hint {
     pub destination_port: u16,
     /// Which kinds somebody looks for: asked before work that costs more than looking a value up.
     pub wants: Wants,
+    /// Which protocols are looked for. What is not is nobody's.
+    pub protocols: Protocols,
 }
 
 impl Hint {
+    /// Of bytes that may be any protocol's.
+    pub const fn new(transport: Transport, source_port: u16, destination_port: u16, wants: Wants) -> Self {
+        Self { transport, source_port, destination_port, wants, protocols: Protocols::ALL }
+    }
+
     /// Whether either end uses `port`.
     pub fn uses(&self, port: u16) -> bool {
         self.source_port == port || self.destination_port == port
@@ -255,15 +264,19 @@ macro_rules! protocols {
         const PROBES: &[fn(&[u8], &Hint) -> Probe] = &[$(<$parser as Parser>::probe),+];
 
         impl Session {
+            /// Every protocol's name.
+            pub const NAMES: &'static [&'static str] = &[$(<$parser as Parser>::NAME),+];
+
             /// Which protocol `data` begins: the first bytes seen of a direction, the first after a gap, or a datagram.
             #[inline]
             pub fn identify(data: &[u8], hint: &Hint) -> Identified {
                 if hint.transport == Transport::Ethernet {
                     return Self::identify_in_frame(data, hint);
                 }
-                let identified = Self::identify_among(STARTS.of(data, hint.transport), data, hint);
+                let protocols = hint.protocols.bits();
+                let identified = Self::identify_among(STARTS.of(data, hint.transport) & protocols, data, hint);
                 debug_assert!(
-                    identified.is(&Self::identify_among(u32::MAX, data, hint)),
+                    identified.is(&Self::identify_among(protocols, data, hint)),
                     "a protocol that begins otherwise than it says"
                 );
                 identified
@@ -295,7 +308,10 @@ macro_rules! protocols {
             #[cold]
             fn identify_in_frame(data: &[u8], hint: &Hint) -> Identified {
                 $(
-                    if <$parser as Parser>::IN_FRAMES && <$parser as Parser>::probe(data, hint) == Probe::Yes {
+                    if <$parser as Parser>::IN_FRAMES
+                        && hint.protocols.bits() >> Number::$variant as u32 & 1 == 1
+                        && <$parser as Parser>::probe(data, hint) == Probe::Yes
+                    {
                         return Identified::Yes(Self::$variant(<$parser>::default()));
                     }
                 )+
@@ -398,10 +414,6 @@ macro_rules! protocols {
                     $(Self::$variant(_) => Some(<$parser as Parser>::NAME),)+
                 }
             }
-
-            /// Every protocol's name.
-            #[cfg(test)]
-            const NAMES: &'static [&'static str] = &[$(<$parser as Parser>::NAME),+];
 
             /// [`Parser::ENCRYPTS`] of the session's protocol.
             pub fn encrypts(&self) -> bool {

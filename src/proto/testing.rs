@@ -9,16 +9,16 @@ use crate::flow::Direction;
 use crate::indicator::{FieldValue, MAX_NAME_TEXT_BYTES, Observable, Transport, Value, Wants};
 
 pub(crate) fn udp(source_port: u16, destination_port: u16) -> Hint {
-    Hint { transport: Transport::Udp, source_port, destination_port, wants: Wants::ALL.without_rules() }
+    Hint::new(Transport::Udp, source_port, destination_port, Wants::ALL.without_rules())
 }
 
 pub(crate) fn tcp(source_port: u16, destination_port: u16) -> Hint {
-    Hint { transport: Transport::Tcp, source_port, destination_port, wants: Wants::ALL.without_rules() }
+    Hint::new(Transport::Tcp, source_port, destination_port, Wants::ALL.without_rules())
 }
 
 /// What lies straight in a frame of this EtherType.
 pub(crate) fn ethernet(number: u16) -> Hint {
-    Hint { transport: Transport::Ethernet, source_port: 0, destination_port: number, wants: Wants::ALL }
+    Hint::new(Transport::Ethernet, 0, number, Wants::ALL)
 }
 
 /// `kind path value`.

@@ -171,7 +171,7 @@ impl Delivery<'_> {
     #[inline]
     fn hint(&self, transport: Transport) -> Hint {
         let (source_port, destination_port) = self.identity.ports_towards(self.direction);
-        Hint { transport, source_port, destination_port, wants: self.eyes.wants }
+        Hint { transport, source_port, destination_port, wants: self.eyes.wants, protocols: self.eyes.protocols }
     }
 }
 

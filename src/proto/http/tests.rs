@@ -8,8 +8,8 @@ use super::*;
 use crate::indicator::{FieldValue, Observable, Value, Wants};
 use Direction::{ToOriginator as Down, ToResponder as Up};
 
-const TCP: Hint = Hint { transport: Transport::Tcp, source_port: 40000, destination_port: 8181, wants: Wants::NONE };
-const UDP: Hint = Hint { transport: Transport::Udp, source_port: 1900, destination_port: 1900, wants: Wants::NONE };
+const TCP: Hint = Hint::new(Transport::Tcp, 40000, 8181, Wants::NONE);
+const UDP: Hint = Hint::new(Transport::Udp, 1900, 1900, Wants::NONE);
 
 /// What the flow above does: keeps what is not consumed, waits for what is needed, skips, probes anew.
 #[derive(Default)]
