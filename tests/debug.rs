@@ -80,6 +80,7 @@ const ALLOWED: &[(&str, &str)] = &[
     ("pipeline/summary.rs: Capture", "paths of captures"),
     ("pipeline/summary.rs: Problem", "paths of captures and reasons"),
     ("privilege/", "paths, names of users"),
+    ("proto/protocols.rs: UnknownProtocol", "a name that the user gave"),
     ("proto/quic/keys.rs: Version", "constants of the standard"),
     ("proto/testing.rs: ", "for tests only"),
 ];
