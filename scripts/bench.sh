@@ -6,7 +6,7 @@
 #   scripts/bench.sh --flood [FLOWS] [FEED..]      on a generated SYN flood (4 million flows) instead, and on its first half million
 #   Writes benches/record/<arch>/<date>.csv too.
 #   options: --rounds N (5)   --quick (no slow tools; --flood implies it)   --no-build   --no-record
-#            --trained (the build of scripts/build_trained.sh instead)   --protocols NAMES (the only ones that Picket is to parse)
+#            --trained (the build of scripts/build_trained.sh instead; with --no-build as it was trained last)   --protocols NAMES (the only ones that Picket is to parse)
 #
 # The measuring itself is scripts/bench.py: python3 with nothing but its standard library (os.wait4 gives each child's CPU and peak memory).
 set -euo pipefail

@@ -7,6 +7,10 @@
 #
 # Needs the toolchain's llvm-profdata (rustup component add llvm-tools), and python3 for a long feed, so that loading is trained too.
 set -euo pipefail
+captures=()
+for capture in "$@"; do
+    captures+=("$(realpath -e -- "$capture")")
+done
 cd "$(dirname "$0")/.."
 . scripts/need.sh
 
@@ -28,7 +32,6 @@ command -v python3 >/dev/null || need_packages python3
 host=$(rustc -vV | sed -n 's/^host: //p')
 profdata=$(rustc --print sysroot)/lib/rustlib/$host/bin/llvm-profdata
 [ -x "$profdata" ] || rustup component add llvm-tools
-captures=("$@")
 [ $# -gt 0 ] || captures=(fixtures/pcaps/*.pcap*)
 
 work=$PWD/target/training

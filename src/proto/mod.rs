@@ -273,16 +273,15 @@ macro_rules! protocols {
                 if hint.transport == Transport::Ethernet {
                     return Self::identify_in_frame(data, hint);
                 }
-                let protocols = hint.protocols.bits();
-                let identified = Self::identify_among(STARTS.of(data, hint.transport) & protocols, data, hint);
+                let identified = Self::identify_among(STARTS.of(data, hint.transport), data, hint);
                 debug_assert!(
-                    identified.is(&Self::identify_among(protocols, data, hint)),
+                    identified.is(&Self::identify_among(u32::MAX, data, hint)),
                     "a protocol that begins otherwise than it says"
                 );
                 identified
             }
 
-            /// The same of some protocols: a bit each.
+            /// The same of some protocols: a bit each. One that is not looked for is recognised all the same, or another would take its bytes.
             #[inline]
             fn identify_among(mut protocols: u32, data: &[u8], hint: &Hint) -> Identified {
                 let mut unsure = false;
@@ -290,7 +289,8 @@ macro_rules! protocols {
                     let number = protocols.trailing_zeros();
                     protocols &= protocols - 1;
                     match PROBES.get(number as usize).map_or(Probe::No, |probe| probe(data, hint)) {
-                        Probe::Yes => return Identified::Yes(Self::numbered(number)),
+                        Probe::Yes if hint.protocols.has(number) => return Identified::Yes(Self::numbered(number)),
+                        Probe::Yes => return Identified::No,
                         Probe::Unsure => unsure = true,
                         Probe::No => {}
                     }
@@ -309,7 +309,7 @@ macro_rules! protocols {
             fn identify_in_frame(data: &[u8], hint: &Hint) -> Identified {
                 $(
                     if <$parser as Parser>::IN_FRAMES
-                        && hint.protocols.bits() >> Number::$variant as u32 & 1 == 1
+                        && hint.protocols.has(Number::$variant as u32)
                         && <$parser as Parser>::probe(data, hint) == Probe::Yes
                     {
                         return Identified::Yes(Self::$variant(<$parser>::default()));

@@ -33,10 +33,10 @@ impl Protocols {
         Ok(if names.is_empty() { Self::ALL } else { Self(bits) })
     }
 
-    /// A bit for each, by its place in the table.
+    /// Whether the one in this place of the table is among them.
     #[inline(always)]
-    pub(super) fn bits(self) -> u32 {
-        self.0
+    pub(super) fn has(self, number: u32) -> bool {
+        self.0 >> number & 1 == 1
     }
 }
 
@@ -56,7 +56,7 @@ impl TryFrom<Vec<String>> for Protocols {
 
 impl From<Protocols> for Vec<String> {
     fn from(protocols: Protocols) -> Self {
-        let is_in = |(number, name): (usize, &&str)| (protocols.0 >> number & 1 == 1).then(|| (*name).to_owned());
+        let is_in = |(number, name): (usize, &&str)| protocols.has(number as u32).then(|| (*name).to_owned());
         if protocols == Protocols::ALL {
             Self::new()
         } else {
@@ -86,6 +86,10 @@ mod tests {
         assert_eq!(names(&[]), [Some("http"), Some("dns")]);
         assert_eq!(names(&["dns", "tls"]), [None, Some("dns")]);
         assert_eq!(names(&["http"]), [Some("http"), None]);
+        let http2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+        let http = Hint { protocols: Protocols::named(&["http"]).expect("known"), ..tcp(40000, 80) };
+        assert!(matches!(Session::identify(http2, &tcp(40000, 80)), Identified::Yes(Session::Http2(_))));
+        assert!(matches!(Session::identify(http2, &http), Identified::No), "no other takes it for its own");
     }
 
     #[test]
