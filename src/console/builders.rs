@@ -53,6 +53,7 @@ impl From<&Counters> for Traffic {
             live_flows: 0,
             held_bytes: 0,
             evicted_flows: counters.evicted_flows,
+            half_open_dropped_flows: counters.half_open_dropped_flows,
             streams: Streams {
                 out_of_order: streams.out_of_order,
                 retransmitted: streams.retransmitted,

@@ -105,6 +105,8 @@ records! {
         expired_flows: u64,
         /// Flows that gave way because the table was full.
         evicted_flows: u64,
+        /// Connections that nobody had answered yet and that gave way because the table was crowded.
+        half_open_dropped_flows: u64,
         /// TCP reassembly.
         streams: Streams,
         /// Pieces of datagrams.

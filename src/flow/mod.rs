@@ -17,7 +17,7 @@ pub use defrag::{Defrag, DefragCounters, Lost, MAX_BYTES as MAX_DEFRAG_BYTES, Sh
 pub use key::{End, FlowKey, HashSeed};
 pub use pool::{Held, Pool};
 pub use stream::{Chunk, MAX_PENDING_BYTES, MAX_PENDING_SEGMENTS, Outlet, Segment, Stream, StreamCounters};
-pub use table::{Base, Candidate, FlowTable, Home, Room, Slot};
+pub use table::{Base, CROWDED_TURNS, Candidate, FlowTable, Home, Room, Slot};
 
 use std::net::IpAddr;
 
@@ -355,6 +355,12 @@ impl<S> Flow<S> {
     #[cold]
     fn is_idle_for(&self, idle_ns: u64) -> bool {
         u128::from(idle_ns) > timeout::of(self.key().protocol(), self.lifecycle).as_nanos()
+    }
+
+    /// Whether it is a TCP connection that nobody has answered: none of its bytes were seen.
+    #[inline]
+    pub fn is_half_open(&self) -> bool {
+        self.lifecycle == Lifecycle::HalfOpen
     }
 
     /// How far it has come.

@@ -4,8 +4,10 @@
 //! the first was full (a bucket remembers that it ever was). When both are full, or every record is in use, the oldest flow of the two
 //! gives way: constant time, whatever an attacker sends.
 //! Records are not touched before they are first used, so a small capture costs little of a large table. Who calls
-//! [`FlowTable::sweep`] with each new flow has the records of those that timed out used again before new ones are, while they are in the
-//! cache: flows are looked at in turn, the one that was not for the longest time first.
+//! [`FlowTable::sweep`] before each new flow has the records of those that timed out used again before new ones are, while they are in the
+//! cache: flows are looked at in turn, the one that was not for the longest time first. Once more than a quarter of a region is in use
+//! ([`FlowTable::sweep_crowd`]), connections that nobody has answered leave at their turn too: a flood of them neither fills the table nor
+//! drives others out.
 //!
 //! A table has regions: each has its own buckets and its own share of the flows, and what happens in one depends on nothing in
 //! another. They lie side by side in one piece of memory, so that large pages can back it.
@@ -29,6 +31,12 @@ use crate::{memory, prefetch};
 /// Record slots per flow that the table can hold: the buckets are two thirds full when the records run out.
 const SLOTS_NUMERATOR: usize = 3;
 const SLOTS_DENOMINATOR: usize = 2;
+
+/// The part of a region's capacity beyond which half-open connections need not wait until they time out.
+const CROWDED_DIVISOR: usize = 4;
+
+/// Turns of a crowded region before each new flow: with two, half-open ones become as many as its other flows, or a quarter of all, and no more.
+pub const CROWDED_TURNS: usize = 2;
 
 /// Flows that one region can hold, at least.
 const LEAST_FLOWS: usize = 2 * WAYS;
@@ -335,10 +343,27 @@ impl<S: Keep> FlowTable<S> {
     }
 
     /// Looks at the flow of a region whose turn it is and takes it out of the table if it has timed out; the caller finishes it before it
-    /// inserts another. Called now and then, it gives back what idle flows hold without any timer; called for each new flow, it keeps
-    /// those that timed out from becoming more than the others.
+    /// inserts another. Called now and then, it gives back what idle flows hold without any timer; called before each new flow, it keeps those
+    /// that timed out from becoming more than the others.
     #[inline(always)]
     pub fn sweep(&mut self, region: usize, now: Timestamp) -> Option<Slot> {
+        self.take_turn(region, now, false)
+    }
+
+    /// The same of a region that is crowded, where a connection that is half-open leaves too.
+    #[inline]
+    pub fn sweep_crowd(&mut self, region: usize, now: Timestamp) -> Option<Slot> {
+        self.take_turn(region, now, true)
+    }
+
+    /// Whether each new flow of a region is to have as many as [`CROWDED_TURNS`] looked at by [`FlowTable::sweep_crowd`].
+    #[inline(always)]
+    pub fn is_crowded(&self, region: usize) -> bool {
+        self.regions[region].turns.len() > self.capacity / CROWDED_DIVISOR
+    }
+
+    #[inline(always)]
+    fn take_turn(&mut self, region: usize, now: Timestamp, drops_half_open: bool) -> Option<Slot> {
         let Self { buckets, records, places, free, regions, .. } = self;
         let turns = &mut regions[region].turns;
         let Turn { record, mut place } = turns.pop_front()?;
@@ -346,20 +371,22 @@ impl<S: Keep> FlowTable<S> {
             place = places[record as usize];
         }
         let bucket = &mut buckets[place.bucket()];
-        let is_over = bucket.is_idle(place.way(), now) && records[record as usize].is_expired(now);
+        let flow = &mut records[record as usize];
+        let is_over =
+            (bucket.is_idle(place.way(), now) && flow.is_expired(now)) || (drops_half_open && flow.is_half_open());
         if is_over {
             bucket.marks[place.way()] = 0;
-            records[record as usize].leave();
+            flow.leave();
             free.push(record);
         } else {
             turns.push_back(Turn { record, place });
         }
-        // The next flow is asked for if it is idle, and the bucket of the one behind it.
+        // The next flow is asked for if it is to be looked at, and the bucket of the one behind it.
         if let Some(next) = turns.get(1) {
             prefetch::lines_at(buckets, next.place.bucket());
         }
         if let Some(next) = turns.front()
-            && buckets[next.place.bucket()].is_idle(next.place.way(), now)
+            && (drops_half_open || buckets[next.place.bucket()].is_idle(next.place.way(), now))
         {
             prefetch::lines_at(records, next.record as usize);
         }

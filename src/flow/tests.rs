@@ -316,6 +316,48 @@ fn flows_of_a_table_that_was_full_have_their_turn() {
     assert_eq!((gone, table.len()), (full, 0));
 }
 
+/// Puts a flow into region 1 as a worker does, and returns how many left for it.
+fn put(table: &mut FlowTable<u16>, packet: &Packet, now: Timestamp) -> usize {
+    let (key, from) = FlowKey::of(packet).expect("addresses");
+    let turns = if table.is_crowded(1) { CROWDED_TURNS } else { 0 };
+    let left = (0..turns).filter(|_| table.sweep_crowd(1, now).is_some()).count();
+    let room = table.insert(table.home(table.base(1), key.hash(SEED)), now);
+    *table.get_mut(room.slot()) = Flow::start(key, packet, from, now);
+    left + usize::from(matches!(room, Room::Taken(_)))
+}
+
+#[test]
+fn a_flood_of_half_open_connections_drives_only_its_own_out() {
+    let now = Timestamp::from_parts(1000, 0);
+    let mut table: FlowTable<u16> = FlowTable::new(2, 1024);
+    let talking = |host| Packet { tcp_flags: tcp_flag::ACK, ..syn(host, 80) };
+    for host in 0..300 {
+        assert_eq!(put(&mut table, &talking(host), now), 0, "none is half-open");
+    }
+    let mut left = 0;
+    for host in 300..20_000 {
+        left += put(&mut table, &syn(host, 80), now);
+        assert!(table.len() <= 2 * 300 + 100, "about as many half-open ones as others: {}", table.len());
+    }
+    assert_eq!(left, 20_000 - table.len());
+    for host in 0..300 {
+        let (key, _) = FlowKey::of(&talking(host)).expect("addresses");
+        assert!(table.find(table.home(table.base(1), key.hash(SEED)), &key, now).is_some(), "{host}");
+    }
+}
+
+#[test]
+fn half_open_connections_stay_where_there_is_room() {
+    let now = Timestamp::from_parts(1000, 0);
+    let mut table: FlowTable<u16> = FlowTable::new(2, 1024);
+    for host in 0..256 {
+        assert_eq!(put(&mut table, &syn(host, 80), now), 0);
+    }
+    assert_eq!(put(&mut table, &syn(256, 80), now), 0, "a quarter is in use, not more");
+    assert_eq!(put(&mut table, &syn(257, 80), now), CROWDED_TURNS);
+    assert_eq!(table.len(), 256);
+}
+
 #[test]
 fn sweeping_takes_out_what_timed_out_and_nothing_else() {
     let mut table: FlowTable<u16> = FlowTable::new(2, 1024);

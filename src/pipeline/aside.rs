@@ -6,7 +6,7 @@ use super::evidence::Collector;
 use super::flowlog::FlowLog;
 use super::shard::State;
 use super::verdict::Verdict;
-use super::worker::{Framed, Worker};
+use super::worker::{Framed, Leaving, Worker};
 use super::{FlowLogCounters, Options};
 use crate::alert::{Alert, Ending, FlowRecord};
 use crate::flow::{Direction, Flow, Slot};
@@ -131,15 +131,15 @@ impl Worker {
 
     /// A flow has ended.
     #[cold]
-    pub(super) fn attend_end(&mut self, (shard, slot): (usize, Slot), verdict: Verdict, is_evicted: bool) {
+    pub(super) fn attend_end(&mut self, (shard, slot): (usize, Slot), verdict: Verdict, leaving: Leaving) {
         self.claim(shard, slot);
         let (Some(aside), flow) = (&mut self.aside, self.flows.get(slot)) else { return };
         let Aside { log, evidence, at } = &mut **aside;
         if let Some(log) = log {
-            let ending = match is_evicted {
-                true => Ending::Evicted,
-                false if flow.is_expired(at.time) => Ending::TimedOut,
-                false => Ending::Followed,
+            let ending = match leaving {
+                Leaving::HalfOpen | Leaving::Evicted => Ending::Evicted,
+                Leaving::Over if flow.is_expired(at.time) => Ending::TimedOut,
+                Leaving::Over => Ending::Followed,
             };
             log.end(Some(shard), (slot, flow), verdict, ending, (at.file, at.number));
         }

@@ -26,6 +26,8 @@ pub struct Counters {
     pub flows: u64,
     /// Flows that had to go because the table was full.
     pub evicted_flows: u64,
+    /// Connections that nobody had answered yet and that had to go because the table was crowded.
+    pub half_open_dropped_flows: u64,
     /// Flows that timed out.
     pub expired_flows: u64,
     /// Packets whose end the snap length cut.
@@ -80,6 +82,7 @@ impl Counters {
         self.visibility.merge(&other.visibility);
         self.flows += other.flows;
         self.evicted_flows += other.evicted_flows;
+        self.half_open_dropped_flows += other.half_open_dropped_flows;
         self.expired_flows += other.expired_flows;
         self.cut_packets += other.cut_packets;
         self.stopped.merge(&other.stopped);
@@ -131,6 +134,7 @@ impl Counters {
             ("segment_out_of_window", self.streams.out_of_window, "segments"),
             ("tcp_urgent_data", self.streams.urgent_bytes, "bytes"),
             ("flow_evicted", self.evicted_flows, "flows"),
+            ("flow_half_open_dropped", self.half_open_dropped_flows, "flows"),
             ("stream_memory_full", self.no_memory, "segments"),
             ("pattern_scan_budget", self.unscanned_bytes, "bytes"),
             ("pattern_followers_cap", self.begun_refused, "signatures"),

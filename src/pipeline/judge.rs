@@ -7,7 +7,7 @@ use super::counters::Counters;
 use super::decoded::{Bytes, Role};
 use super::shard::{State, is_waiting};
 use super::verdict::Verdict;
-use super::worker::{Framed, Worker};
+use super::worker::{Framed, Leaving, Worker};
 use crate::flow::{Direction, Flow, Open, Slot, Stream};
 use crate::packet::{DecodeError, ErrorKind, protocol};
 use crate::proto::Reading;
@@ -177,10 +177,10 @@ impl Worker {
     }
 
     /// A flow that ended.
-    pub(super) fn judge_flow(&mut self, slot: Slot, is_evicted: bool) -> Verdict {
+    pub(super) fn judge_flow(&mut self, slot: Slot, leaving: Leaving) -> Verdict {
         let worst = self.unread.take_worst();
         let flow = self.flows.get_mut(slot);
-        let verdict = if is_evicted { Verdict::TableFull } else { worst.max(at_end(flow)) };
+        let verdict = if leaving == Leaving::Evicted { Verdict::TableFull } else { worst.max(at_end(flow)) };
         self.decide(slot, verdict);
         let Flow { identity, tags, .. } = self.flows.get_mut(slot);
         let verdict = Verdict::of_tag(tags[0].max(tags[1]));

@@ -20,7 +20,7 @@ use super::order::Place;
 use super::shard::{Shard, Table, Wait};
 use super::verdict::Verdict;
 use super::{Options, SHARDS};
-use crate::flow::{Accepted, Base, Candidate, Direction, FlowParts, Home, Room, Slot, StreamCounters};
+use crate::flow::{Accepted, Base, CROWDED_TURNS, Candidate, Direction, FlowParts, Home, Room, Slot, StreamCounters};
 use crate::indicator::Transport;
 use crate::matcher::{EndpointKey, MatchSet};
 use crate::packet::{self, Ends, FrameMeta, protocol};
@@ -49,6 +49,17 @@ struct Visit<'i> {
     guess: Option<Candidate>,
     /// Of one that is probably new, where in [`Worker::ends`] its ends are.
     ends: u8,
+}
+
+/// Why a flow leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leaving {
+    /// It timed out, or another has begun on its addresses and ports.
+    Over,
+    /// Nobody has answered yet, and the table is crowded.
+    HalfOpen,
+    /// The table is full.
+    Evicted,
 }
 
 /// The items of a group.
@@ -305,22 +316,20 @@ impl Worker {
                 Accepted::Watched(direction) => return self.attend_watched(slot, direction, framed),
                 Accepted::StartsAnother => {
                     self.counters.expired_flows += u64::from(flow.is_expired(now));
-                    self.finish(self.flows.region(home), slot, false);
+                    self.finish(self.flows.region(home), slot, Leaving::Over);
                     return (slot, self.begin(slot, visit));
                 }
             }
         }
         let shard = self.flows.region(home);
-        // In a full table one has to go in any case.
-        if !self.flows.is_full(shard) {
-            self.expire(shard, now);
+        if self.flows.is_crowded(shard) {
+            self.disperse(shard, now);
+        } else if let Some(slot) = self.flows.sweep(shard, now) {
+            self.leave(shard, slot, Leaving::Over, now);
         }
         let room = self.flows.insert(home, now);
         if let Room::Taken(slot) = room {
-            let is_evicted = !self.flows.get(slot).is_expired(now);
-            self.counters.evicted_flows += u64::from(is_evicted);
-            self.counters.expired_flows += u64::from(!is_evicted);
-            self.finish(shard, slot, is_evicted);
+            self.leave(shard, slot, Leaving::Evicted, now);
         }
         (room.slot(), self.begin(room.slot(), visit))
     }
@@ -368,18 +377,34 @@ impl Worker {
         }
     }
 
-    /// Has the flow of a shard leave whose turn it is, if it timed out.
-    #[inline(always)]
-    fn expire(&mut self, shard: usize, now: Timestamp) {
-        if let Some(slot) = self.flows.sweep(shard, now) {
-            self.counters.expired_flows += 1;
-            self.finish(shard, slot, false);
+    /// Flows of a crowded shard leave before a new one comes.
+    #[inline(never)]
+    fn disperse(&mut self, shard: usize, now: Timestamp) {
+        for _ in 0..CROWDED_TURNS {
+            if let Some(slot) = self.flows.sweep_crowd(shard, now) {
+                self.leave(shard, slot, Leaving::HalfOpen, now);
+            }
         }
+    }
+
+    /// A flow leaves because it timed out or, if not, because it was `pressed` to.
+    #[inline(always)]
+    fn leave(&mut self, shard: usize, slot: Slot, pressed: Leaving, now: Timestamp) {
+        let leaving = if self.flows.get(slot).is_expired(now) { Leaving::Over } else { pressed };
+        let counters = &mut self.counters;
+        match leaving {
+            Leaving::Over => counters.expired_flows += 1,
+            Leaving::HalfOpen => counters.half_open_dropped_flows += 1,
+            Leaving::Evicted => counters.evicted_flows += 1,
+        }
+        self.finish(shard, slot, leaving);
     }
 
     #[inline(never)]
     pub(super) fn clean_up(&mut self, shard: usize, now: Timestamp) {
-        self.expire(shard, now);
+        if let Some(slot) = self.flows.sweep(shard, now) {
+            self.leave(shard, slot, Leaving::Over, now);
+        }
         if !self.shards[shard].has_waits() {
             return;
         }
@@ -416,7 +441,7 @@ impl Worker {
     }
 
     /// A flow ends: what still waits in it is looked at, its memory goes back, and its verdict is known.
-    fn finish(&mut self, shard: usize, slot: Slot, is_evicted: bool) {
+    fn finish(&mut self, shard: usize, slot: Slot, leaving: Leaving) {
         for direction in [Direction::ToResponder, Direction::ToOriginator] {
             if self.flows.get_mut(slot).streams[direction.index()].has_pending() {
                 self.deliver(shard, slot, direction, |stream, out| stream.give_up(out));
@@ -426,9 +451,9 @@ impl Worker {
         if !flow.is_blank() {
             self.unread.finish(flow.state_mut(), &mut self.shards[shard].pool);
         }
-        let verdict = self.judge_flow(slot, is_evicted);
+        let verdict = self.judge_flow(slot, leaving);
         if self.aside.is_some() {
-            self.attend_end((shard, slot), verdict, is_evicted);
+            self.attend_end((shard, slot), verdict, leaving);
         }
     }
 

@@ -52,6 +52,11 @@ pub(super) static METRICS: &[Metric] = &[
     counter("picket_flows_evicted_total", "Flows that gave way because the table was full.", |s, out| {
         out.one(s.traffic.evicted_flows);
     }),
+    counter(
+        "picket_flows_half_open_dropped_total",
+        "Connections that nobody had answered yet and that gave way because more than a quarter of the table was in use.",
+        |s, out| out.one(s.traffic.half_open_dropped_flows),
+    ),
     counter("picket_stream_segments_total", "TCP segments that did not simply follow.", |s, out| {
         out.with(&[("event", "out_of_order")], s.traffic.streams.out_of_order);
         out.with(&[("event", "retransmitted")], s.traffic.streams.retransmitted);

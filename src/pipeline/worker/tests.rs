@@ -20,9 +20,13 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
+        Self::with(&Options::default())
+    }
+
+    fn with(options: &Options) -> Self {
         let set = Arc::new(MatchSet::compile(IndicatorSet::default(), IndicatorSet::default()));
         let captures: Arc<[Arc<Path>]> = [Arc::from(Path::new("a.pcap")), Arc::from(Path::new("b.pcap"))].into();
-        let worker = Worker::new(&set, &captures, &Options::default(), 1);
+        let worker = Worker::new(&set, &captures, options, 1);
         Self { worker, headers: Headers::default(), assembler: Assembler::default() }
     }
 
@@ -92,4 +96,25 @@ fn the_shards_next_packet_finds_the_same_whether_somebody_asked_before() {
             assert_eq!(bench.worker.streams.gaps, gaps, "{number} {asks}");
         }
     }
+}
+
+#[test]
+fn a_flood_of_half_open_connections_is_counted_and_evicts_none() {
+    const FLOWS: u64 = 20_000;
+    let mut bench = Bench::with(&Options { max_flows: 4096, ..Options::default() });
+    bench.take((0, 1), &segment(100, REQUEST));
+    for number in 2..=FLOWS {
+        let [.., a, b, c] = number.to_be_bytes();
+        let builder = PacketBuilder::ethernet2([2; 6], [4; 6]).ipv4([10, a, b, c], [198, 51, 100, 2], 64);
+        let mut frame = Vec::new();
+        builder.tcp(1000, 80, 1, 1024).syn().write(&mut frame, &[]).expect("writes");
+        bench.take((0, number), &frame);
+    }
+    let live = bench.worker.flows.len() as u64;
+    let counters = bench.worker.numbers();
+    assert!(live < 4096 / 4 + 2 * SHARDS as u64, "{live}");
+    assert_eq!((counters.flows, counters.half_open_dropped_flows), (FLOWS, FLOWS - live));
+    assert_eq!((counters.evicted_flows, counters.expired_flows), (0, 0));
+    let total = bench.worker.close().1.visibility.total();
+    assert_eq!((total.packets, total.flows), (FLOWS, FLOWS), "each has its verdict");
 }
