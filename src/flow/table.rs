@@ -1,7 +1,7 @@
 //! [`FlowTable`]: every live conversation, in memory that is fixed when the table is made.
 //!
 //! Buckets of one cache line hold eight marks, ages and record numbers; a key may lie in either of two buckets, in the second only if
-//! the first was full (a bucket remembers that it ever was). When both are full, or every record is in use, the oldest flow of the two
+//! the first was full (a bucket counts those). When both are full, or every record is in use, the oldest flow of the two
 //! gives way: constant time, whatever an attacker sends.
 //! Records are not touched before they are first used, so a small capture costs little of a large table. Who calls
 //! [`FlowTable::sweep`] before each new flow has the records of those that timed out used again before new ones are, while they are in the
@@ -23,7 +23,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroU64;
 
 use self::bucket::{Bucket, WAYS, age};
-use self::turn::{Place, Turn};
+use self::turn::{Filed, Place, Turn};
 use super::{Flow, FlowKey, Keep};
 use crate::time::Timestamp;
 use crate::{memory, prefetch};
@@ -48,7 +48,7 @@ pub struct FlowTable<S> {
     /// Of all regions, as they came.
     records: Vec<Flow<S>>,
     /// For each record with a flow, the bucket and way that name it.
-    places: Vec<Place>,
+    places: Vec<Filed>,
     free: Vec<u32>,
     regions: Vec<Region>,
     /// Buckets of one region, a power of two, and its logarithm and what of a hash chooses one of them.
@@ -169,7 +169,7 @@ impl<S: Keep> FlowTable<S> {
     pub fn bytes_for(capacity: usize) -> usize {
         let capacity = capacity.max(LEAST_FLOWS);
         Self::buckets_for(capacity) * size_of::<Bucket>()
-            + capacity * (size_of::<Flow<S>>() + size_of::<Turn>() + 2 * size_of::<u32>())
+            + capacity * (size_of::<Flow<S>>() + size_of::<Turn>() + size_of::<Filed>() + size_of::<u32>())
     }
 
     fn buckets_for(capacity: usize) -> usize {
@@ -222,7 +222,7 @@ impl<S: Keep> FlowTable<S> {
     pub fn find(&mut self, home: Home, key: &FlowKey, now: Timestamp) -> Option<Slot> {
         let first = home.bucket();
         let (at, way) = match self.find_in(first, home, key) {
-            None if self.buckets[first].has_spilt => self.find_in(self.second(home), home, key)?,
+            None if self.buckets[first].has_spilt() => self.find_in(self.second(home), home, key)?,
             found => found?,
         };
         let bucket = &mut self.buckets[at];
@@ -272,7 +272,19 @@ impl<S: Keep> FlowTable<S> {
     fn put(&mut self, at: usize, way: usize, slot: Slot, home: Home, now: Timestamp) {
         let bucket = &mut self.buckets[at];
         (bucket.marks[way], bucket.records[way], bucket.ages[way]) = (home.mark(), slot.0, age(now));
-        self.places[slot.0 as usize] = Place::new(at, way);
+        self.places[slot.0 as usize] =
+            Filed { place: Place::new(at, way), tag: home.tag(), is_second: at != home.bucket() };
+    }
+
+    /// Nothing names a record any more.
+    #[inline]
+    fn take_out(&mut self, Slot(record): Slot) {
+        let Filed { place, tag, is_second } = self.places[record as usize];
+        self.buckets[place.bucket()].marks[place.way()] = 0;
+        if is_second {
+            let first = self.other(place.bucket(), tag);
+            self.buckets[first].unspill();
+        }
     }
 
     /// The same where the first bucket, or the region, is full.
@@ -290,10 +302,9 @@ impl<S: Keep> FlowTable<S> {
             }
             _ => {
                 let (victim_at, victim_way) = self.victim(self.region(home), [into, first, second], now);
-                let victim = &mut self.buckets[victim_at];
-                victim.marks[victim_way] = 0;
-                let room = Room::Taken(Slot(victim.records[victim_way]));
-                self.last_was_blank = self.records[room.slot().0 as usize].is_blank();
+                let room = Room::Taken(Slot(self.buckets[victim_at].records[victim_way]));
+                self.last_was_blank = self.get(room.slot()).is_blank();
+                self.take_out(room.slot());
                 match empty {
                     Some(way) => (into, way, room),
                     None => (victim_at, victim_way, room),
@@ -301,7 +312,7 @@ impl<S: Keep> FlowTable<S> {
             }
         };
         if at != first {
-            self.buckets[first].has_spilt = true;
+            self.buckets[first].spill();
         }
         self.put(at, way, room.slot(), home, now);
         room
@@ -318,7 +329,7 @@ impl<S: Keep> FlowTable<S> {
             let record = self.records.len();
             // Made where it lies, not copied there.
             self.records.resize_with(record + 1, Flow::default);
-            self.places.push(Place::new(0, 0));
+            self.places.push(Filed::default());
             record as u32
         });
         let next = self.free.last().map_or(self.records.len(), |&next| next as usize);
@@ -364,23 +375,22 @@ impl<S: Keep> FlowTable<S> {
 
     #[inline(always)]
     fn take_turn(&mut self, region: usize, now: Timestamp, drops_half_open: bool) -> Option<Slot> {
-        let Self { buckets, records, places, free, regions, .. } = self;
-        let turns = &mut regions[region].turns;
-        let Turn { record, mut place } = turns.pop_front()?;
-        if !buckets[place.bucket()].names(place.way(), record) {
-            place = places[record as usize];
+        let Turn { record, mut place } = self.regions[region].turns.pop_front()?;
+        if !self.buckets[place.bucket()].names(place.way(), record) {
+            place = self.places[record as usize].place;
         }
-        let bucket = &mut buckets[place.bucket()];
-        let flow = &mut records[record as usize];
-        let is_over =
-            (bucket.is_idle(place.way(), now) && flow.is_expired(now)) || (drops_half_open && flow.is_half_open());
+        let is_idle = self.buckets[place.bucket()].is_idle(place.way(), now);
+        let flow = &mut self.records[record as usize];
+        let is_over = (is_idle && flow.is_expired(now)) || (drops_half_open && flow.is_half_open());
         if is_over {
-            bucket.marks[place.way()] = 0;
             flow.leave();
-            free.push(record);
+            self.take_out(Slot(record));
+            self.free.push(record);
         } else {
-            turns.push_back(Turn { record, place });
+            self.regions[region].turns.push_back(Turn { record, place });
         }
+        let Self { buckets, records, regions, .. } = self;
+        let turns = &regions[region].turns;
         // The next flow is asked for if it is to be looked at, and the bucket of the one behind it.
         if let Some(next) = turns.get(1) {
             prefetch::lines_at(buckets, next.place.bucket());
@@ -465,8 +475,14 @@ impl<S: Keep> FlowTable<S> {
     /// The other bucket of a home, in the same region: its own inverse, so that either leads to the other.
     #[inline]
     fn second(&self, home: Home) -> usize {
-        let within = usize::from(home.tag()).wrapping_mul(0x5bd1_e995) & (self.stride - 1);
-        home.bucket() ^ within ^ 1
+        self.other(home.bucket(), home.tag())
+    }
+
+    /// Of the two buckets of a flow with this tag, the other.
+    #[inline]
+    fn other(&self, at: usize, tag: u16) -> usize {
+        let distance = usize::from(tag).wrapping_mul(0x5bd1_e995) & (self.stride - 1);
+        at ^ (distance | 1)
     }
 }
 
@@ -475,3 +491,6 @@ impl<S: Keep> FlowTable<S> {
 fn tag(hash: u64) -> u16 {
     (hash >> 40) as u16 | 0x100
 }
+
+#[cfg(test)]
+mod tests;

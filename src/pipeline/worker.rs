@@ -381,6 +381,9 @@ impl Worker {
     #[inline(never)]
     fn disperse(&mut self, shard: usize, now: Timestamp) {
         for _ in 0..CROWDED_TURNS {
+            if !self.flows.is_crowded(shard) {
+                break;
+            }
             if let Some(slot) = self.flows.sweep_crowd(shard, now) {
                 self.leave(shard, slot, Leaving::HalfOpen, now);
             }

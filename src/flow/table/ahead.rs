@@ -31,7 +31,7 @@ impl<S: Keep> FlowTable<S> {
     fn prefetch_room(&self, home: Home, now: Timestamp) {
         let bucket = &self.buckets[home.bucket()];
         let is_full = self.is_full(self.region(home));
-        if bucket.has_spilt || is_full {
+        if bucket.has_spilt() || is_full {
             prefetch::line(&self.buckets[self.second(home)]);
         }
         if is_full && let Some((_, way)) = bucket.oldest(now) {

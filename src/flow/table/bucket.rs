@@ -20,11 +20,27 @@ pub(super) struct Bucket {
     pub(super) marks: [u8; WAYS],
     /// Packet time of the last packet ([`age`]).
     pub(super) ages: [u16; WAYS],
-    /// Whether a flow that would lie here has ever had to lie in its second bucket. Until then nobody looks for one there.
-    pub(super) has_spilt: bool,
+    /// How many flows whose first bucket this is lie in their second. While there is none nobody looks for one there.
+    spilt: u8,
 }
 
 impl Bucket {
+    /// Whether a flow whose first bucket this is may lie in its second.
+    #[inline(always)]
+    pub(super) fn has_spilt(&self) -> bool {
+        self.spilt > 0
+    }
+
+    /// One more does. More than can be counted are never again none.
+    pub(super) fn spill(&mut self) {
+        self.spilt = self.spilt.saturating_add(1);
+    }
+
+    /// One less.
+    pub(super) fn unspill(&mut self) {
+        self.spilt -= u8::from((1..u8::MAX).contains(&self.spilt));
+    }
+
     /// The first way with a mark.
     #[inline(always)]
     pub(super) fn find(&self, mark: u8) -> Option<usize> {

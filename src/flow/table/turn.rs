@@ -3,7 +3,7 @@
 use super::bucket::WAYS;
 
 /// A bucket and one of its ways, in one number.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Place(u32);
 
 impl Place {
@@ -21,6 +21,16 @@ impl Place {
     pub(super) fn way(self) -> usize {
         self.0 as usize % WAYS
     }
+}
+
+/// Of a record with a flow, where it lies, and what tells where else it might.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Filed {
+    pub(super) place: Place,
+    /// Bits of its hash ([`Home`](super::Home)).
+    pub(super) tag: u16,
+    /// Whether it lies in its second bucket.
+    pub(super) is_second: bool,
 }
 
 /// A flow that is to be looked at: its record, and the place that named it when it was put here. Only a full table moves records, so what

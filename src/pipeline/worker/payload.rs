@@ -167,19 +167,18 @@ impl Worker {
     #[inline(always)]
     fn steps_over_cut(&mut self, slot: Slot, direction: Direction, (frame, item): Framed<'_>) -> bool {
         let packet = &item.packet;
-        let FlowParts { streams, state, is_quiet, .. } = self.flows.get_mut(slot).parts();
-        let stream = &mut streams[direction.index()];
+        let flow = self.flows.get_mut(slot);
         if packet.payload_bytes > 0
             || packet.tcp_flags & TURNING != 0
             || packet.urgent_pointer > 0
-            || is_quiet[direction.index()]
-            || !stream.goes_on_with(packet.sequence)
-            || state.conversation.minds_gap(direction)
+            || flow.is_quiet[direction.index()]
+            || !flow.streams[direction.index()].goes_on_with(packet.sequence)
+            || flow.state().conversation.minds_gap(direction)
             || self.eyes.mind_gaps()
         {
             return false;
         }
-        stream.take_cut(packet.payload_missing_bytes, frame.reference(), &mut self.streams);
+        flow.streams[direction.index()].take_cut(packet.payload_missing_bytes, frame.reference(), &mut self.streams);
         self.note_quiet(slot);
         true
     }

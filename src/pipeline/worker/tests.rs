@@ -59,6 +59,15 @@ fn segment(sequence: u32, payload: &[u8]) -> Vec<u8> {
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n";
 const HOLE: &[u8] = &[b'a'; 95];
 
+/// What a host of its own sends first.
+fn syn(host: u64) -> Vec<u8> {
+    let [.., a, b, c] = host.to_be_bytes();
+    let builder = PacketBuilder::ethernet2([2; 6], [4; 6]).ipv4([10, a, b, c], [198, 51, 100, 2], 64);
+    let mut frame = Vec::new();
+    builder.tcp(1000, 80, 1, 1024).syn().write(&mut frame, &[]).expect("writes");
+    frame
+}
+
 /// A stream with a hole between frames 1 and 2.
 fn with_hole() -> Bench {
     let mut bench = Bench::new();
@@ -104,13 +113,10 @@ fn a_flood_of_half_open_connections_is_counted_and_evicts_none() {
     let mut bench = Bench::with(&Options { max_flows: 4096, ..Options::default() });
     bench.take((0, 1), &segment(100, REQUEST));
     for number in 2..=FLOWS {
-        let [.., a, b, c] = number.to_be_bytes();
-        let builder = PacketBuilder::ethernet2([2; 6], [4; 6]).ipv4([10, a, b, c], [198, 51, 100, 2], 64);
-        let mut frame = Vec::new();
-        builder.tcp(1000, 80, 1, 1024).syn().write(&mut frame, &[]).expect("writes");
-        bench.take((0, number), &frame);
+        bench.take((0, number), &syn(number));
     }
     let live = bench.worker.flows.len() as u64;
+    assert!(bench.worker.flows.iter().filter(|(_, flow)| !flow.is_blank()).count() <= 1, "only one has a payload");
     let counters = bench.worker.numbers();
     assert!(live < 4096 / 4 + 2 * SHARDS as u64, "{live}");
     assert_eq!((counters.flows, counters.half_open_dropped_flows), (FLOWS, FLOWS - live));
