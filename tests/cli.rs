@@ -155,6 +155,19 @@ fn only_protocols_that_are_asked_for_are_parsed() {
     let addresses: Vec<String> = all.into_iter().filter(|field| !field.starts_with("dns.")).collect();
     assert!(!addresses.is_empty());
     assert_eq!(left, addresses, "addresses are looked for in any case");
+    let feed = tempfile::NamedTempFile::new().expect("scratch file");
+    let entry = |protocol: &str| {
+        format!(
+            r#"{{"threat.indicator.type":"domain-name","threat.indicator.name":"{protocol}.example","picket.when.protocol":"{protocol}"}}"#
+        )
+    };
+    std::fs::write(feed.path(), format!("{}\n{}\n", entry("dns"), entry("smtp"))).expect("written");
+    let feed = feed.path().to_string_lossy();
+    let (code, _, err) = run(&["replay", "--feed", &feed, "--protocols", "dns", THREE]);
+    assert_eq!(code, Some(0), "{err}");
+    assert!(err.contains("1 indicators cannot match"), "{err}");
+    let (_, _, err) = run(&["replay", "--feed", &feed, "--protocols", "dns,smtp", THREE]);
+    assert!(!err.contains("cannot match"), "{err}");
     let (code, _, err) = run(&["replay", "--feed", FEED, "--protocols", "dns,gopher", THREE]);
     assert_eq!(code, Some(2));
     assert!(err.contains("gopher") && err.contains("postgresql"), "{err}");

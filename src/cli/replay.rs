@@ -90,11 +90,13 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let asked = args.run.asked(false, &[]);
     let mut outputs = Outputs::open(&asked, clearances.as_ref(), &set)?;
     super::run::warn_of_feeds(&report, outputs.summary().withholds());
+    let protocols = args.run.protocols()?;
+    super::run::warn_of_protocols(&set, protocols);
     let mut options = Options {
         threads: args.threads.map_or_else(default_threads, usize::from),
         sharing: args.sharing.into(),
         max_flows: args.run.max_flows as usize,
-        protocols: args.run.protocols()?,
+        protocols,
         verifies_checksums: args.checksums == Checksums::Verify,
         ..Options::default()
     };

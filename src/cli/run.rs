@@ -17,6 +17,7 @@ use super::outputs::{Asked, FormatName};
 use crate::feed::{self, LoadReport};
 use crate::indicator::IndicatorSet;
 use crate::marking::Clearances;
+use crate::matcher::MatchSet;
 use crate::pipeline::Summary;
 use crate::proto::{Protocols, Session};
 use crate::sink::OutputOptions;
@@ -132,6 +133,19 @@ pub(super) fn warn_of_feeds(report: &LoadReport, withholds: bool) {
             Some(error) => tracing::warn!("feed {}: {error}", file.path),
             None => {}
         }
+    }
+}
+
+/// Says how many indicators can never match because nothing is parsed that they ask for.
+pub(super) fn warn_of_protocols(set: &MatchSet, protocols: Protocols) {
+    if protocols == Protocols::ALL {
+        return;
+    }
+    let is_parsed = |name: &str| protocols.includes(name);
+    let indicators = set.indicators().iter();
+    let count = indicators.filter(|i| i.when.is_some_and(|when| !when.can_hold_among(is_parsed))).count();
+    if count > 0 {
+        tracing::warn!("{count} indicators cannot match: they ask for a protocol that is not parsed (--protocols)");
     }
 }
 

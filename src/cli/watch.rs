@@ -31,6 +31,7 @@ use crate::config::{MemoryTable, Plan};
 use crate::pipeline::live::{Event, OverloadOptions, Watch, WatchOptions, watch};
 use crate::pipeline::reload::{self, ReloadOptions};
 use crate::pipeline::{AlertTally, Options};
+use crate::proto::Protocols;
 use crate::sink::OutputOptions;
 
 /// Arguments of `picket watch`.
@@ -97,11 +98,12 @@ pub fn run(args: &WatchArgs) -> anyhow::Result<ExitCode> {
     let signals = signals::Signals::take()?;
     let args = &args.clone().with_config()?;
     let clearances = args.run.reader.read()?;
-    let mut feeds = Feeds::new(args);
+    let mut feeds = Feeds::new(args, args.protocols()?);
     let loaded = feeds.load(clearances.as_ref())?;
     let load_seconds = start.elapsed().as_secs_f64();
     let withholds = Terms::read(&args.asked(), clearances.as_ref())?.withholds(&loaded.set);
     super::run::warn_of_feeds(&loaded.report, withholds);
+    super::run::warn_of_protocols(&loaded.set, args.protocols()?);
     let threads = args.threads.map_or_else(default_threads, usize::from);
     let privileges = args.privileges(clearances.as_ref());
     privileges.make_directories()?;
@@ -174,6 +176,10 @@ impl WatchArgs {
         self.plan.as_ref().map(|plan| plan.memory.max.0)
     }
 
+    fn protocols(&self) -> anyhow::Result<Protocols> {
+        self.plan.as_ref().map_or_else(|| self.run.protocols(), |plan| Ok(plan.flows.protocols))
+    }
+
     fn asked(&self) -> Asked<'_> {
         self.run.asked(true, &self.configured)
     }
@@ -202,7 +208,7 @@ impl WatchArgs {
     }
 
     fn options(&self, threads: usize) -> anyhow::Result<WatchOptions> {
-        let (max_flows, protocols) = (self.run.max_flows as usize, self.run.protocols()?);
+        let (max_flows, protocols) = (self.run.max_flows as usize, self.protocols()?);
         let mut pipeline = Options { threads, max_flows, protocols, ..Options::default() };
         self.run.aside.ask(&mut pipeline, true)?;
         let cpus = self.cpus.clone().map(|Cpus(cpus)| cpus).unwrap_or_default();
@@ -212,7 +218,6 @@ impl WatchArgs {
             pipeline: Options {
                 max_flows: plan.flows.max,
                 max_stream_bytes: plan.flows.stream_bytes.as_usize(),
-                protocols: plan.flows.protocols,
                 verifies_checksums: plan.capture.verifies_checksums,
                 ..options.pipeline
             },

@@ -91,6 +91,11 @@ impl Condition {
         !excluded && shows
     }
 
+    /// Whether it can hold where only flows of some protocols are parsed.
+    pub fn can_hold_among(&self, is_parsed: impl Fn(&str) -> bool) -> bool {
+        self.protocol.is_none_or(&is_parsed) || self.or_protocol.is_some_and(is_parsed)
+    }
+
     /// Whether there is more to judge than [`Self::admits`] does.
     pub fn needs_flow(&self) -> bool {
         self.protocol.is_some() || self.function.is_some()
@@ -328,6 +333,7 @@ mod tests {
         assert!(!condition.holds(None, seen));
         assert!(!condition.holds(Some("dnp3"), seen));
         let either = Condition { or_protocol: Some("dnp3"), ..condition.clone() };
+        assert!(!condition.can_hold_among(|name| name == "dnp3") && either.can_hold_among(|name| name == "dnp3"));
         assert!(either.holds(Some("dnp3"), seen) && either.holds(Some("modbus"), seen) && !either.holds(None, seen));
         assert!(!condition.holds(Some("modbus"), |_, _| false));
         assert_eq!(

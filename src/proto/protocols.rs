@@ -33,6 +33,11 @@ impl Protocols {
         Ok(if names.is_empty() { Self::ALL } else { Self(bits) })
     }
 
+    /// Whether the one of this name is among them. What is no protocol's name is left out by nobody.
+    pub fn includes(self, name: &str) -> bool {
+        Session::NAMES.iter().position(|known| *known == name).is_none_or(|number| self.has(number as u32))
+    }
+
     /// Whether the one in this place of the table is among them.
     #[inline(always)]
     pub(super) fn has(self, number: u32) -> bool {
@@ -96,6 +101,8 @@ mod tests {
     fn a_list_of_names_is_read_as_it_was_written() {
         for names in [&[][..], &["dns"], &["tls", "dns", "imap"]] {
             let protocols = Protocols::named(names).expect("known");
+            assert!(names.iter().all(|name| protocols.includes(name)));
+            assert_eq!(protocols.includes("http"), names.is_empty());
             let written = Vec::from(protocols);
             assert_eq!((Protocols::try_from(written.clone()), written.len()), (Ok(protocols), names.len()));
         }

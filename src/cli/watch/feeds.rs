@@ -18,6 +18,7 @@ use crate::marking::Clearances;
 use crate::matcher::MatchSet;
 use crate::pipeline::reload::{Beside, Failure, FeedState, Fresh, Loader};
 use crate::privilege;
+use crate::proto::Protocols;
 use crate::time::Timestamp;
 
 /// See the module.
@@ -25,6 +26,8 @@ pub(super) struct Feeds {
     feeds: Vec<PathBuf>,
     allow: Vec<PathBuf>,
     force: bool,
+    /// What is parsed.
+    protocols: Protocols,
     reader: ReaderArgs,
     alerts: Vec<PathBuf>,
     configured: Configured,
@@ -49,8 +52,9 @@ pub(super) struct Loaded {
 }
 
 impl Feeds {
-    pub(super) fn new(args: &WatchArgs) -> Self {
+    pub(super) fn new(args: &WatchArgs, protocols: Protocols) -> Self {
         Self {
+            protocols,
             feeds: args.run.feeds.clone(),
             allow: args.run.allow.clone(),
             force: args.run.force,
@@ -166,6 +170,7 @@ impl Loader for Feeds {
         self.withholds |= withholds;
         let feeds = states(&report, withholds);
         crate::cli::run::warn_of_feeds(&report, withholds);
+        crate::cli::run::warn_of_protocols(&set, self.protocols);
         self.fresh_report = report;
         Ok(Fresh { set, feeds })
     }
