@@ -10,18 +10,19 @@
 #
 # The measuring itself is scripts/bench.py: python3 with nothing but its standard library (os.wait4 gives each child's CPU and peak memory).
 set -euo pipefail
-cd "$(dirname "$0")/.."
-. scripts/need.sh
-command -v python3 >/dev/null || need_packages python3
-
 build=yes trained=no words=()
 for word in "$@"; do
     case $word in
         --no-build) build=no ;;
         --trained) trained=yes ;;
-        *) words+=("$word") ;;
+        # Captures and feeds are named from where this is called.
+        *) if [ -e "$word" ]; then words+=("$(realpath -- "$word")"); else words+=("$word"); fi ;;
     esac
 done
+cd "$(dirname "$0")/.."
+. scripts/need.sh
+command -v python3 >/dev/null || need_packages python3
+
 [ $trained = no ] || words+=(--picket target/trained/picket --name picket-trained)
 if [ $build = yes ]; then
     need_cargo
