@@ -145,7 +145,9 @@ pub(super) fn warn_of_protocols(set: &MatchSet, protocols: Protocols) {
     let indicators = set.indicators().iter();
     let count = indicators.filter(|i| i.when.is_some_and(|when| !when.can_hold_among(is_parsed))).count();
     if count > 0 {
-        tracing::warn!("{count} indicators cannot match: they ask for a protocol that is not parsed (--protocols)");
+        tracing::warn!(
+            "{count} indicators cannot match: they ask for a protocol that is not parsed (--protocols, or flows.protocols)"
+        );
     }
 }
 

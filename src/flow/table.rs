@@ -6,8 +6,8 @@
 //! Records are not touched before they are first used, so a small capture costs little of a large table. Who calls
 //! [`FlowTable::sweep`] before each new flow has the records of those that timed out used again before new ones are, while they are in the
 //! cache: flows are looked at in turn, the one that was not for the longest time first. Once more than a quarter of a region is in use
-//! ([`FlowTable::sweep_crowd`]), connections that nobody has answered leave at their turn too: a flood of them neither fills the table nor
-//! drives others out.
+//! ([`FlowTable::sweep_crowd`]), connections that nobody has answered leave at their turn too: while others have less than two
+//! fifths of the table, a flood of them neither fills it nor drives those out.
 //!
 //! A table has regions: each has its own buckets and its own share of the flows, and what happens in one depends on nothing in
 //! another. They lie side by side in one piece of memory, so that large pages can back it.
@@ -35,8 +35,9 @@ const SLOTS_DENOMINATOR: usize = 2;
 /// The part of a region's capacity beyond which half-open connections need not wait until they time out.
 const CROWDED_DIVISOR: usize = 4;
 
-/// Turns of a crowded region before each new flow: with two, half-open ones become as many as its other flows, or a quarter of all, and no more.
-pub const CROWDED_TURNS: usize = 2;
+/// Turns of a crowded region before each new flow, at most: the first that finds nothing to leave is the last, for a flood of other flows must
+/// not be made dearer. Half-open flows so become a third more than the others, or a quarter of all.
+pub const CROWDED_TURNS: usize = 4;
 
 /// Flows that one region can hold, at least.
 const LEAST_FLOWS: usize = 2 * WAYS;
@@ -367,7 +368,7 @@ impl<S: Keep> FlowTable<S> {
         self.take_turn(region, now, true)
     }
 
-    /// Whether each new flow of a region is to have as many as [`CROWDED_TURNS`] looked at by [`FlowTable::sweep_crowd`].
+    /// Whether before each new flow of a region up to [`CROWDED_TURNS`] others are to be looked at by [`FlowTable::sweep_crowd`].
     #[inline(always)]
     pub fn is_crowded(&self, region: usize) -> bool {
         self.regions[region].turns.len() > self.capacity / CROWDED_DIVISOR

@@ -319,7 +319,8 @@ fn flows_of_a_table_that_was_full_have_their_turn() {
 /// Puts a flow into region 1 as a worker does, and returns how many left for it.
 fn put(table: &mut FlowTable<u16>, packet: &Packet, now: Timestamp) -> usize {
     let (key, from) = FlowKey::of(packet).expect("addresses");
-    let left = (0..CROWDED_TURNS).filter(|_| table.is_crowded(1) && table.sweep_crowd(1, now).is_some()).count();
+    let turns = (0..CROWDED_TURNS).take_while(|_| table.is_crowded(1) && table.sweep_crowd(1, now).is_some());
+    let left = turns.count();
     let room = table.insert(table.home(table.base(1), key.hash(SEED)), now);
     *table.get_mut(room.slot()) = Flow::start(key, packet, from, now);
     left + usize::from(matches!(room, Room::Taken(_)))
@@ -336,7 +337,7 @@ fn a_flood_of_half_open_connections_drives_only_its_own_out() {
     let mut left = 0;
     for host in 300..20_000 {
         left += put(&mut table, &syn(host, 80), now);
-        assert!(table.len() <= 2 * 300 + 100, "about as many half-open ones as others: {}", table.len());
+        assert!(table.len() <= 300 + 400 + 50, "a third more half-open ones than others: {}", table.len());
     }
     assert_eq!(left, 20_000 - table.len());
     for host in 0..300 {

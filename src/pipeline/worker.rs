@@ -322,10 +322,9 @@ impl Worker {
             }
         }
         let shard = self.flows.region(home);
-        if self.flows.is_crowded(shard) {
-            self.disperse(shard, now);
-        } else if let Some(slot) = self.flows.sweep(shard, now) {
-            self.leave(shard, slot, Leaving::Over, now);
+        // In a full table one has to go in any case.
+        if !self.flows.is_full(shard) {
+            self.make_way(shard, now);
         }
         let room = self.flows.insert(home, now);
         if let Room::Taken(slot) = room {
@@ -377,15 +376,24 @@ impl Worker {
         }
     }
 
-    /// Flows of a crowded shard leave before a new one comes.
+    /// Before a flow comes to a shard another leaves, if the one whose turn it is may.
+    #[inline(always)]
+    fn make_way(&mut self, shard: usize, now: Timestamp) {
+        if self.flows.is_crowded(shard) {
+            self.disperse(shard, now);
+        } else if let Some(slot) = self.flows.sweep(shard, now) {
+            self.leave(shard, slot, Leaving::Over, now);
+        }
+    }
+
+    /// The same of a crowded shard.
     #[inline(never)]
     fn disperse(&mut self, shard: usize, now: Timestamp) {
         for _ in 0..CROWDED_TURNS {
+            let Some(slot) = self.flows.sweep_crowd(shard, now) else { break };
+            self.leave(shard, slot, Leaving::HalfOpen, now);
             if !self.flows.is_crowded(shard) {
                 break;
-            }
-            if let Some(slot) = self.flows.sweep_crowd(shard, now) {
-                self.leave(shard, slot, Leaving::HalfOpen, now);
             }
         }
     }
